@@ -1,0 +1,55 @@
+"""The tables: what is a fact in Cadence. No behaviour lives here; reading is `models.queries`, writing `models.actions`."""
+
+from models.db import Base
+from models.tables.audit import AuditEntry, SlackDelivery
+from models.tables.mail import (
+    Mailbox,
+    MailImport,
+    Observation,
+    PendingFetch,
+    Seen,
+    Sighting,
+    Touch,
+)
+from models.tables.reads import Nudge, OutboxPost, Read, ReadLine
+from models.tables.recovery import Claim, Episode, NextStep
+from models.tables.roster import (
+    Partner,
+    PartnerContact,
+    PartnerDomain,
+    PartnerHistory,
+    Person,
+    PersonAlias,
+    Tier,
+    TierHistory,
+    Workspace,
+)
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "Claim",
+    "Episode",
+    "MailImport",
+    "Mailbox",
+    "NextStep",
+    "Nudge",
+    "Observation",
+    "OutboxPost",
+    "Partner",
+    "PartnerContact",
+    "PartnerDomain",
+    "PartnerHistory",
+    "PendingFetch",
+    "Person",
+    "PersonAlias",
+    "Read",
+    "ReadLine",
+    "Seen",
+    "Sighting",
+    "SlackDelivery",
+    "Tier",
+    "TierHistory",
+    "Touch",
+    "Workspace",
+]

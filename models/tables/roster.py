@@ -1,0 +1,137 @@
+"""Who belongs to the programme: workspace, people, tiers and partners, with what was in force when."""
+
+from datetime import date
+
+from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.db import Base
+from models.tables.columns import At, Id, Words, WorkspaceId
+
+
+class Workspace(Base):
+    """One partner programme in one Slack workspace. Empty columns mean: what the settings say."""
+
+    __tablename__ = "workspace"
+    id: Mapped[Id]
+    slack_team_id: Mapped[str | None] = mapped_column(unique=True)
+    bot_user_id: Mapped[str | None]
+    timezone: Mapped[str | None]
+    channel_id: Mapped[str | None]
+    read_at: Mapped[str | None]
+    policy: Mapped[str] = mapped_column(default="outbound")
+    digest_key: Mapped[bytes] = mapped_column(
+        LargeBinary
+    )  # of the HMACs of subjects; never leaves the database
+    created_at: Mapped[At]
+
+
+class Person(Base):
+    __tablename__ = "person"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "email"),
+        UniqueConstraint("workspace_id", "slack_user_id"),
+    )
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[str]  # lead, manager, viewer
+    slack_user_id: Mapped[str | None]
+    timezone: Mapped[str | None]
+    nudges: Mapped[bool] = mapped_column(default=True)
+    snoozed_until: Mapped[date | None]  # the last day without nudges
+    away_until: Mapped[date | None]  # the last day away
+    created_at: Mapped[At]
+
+
+class PersonAlias(Base):
+    """Another address the person writes from."""
+
+    __tablename__ = "person_alias"
+    __table_args__ = (UniqueConstraint("workspace_id", "address"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    person_id: Mapped[int] = mapped_column(
+        ForeignKey("person.id", ondelete="CASCADE"), index=True
+    )
+    address: Mapped[str]
+
+
+class Tier(Base):
+    __tablename__ = "tier"
+    __table_args__ = (UniqueConstraint("workspace_id", "rank"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    rank: Mapped[int]
+    name: Mapped[str]
+    window_days: Mapped[int]
+    grace_days: Mapped[int] = mapped_column(default=0)
+
+
+class TierHistory(Base):
+    """What a tier asked for from an instant on, until the next row."""
+
+    __tablename__ = "tier_history"
+    id: Mapped[Id]
+    tier_id: Mapped[int] = mapped_column(ForeignKey("tier.id"), index=True)
+    from_at: Mapped[At]
+    name: Mapped[str]
+    window_days: Mapped[int]
+    grace_days: Mapped[int]
+
+
+class Partner(Base):
+    """An organisation we keep a relationship with. Tier, owner and status here are the newest row of its history."""
+
+    __tablename__ = "partner"
+    __table_args__ = (UniqueConstraint("workspace_id", "name_key"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    name: Mapped[str]
+    name_key: Mapped[
+        str
+    ]  # folded, so that one partner cannot be entered twice in two spellings
+    tier_id: Mapped[int | None] = mapped_column(ForeignKey("tier.id"))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    status: Mapped[str] = mapped_column(default="active")
+    paused_until: Mapped[date | None]
+    pause_reason: Mapped[str | None]
+    cadence_start_on: Mapped[date]
+    external_id: Mapped[str | None]
+    created_at: Mapped[At]
+
+
+class PartnerHistory(Base):
+    """Tier, owner and status of a partner from an instant on, until the next row."""
+
+    __tablename__ = "partner_history"
+    id: Mapped[Id]
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id"), index=True)
+    from_at: Mapped[At]
+    tier_id: Mapped[int | None] = mapped_column(ForeignKey("tier.id"))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    status: Mapped[str]
+    paused_until: Mapped[date | None]
+
+
+class PartnerDomain(Base):
+    __tablename__ = "partner_domain"
+    __table_args__ = (UniqueConstraint("workspace_id", "domain"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    partner_id: Mapped[int] = mapped_column(
+        ForeignKey("partner.id", ondelete="CASCADE"), index=True
+    )
+    domain: Mapped[str]
+
+
+class PartnerContact(Base):
+    __tablename__ = "partner_contact"
+    __table_args__ = (UniqueConstraint("workspace_id", "address"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    partner_id: Mapped[int] = mapped_column(
+        ForeignKey("partner.id", ondelete="CASCADE"), index=True
+    )
+    address: Mapped[Words]

@@ -1,0 +1,57 @@
+"""Secrets at rest: sealed with Fernet keys that can be rotated. Knows nothing of who stores them where."""
+
+import json
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class VaultError(Exception):
+    """A secret cannot be sealed or opened; the text says what to do."""
+
+
+class Vault:
+    """The first key seals, all keys open. A sealed secret names its owner, so it cannot be moved to another row."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        except ValueError as error:
+            raise VaultError(
+                "CADENCE_SECRET_KEYS holds a value that is no Fernet key: make one with `cadence secrets new-key`"
+            ) from error
+
+    def seal(self, owner: str, secret: str) -> str:
+        return self._ready().encrypt(json.dumps([owner, secret]).encode()).decode()
+
+    def open(self, owner: str, sealed: str) -> str:
+        try:
+            named, secret = json.loads(self._ready().decrypt(sealed.encode()))
+        except InvalidToken as error:
+            raise VaultError(
+                f"the secret of {owner} was sealed with a key that is not in CADENCE_SECRET_KEYS: add the old key there"
+            ) from error
+        if named != owner:
+            raise VaultError(
+                f"the secret stored for {owner} belongs to {named}: connect it again"
+            )
+        return str(secret)
+
+    def reseal(self, sealed: str) -> str:
+        """The same secret under the first key."""
+        try:
+            return self._ready().rotate(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise VaultError(
+                "a secret was sealed with a key that is not in CADENCE_SECRET_KEYS"
+            ) from error
+
+    def _ready(self) -> MultiFernet:
+        if self._fernet is None:
+            raise VaultError(
+                "CADENCE_SECRET_KEYS is not set: make a key with `cadence secrets new-key` and set it"
+            )
+        return self._fernet
+
+
+def new_key() -> str:
+    return Fernet.generate_key().decode()
