@@ -68,6 +68,7 @@ class OutboxPost(Base):
     created_at: Mapped[At]
     not_before: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    taken_at: Mapped[At | None]
     error: Mapped[Words | None]
     redraw_wanted: Mapped[int] = mapped_column(
         default=0

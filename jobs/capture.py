@@ -1,0 +1,156 @@
+"""Reads one mailbox: fetch → decide → store, one transaction per page, network outside of it.
+
+A crash at any statement repeats a page at most, and the unique keys absorb the repeat. Nothing here knows a provider.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
+from models.actions import mail, mailboxes, recovery
+from models.clock import Clock
+from models.matching import Decision, decide, references_of
+from models.queries import mail as mail_queries
+from models.queries.mail import MailboxFacts
+from models.queries.programme import Programme
+
+BACKFILL = timedelta(days=90)
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    DONE = "done"
+    PAUSED = "paused"
+    NEEDS_AUTH = "needs_auth"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class Report:
+    """What one pass over one mailbox did, in numbers that add up: every message stands under one reason."""
+
+    address: str
+    outcome: Outcome = Outcome.DONE
+    detail: str = ""
+    messages: int = 0
+    touches: int = 0
+    failed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)  # "touch", or why there is none → messages
+
+    def count(self, what: str, messages: int = 1) -> None:
+        self.messages += messages
+        self.reasons[what] = self.reasons.get(what, 0) + messages
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One pass over a mailbox. `watch` hears of each stored page: a progress bar, or a test that pulls the plug."""
+
+    sessions: sessionmaker[Session]
+    reading: sessionmaker[Session]
+    clock: Clock
+    watch: Callable[[Report], None] = lambda report: None
+
+    def poll(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox) -> Report:
+        """Everything new, then the queue of messages that failed before, also when nothing is new."""
+        report = Report(facts.address)
+        if facts.paused_until and facts.paused_until > self.clock.now():
+            report.outcome, report.detail = Outcome.PAUSED, f"paused until {facts.paused_until:%H:%M} UTC"
+            return report
+        try:
+            self._walk(programme, facts, mailbox, report)
+            self._retry(programme, facts, mailbox, report)
+        except mail.StaleCursor as stale:
+            log.info("capture.overtaken", mailbox=facts.id, detail=str(stale))
+        except Paused as pause:
+            report.outcome, report.detail = Outcome.PAUSED, str(pause)
+            with self.sessions.begin() as session:
+                mailboxes.pause_mailbox(session, facts.id, pause.until, str(pause))
+        except ProviderError as error:
+            report.outcome = Outcome.NEEDS_AUTH if isinstance(error, NeedsAuth) else Outcome.ERROR
+            report.detail = str(error)
+            with self.sessions.begin() as session:
+                mailboxes.mark_trouble(
+                    session, programme.workspace_id, facts.id, report.outcome, report.detail, self.clock.now()
+                )
+        return report
+
+    def decide(self, programme: Programme, address: str, page: Page) -> list[Decision]:
+        """Verdict and match of each message of a page. Reads the roster, writes nothing."""
+        with self.reading() as session:
+            roster = mail_queries.roster(session, programme.workspace_id)
+            named = {one for message in page.messages for one in references_of(message)}
+            known = mail_queries.known_message_ids(session, programme.workspace_id, named)
+        now = self.clock.now()
+        return [
+            decide(message, roster, mailbox=address, captured_at=now, known_ids=known) for message in page.messages
+        ]
+
+    def store(
+        self,
+        session: Session,
+        programme: Programme,
+        mailbox_id: int,
+        page: Page,
+        decided: Sequence[Decision],
+        report: Report,
+    ) -> None:
+        """Ledger, touches, queue and recoveries of one page, in the caller's transaction."""
+        now = self.clock.now()
+        pairs = list(zip((message.provider_id for message in page.messages), decided, strict=True))
+        verdicts = [(key, str(one.verdict), one.reason) for key, one in pairs]
+        verdicts += [(key, "gone", None) for key in page.gone]
+        verdicts += [(key, verdict, verdict) for key, verdict in page.set_aside]
+        mail.record_seen(session, mailbox_id, verdicts, now)
+        mail.settle_pending(session, mailbox_id, [key for key, _, _ in verdicts])
+        mail.record_failed(session, mailbox_id, page.failed, now)
+        captured = mail.record_touches(session, programme.workspace_id, mailbox_id, pairs, now)
+        if captured.partner_ids:
+            recovery.reopen_if_voided(session, programme, now)
+            recovery.settle_episodes(session, programme, now, captured.partner_ids)
+        report.touches += captured.touches
+        report.failed += len(page.failed)
+        for _, verdict, reason in verdicts:
+            report.count(reason or ("touch" if verdict == "human" else verdict))
+
+    def _walk(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report) -> None:
+        version, started_at = facts.cursor_version, self.clock.now()
+        pages = mailbox.pages(
+            facts.cursor,
+            since=started_at - BACKFILL,
+            last_ok_at=facts.last_ok_at,
+            unseen=lambda provider_ids: self._unseen(facts.id, provider_ids),
+        )
+        for page in pages:
+            decided = self.decide(programme, facts.address, page)
+            with self.sessions.begin() as session:
+                version = mail.advance_cursor(session, facts.id, version, page.cursor)
+                self.store(session, programme, facts.id, page, decided, report)
+                if page.last:
+                    observed_from = page.observed_from or facts.last_ok_at or started_at
+                    mailboxes.mark_clean(session, facts.id, observed_from, started_at)
+            self.watch(report)
+
+    def _retry(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report) -> None:
+        now = self.clock.now()
+        with self.reading() as session:
+            due = mail_queries.due_fetches(session, facts.id, now)
+        if not due:
+            return
+        page = mailbox.fetch(due)
+        decided = self.decide(programme, facts.address, page)
+        with self.sessions.begin() as session:
+            dead = mail.retry_failed(session, facts.id, page.failed, now)
+            self.store(session, programme, facts.id, page, decided, report)
+        if dead:
+            log.warning("capture.gave_up", mailbox=facts.id, messages=len(dead))
+        self.watch(report)
+
+    def _unseen(self, mailbox_id: int, provider_ids: Sequence[str]) -> set[str]:
+        with self.reading() as session:
+            return mail_queries.unseen(session, mailbox_id, provider_ids)

@@ -1,0 +1,120 @@
+"""Writes to the outbox: a Slack message is a row first, is sent at most once, and is redrawn from the facts."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from models.actions.write import inserted
+from models.clock import week_of
+from models.tables import OutboxPost, Read
+
+ABANDONED = timedelta(minutes=5)
+
+
+def enqueue(
+    session: Session,
+    workspace_id: int,
+    channel: str,
+    kind: str,
+    period: str,
+    part: int,
+    payload: Mapping[str, Any],
+    now: datetime,
+) -> bool:
+    """Puts a message in the outbox unless this part of this period is there already; answers whether it was put."""
+    row = {
+        "workspace_id": workspace_id,
+        "channel": channel,
+        "kind": kind,
+        "period": period,
+        "part": part,
+        "payload": dict(payload),
+        "status": "pending",
+        "created_at": now,
+        "attempts": 0,
+        "redraw_wanted": 0,
+        "redraw_done": 0,
+    }
+    return inserted(session, OutboxPost, row)
+
+
+def take(session: Session, post_id: int, now: datetime) -> bool:
+    """Marks a pending post as being sent. One taker wins; committed before the call, so a crash never sends twice."""
+    return _move(session, post_id, "pending", status="sending", attempts=OutboxPost.attempts + 1, taken_at=now)
+
+
+def sent(session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str) -> bool:
+    return _move(
+        session, post_id, "sending", status="sent", slack_channel=slack_channel, ts=ts, rendered_hash=rendered_hash
+    )
+
+
+def put_back(session: Session, post_id: int, not_before: datetime, reason: str) -> bool:
+    """Slack refused before taking it (a rate limit): it may be tried again from then on."""
+    return _move(session, post_id, "sending", status="pending", not_before=not_before, error=reason)
+
+
+def unknown(session: Session, post_id: int, reason: str) -> bool:
+    """Nobody knows whether Slack took it. It is never sent again by itself; a lead is asked."""
+    return _move(session, post_id, "sending", status="unknown", error=reason)
+
+
+def failed(session: Session, post_id: int, reason: str) -> bool:
+    """Slack said no; trying again would not help before somebody changes something."""
+    return _move(session, post_id, "sending", status="failed", error=reason)
+
+
+def send_again(session: Session, post_id: int) -> bool:
+    """A lead has looked and it is not there: send it after all."""
+    return any(_move(session, post_id, was, status="pending", error=None) for was in ("unknown", "failed"))
+
+
+def gone(session: Session, post_id: int, reason: str) -> bool:
+    """The message was deleted or cannot be changed any more: no more redraws, and no new post."""
+    return _move(session, post_id, "sent", status="gone", error=reason)
+
+
+def abandon(session: Session, now: datetime) -> int:
+    """Posts that a stopped process left half-sent become `unknown`."""
+    left = session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.status == "sending", OutboxPost.taken_at < now - ABANDONED)
+        .values(status="unknown", error="Cadence stopped while sending it")
+        .returning(OutboxPost.id)
+    ).all()
+    return len(left)
+
+
+def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
+    """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
+    weeks = session.scalars(
+        select(Read.week).where(Read.workspace_id == workspace_id, Read.week >= week_of(since.date()))
+    )
+    session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == "read")
+        .where(OutboxPost.period.in_([week.isoformat() for week in weeks]))
+        .values(redraw_wanted=OutboxPost.redraw_wanted + 1)
+    )
+
+
+def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str, now: datetime) -> None:
+    """This wish and all before it are shown now."""
+    session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.id == post_id, OutboxPost.redraw_done < wanted)
+        .values(redraw_done=wanted, rendered_hash=rendered_hash, redrawn_at=now)
+    )
+
+
+def _move(session: Session, post_id: int, was: str, **values: Any) -> bool:
+    moved = session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.id == post_id, OutboxPost.status == was)
+        .values(**values)
+        .returning(OutboxPost.id)
+    ).first()
+    return moved is not None

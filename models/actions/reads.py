@@ -1,0 +1,89 @@
+"""Writes of the weekly read and of nudges. A read is held once a week; its lines are written once and never changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from models.actions.recovery import open_episodes, settle_episodes
+from models.actions.write import CLOCK, audit, inserted
+from models.clock import local_day, week_of
+from models.queries.programme import Programme
+from models.queries.standings import last_touch_ids, standings
+from models.standing import Standing
+from models.tables import Nudge, Read, ReadLine
+
+
+def hold_read(session: Session, programme: Programme, now: datetime, actor: str = CLOCK) -> int | None:
+    """Holds this week's read: the snapshot, one line per partner, and an episode for each overdue one.
+
+    None when the week has its read already. The unique row decides, so replicas and restarts cannot hold two.
+    """
+    week = week_of(local_day(now, programme.zone))
+    row = {"workspace_id": programme.workspace_id, "week": week, "at": now, "policy": str(programme.policy)}
+    if not inserted(session, Read, row):
+        return None
+    read_id = session.scalars(
+        select(Read.id).where(Read.workspace_id == programme.workspace_id, Read.week == week)
+    ).one()
+    settle_episodes(session, programme, now)
+    lines = standings(session, programme, now)
+    touch_ids = last_touch_ids(session, programme, now)
+    session.add_all(_line(read_id, line, touch_ids) for line in lines)
+    open_episodes(session, programme, lines, now)
+    after = {"week": week.isoformat(), "partners": len(lines)}
+    audit(session, programme.workspace_id, actor, "hold read", f"read:{read_id}", now, after=after)
+    return read_id
+
+
+def notice(
+    session: Session,
+    workspace_id: int,
+    person_id: int,
+    kind: str,
+    subject: str,
+    transition: str,
+    text: str,
+    now: datetime,
+) -> bool:
+    """Notes a transition somebody should hear of; answers whether it is new. Told or dropped later, never twice."""
+    row = {
+        "workspace_id": workspace_id,
+        "person_id": person_id,
+        "kind": kind,
+        "subject": subject,
+        "transition": transition,
+        "text": text,
+        "noticed_at": now,
+    }
+    return inserted(session, Nudge, row)
+
+
+def carry_nudges(session: Session, nudge_ids: Sequence[int], outbox_post_id: int) -> None:
+    """These nudges are told by that message."""
+    session.execute(update(Nudge).where(Nudge.id.in_(nudge_ids)).values(outbox_post_id=outbox_post_id))
+
+
+def drop_nudges(session: Session, reasons: Mapping[int, str]) -> None:
+    """These nudges have become pointless before they were told: nudge id → why."""
+    for nudge_id, reason in reasons.items():
+        session.execute(update(Nudge).where(Nudge.id == nudge_id).values(dropped=reason))
+
+
+def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int]) -> ReadLine:
+    facts = line.facts
+    return ReadLine(
+        read_id=read_id,
+        partner_id=facts.partner_id,
+        state=str(line.state),
+        tier_rank=facts.tier.rank if facts.tier else None,
+        window_days=facts.tier.window_days if facts.tier else None,
+        grace_days=facts.tier.grace_days if facts.tier else None,
+        owner_id=facts.owner.id if facts.owner else None,
+        last_touch_at=facts.last_touch_at,
+        last_touch_id=touch_ids.get(facts.partner_id),
+        days_overdue=line.days_overdue,
+        reply_backed=line.reply_backed,
+        unobserved=line.unobserved,
+    )

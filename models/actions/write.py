@@ -1,0 +1,59 @@
+"""What every write shares: the audit entry, and an INSERT that lets the database say who was first."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from models.db import Base
+from models.tables import AuditEntry
+
+COMMAND_LINE = "command line"
+CAPTURE = "capture"
+CLOCK = "clock"
+
+
+def actor_of(person_id: int) -> str:
+    return f"person:{person_id}"
+
+
+def audit(
+    session: Session,
+    workspace_id: int,
+    actor: str,
+    action: str,
+    subject: str,
+    now: datetime,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """One entry beside the change it tells of, in the same transaction."""
+    session.add(
+        AuditEntry(
+            workspace_id=workspace_id,
+            at=now,
+            actor=actor,
+            action=action,
+            subject=subject,
+            before=dict(before) if before is not None else None,
+            after=dict(after) if after is not None else None,
+        )
+    )
+
+
+def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """INSERT … ON CONFLICT DO NOTHING in the dialect at hand. SQLAlchemy has no common word for it."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return insert.values(list(rows)).on_conflict_do_nothing()
+
+
+def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
+    """Whether this row was the first of its key. The database decides, so two processes cannot both be told yes."""
+    first_column = next(iter(table.__table__.primary_key.columns))
+    statement = insert_ignoring(session, table, [row]).returning(first_column)
+    return session.execute(statement).first() is not None

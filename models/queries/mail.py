@@ -1,0 +1,252 @@
+"""What capture needs to know before it stores, and the evidence that reports show afterwards."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from models.matching import Roster
+from models.queries.programme import Programme, people
+from models.queries.standings import counting
+from models.tables import Mailbox, Partner, PartnerContact, PartnerDomain, PendingFetch, Seen, Sighting, Touch
+
+NOT_FINAL = ("draft", "spam")
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """One mailbox with its health, as `cadence mailbox list` shows it."""
+
+    id: int
+    workspace_id: int
+    address: str
+    provider: str
+    owner_email: str | None
+    owner_id: int | None
+    status: str
+    options: dict[str, Any]
+    credential: str | None
+    cursor: str | None
+    cursor_version: int
+    paused_until: datetime | None
+    last_ok_at: datetime | None
+    seen: int
+    pending: int
+    dead: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TouchFacts:
+    """One touch with its evidence; `counts` says whether it moves the clock under the programme's policy."""
+
+    id: int
+    partner_id: int
+    partner: str
+    at: datetime
+    direction: str
+    counts: bool
+    verdict: str
+    rule: str
+    by: str
+    matched: str
+    matched_by: str
+    field: str
+    message_id: str
+    mailboxes: tuple[str, ...]
+    clamped: bool
+    void_reason: str | None
+    captured_at: datetime
+
+
+def roster(session: Session, workspace_id: int) -> Roster:
+    """Every address and domain that matching knows."""
+    ours = {
+        address: person.id for person in people(session, workspace_id) for address in (person.email, *person.aliases)
+    }
+    contacts = select(PartnerContact.address, PartnerContact.partner_id).where(
+        PartnerContact.workspace_id == workspace_id
+    )
+    domains = select(PartnerDomain.domain, PartnerDomain.partner_id).where(PartnerDomain.workspace_id == workspace_id)
+    return Roster(
+        people=ours,
+        contacts={row.address: row.partner_id for row in session.execute(contacts)},
+        domains={row.domain: row.partner_id for row in session.execute(domains)},
+    )
+
+
+def unseen(session: Session, mailbox_id: int, provider_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that have no final verdict yet."""
+    final: set[str] = set()
+    for start in range(0, len(provider_ids), CHUNK):
+        final.update(
+            session.scalars(
+                select(Seen.provider_id).where(
+                    Seen.mailbox_id == mailbox_id,
+                    Seen.provider_id.in_(provider_ids[start : start + CHUNK]),
+                    Seen.verdict.not_in(NOT_FINAL),
+                )
+            )
+        )
+    return set(provider_ids) - final
+
+
+def known_message_ids(session: Session, workspace_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    """Those of the Message-IDs that belong to stored touches."""
+    wanted = sorted(message_ids)
+    known: set[str] = set()
+    for start in range(0, len(wanted), CHUNK):
+        known.update(
+            session.scalars(
+                select(Touch.message_id).where(
+                    Touch.workspace_id == workspace_id, Touch.message_id.in_(wanted[start : start + CHUNK])
+                )
+            )
+        )
+    return frozenset(known)
+
+
+def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False) -> list[MailboxFacts]:
+    """Every mailbox with its counts."""
+    owners = {person.id: person.email for person in people(session, workspace_id)}
+
+    def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
+        query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
+        return {mailbox_id: count for mailbox_id, count in session.execute(query)}
+
+    seen = counts(Seen)
+    pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))
+    dead = counts(PendingFetch, PendingFetch.dead_at.is_not(None))
+    query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
+    if not with_removed:
+        query = query.where(Mailbox.status != "removed")
+    return [
+        MailboxFacts(
+            id=row.id,
+            workspace_id=row.workspace_id,
+            address=row.address,
+            provider=row.provider,
+            owner_email=owners.get(row.owner_id) if row.owner_id else None,
+            owner_id=row.owner_id,
+            status=row.status,
+            options=row.options,
+            credential=row.credential,
+            cursor=row.cursor,
+            cursor_version=row.cursor_version,
+            paused_until=row.paused_until,
+            last_ok_at=row.last_ok_at,
+            seen=seen.get(row.id, 0),
+            pending=pending.get(row.id, 0),
+            dead=dead.get(row.id, 0),
+            error=row.error,
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def due_fetches(session: Session, mailbox_id: int, now: datetime, limit: int = 100) -> list[str]:
+    """Queued messages whose next attempt is due, oldest first."""
+    return list(
+        session.scalars(
+            select(PendingFetch.provider_id)
+            .where(PendingFetch.mailbox_id == mailbox_id, PendingFetch.dead_at.is_(None), PendingFetch.next_at <= now)
+            .order_by(PendingFetch.first_at, PendingFetch.provider_id)
+            .limit(limit)
+        )
+    )
+
+
+def touches(
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    *,
+    partner_id: int | None = None,
+    limit: int | None = None,
+) -> list[TouchFacts]:
+    """Touches known at `now`, newest first: those that count and those that do not, each with its reason."""
+    names = {person.id: person.name for person in people(session, programme.workspace_id)}
+    query = (
+        select(Touch, Partner.name, counting(programme.policy).label("counts"))
+        .join(Partner, Partner.id == Touch.partner_id)
+        .where(Touch.workspace_id == programme.workspace_id, Touch.at <= now)
+        .order_by(Touch.at.desc(), Touch.id.desc())
+    )
+    if partner_id is not None:
+        query = query.where(Touch.partner_id == partner_id)
+    if limit is not None:
+        query = query.limit(limit)
+    rows = session.execute(query).all()
+    seen_in = _sightings(session, [row.Touch.id for row in rows])
+    return [
+        TouchFacts(
+            id=row.Touch.id,
+            partner_id=row.Touch.partner_id,
+            partner=row.name,
+            at=row.Touch.at,
+            direction=row.Touch.direction,
+            counts=bool(row.counts),
+            verdict=row.Touch.verdict,
+            rule=row.Touch.rule,
+            by=names.get(row.Touch.person_id, row.Touch.by_address) if row.Touch.person_id else row.Touch.by_address,
+            matched=row.Touch.matched,
+            matched_by=row.Touch.matched_by,
+            field=row.Touch.field,
+            message_id=row.Touch.message_id,
+            mailboxes=seen_in.get(row.Touch.id, ()),
+            clamped=row.Touch.clamped,
+            void_reason=row.Touch.void_reason,
+            captured_at=row.Touch.captured_at,
+        )
+        for row in rows
+    ]
+
+
+def _sightings(session: Session, touch_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for start in range(0, len(touch_ids), CHUNK):
+        rows = session.execute(
+            select(Sighting.touch_id, Mailbox.address)
+            .join(Mailbox, Mailbox.id == Sighting.mailbox_id)
+            .where(Sighting.touch_id.in_(touch_ids[start : start + CHUNK]))
+            .order_by(Mailbox.address)
+        )
+        for touch_id, address in rows:
+            found[touch_id] = (*found.get(touch_id, ()), address)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRecord:
+    """What the roster holds on one partner beside its standing."""
+
+    id: int
+    domains: tuple[str, ...]
+    contacts: tuple[str, ...]
+    pause_reason: str | None
+    external_id: str | None
+
+
+def partner_record(session: Session, partner_id: int) -> PartnerRecord:
+    row = session.get_one(Partner, partner_id)
+    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == partner_id).order_by(PartnerDomain.domain)
+    contacts = (
+        select(PartnerContact.address).where(PartnerContact.partner_id == partner_id).order_by(PartnerContact.address)
+    )
+    return PartnerRecord(
+        row.id, tuple(session.scalars(domains)), tuple(session.scalars(contacts)), row.pause_reason, row.external_id
+    )
+
+
+def seen_counts(session: Session, mailbox_id: int) -> dict[tuple[str, str | None], int]:
+    """How many messages of a mailbox got which verdict and reason: nothing is dropped in silence."""
+    rows = session.execute(
+        select(Seen.verdict, Seen.reason, func.count())
+        .where(Seen.mailbox_id == mailbox_id)
+        .group_by(Seen.verdict, Seen.reason)
+    )
+    return {(verdict, reason): count for verdict, reason, count in rows}

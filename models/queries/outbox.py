@@ -1,0 +1,92 @@
+"""What is to be said in Slack, what was said, and what nobody knows the fate of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from models.tables import Nudge, OutboxPost
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message of the outbox."""
+
+    id: int
+    workspace_id: int
+    channel: str
+    kind: str
+    period: str
+    part: int
+    payload: dict[str, Any]
+    status: str
+    slack_channel: str | None
+    ts: str | None
+    not_before: datetime | None
+    redraw_wanted: int
+    redraw_done: int
+    redrawn_at: datetime | None
+    rendered_hash: str | None
+    error: str | None
+
+
+def due_posts(session: Session, workspace_id: int, now: datetime, limit: int = 50) -> list[Post]:
+    """What waits to be sent, in order."""
+    return _posts(
+        session,
+        and_(
+            OutboxPost.workspace_id == workspace_id,
+            OutboxPost.status == "pending",
+            or_(OutboxPost.not_before.is_(None), OutboxPost.not_before <= now),
+        ),
+        limit,
+    )
+
+
+def due_redraws(session: Session, workspace_id: int, limit: int = 50) -> list[Post]:
+    """Messages that no longer show the truth."""
+    wanted = and_(OutboxPost.status == "sent", OutboxPost.redraw_wanted > OutboxPost.redraw_done)
+    return _posts(session, and_(OutboxPost.workspace_id == workspace_id, wanted), limit)
+
+
+def uncertain_posts(session: Session, workspace_id: int) -> list[Post]:
+    """Posts that nobody knows the fate of, or that Slack refused: a lead decides."""
+    return _posts(
+        session, and_(OutboxPost.workspace_id == workspace_id, OutboxPost.status.in_(("unknown", "failed"))), 50
+    )
+
+
+def post(session: Session, post_id: int) -> Post | None:
+    return next(iter(_posts(session, OutboxPost.id == post_id, 1)), None)
+
+
+def _posts(session: Session, which: ColumnElement[bool], limit: int) -> list[Post]:
+    rows = session.scalars(select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit))
+    return [Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__}) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNudge:
+    id: int
+    person_id: int
+    kind: str
+    subject: str
+    transition: str
+    text: str
+    noticed_at: datetime
+
+
+def waiting_nudges(session: Session, workspace_id: int) -> list[WaitingNudge]:
+    """Nudges that were noticed and neither told nor dropped."""
+    rows: Sequence[Nudge] = session.scalars(
+        select(Nudge)
+        .where(Nudge.workspace_id == workspace_id, Nudge.outbox_post_id.is_(None), Nudge.dropped.is_(None))
+        .order_by(Nudge.person_id, Nudge.id)
+    ).all()
+    return [
+        WaitingNudge(row.id, row.person_id, row.kind, row.subject, row.transition, row.text, row.noticed_at)
+        for row in rows
+    ]

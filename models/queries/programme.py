@@ -1,0 +1,126 @@
+"""The programme as it is run: what the workspace says, else what the settings say. Also its tiers and people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import tables
+from models.cadence import Policy, Tier
+from models.settings import ReadAt, Settings, zone_named
+from models.standing import Who
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """One partner programme: where it lives in Slack and by which clock it runs."""
+
+    workspace_id: int
+    team_id: str | None
+    zone: ZoneInfo
+    channel: str | None
+    read_at: ReadAt
+    policy: Policy
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: int
+    email: str
+    name: str
+    role: str
+    slack_user_id: str | None
+    timezone: str | None
+    aliases: tuple[str, ...]
+    nudges: bool
+    snoozed_until: date | None
+    away_until: date | None
+
+    @property
+    def who(self) -> Who:
+        return Who(self.id, self.name, self.email, self.slack_user_id)
+
+    @property
+    def may_act(self) -> bool:
+        return self.role in ("manager", "lead")
+
+    @property
+    def leads(self) -> bool:
+        return self.role == "lead"
+
+
+def programmes(session: Session, settings: Settings) -> list[Programme]:
+    """Every programme of this installation, oldest first."""
+    return [_programme(row, settings) for row in session.scalars(select(tables.Workspace).order_by(tables.Workspace.id))]
+
+
+def programme(session: Session, settings: Settings, workspace_id: int) -> Programme:
+    return _programme(session.get_one(tables.Workspace, workspace_id), settings)
+
+
+def workspace_of_team(session: Session, team_id: str) -> int | None:
+    return session.scalar(select(tables.Workspace.id).where(tables.Workspace.slack_team_id == team_id))
+
+
+def tiers(session: Session, workspace_id: int, as_of: datetime) -> dict[int, Tier]:
+    """Tiers by id as they were in force at an instant; before the first entry, the first one."""
+    rows = session.execute(
+        select(tables.TierHistory, tables.Tier.rank)
+        .join(tables.Tier, tables.Tier.id == tables.TierHistory.tier_id)
+        .where(tables.Tier.workspace_id == workspace_id)
+        .order_by(tables.Tier.rank, tables.TierHistory.from_at, tables.TierHistory.id)
+    )
+    in_force: dict[int, Tier] = {}
+    for row, rank in rows:
+        if row.tier_id not in in_force or row.from_at <= as_of:
+            in_force[row.tier_id] = Tier(rank, row.name, row.window_days, row.grace_days)
+    return in_force
+
+
+def people(session: Session, workspace_id: int) -> list[Person]:
+    """Everybody on the roster, by name."""
+    aliases: dict[int, list[str]] = {}
+    for alias in session.scalars(
+        select(tables.PersonAlias).where(tables.PersonAlias.workspace_id == workspace_id).order_by(tables.PersonAlias.id)
+    ):
+        aliases.setdefault(alias.person_id, []).append(alias.address)
+    rows: Sequence[tables.Person] = session.scalars(
+        select(tables.Person)
+        .where(tables.Person.workspace_id == workspace_id)
+        .order_by(tables.Person.name, tables.Person.id)
+    ).all()
+    return [
+        Person(
+            id=row.id,
+            email=row.email,
+            name=row.name,
+            role=row.role,
+            slack_user_id=row.slack_user_id,
+            timezone=row.timezone,
+            aliases=tuple(aliases.get(row.id, ())),
+            nudges=row.nudges,
+            snoozed_until=row.snoozed_until,
+            away_until=row.away_until,
+        )
+        for row in rows
+    ]
+
+
+def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
+    return next((one for one in people(session, workspace_id) if one.slack_user_id == slack_user_id), None)
+
+
+def _programme(row: tables.Workspace, settings: Settings) -> Programme:
+    return Programme(
+        workspace_id=row.id,
+        team_id=row.slack_team_id,
+        zone=zone_named(row.timezone or settings.timezone),
+        channel=row.channel_id or settings.channel,
+        read_at=ReadAt(row.read_at or settings.read_at),
+        policy=Policy(row.policy),
+        created_at=row.created_at,
+    )

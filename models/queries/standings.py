@@ -1,0 +1,222 @@
+"""The facts of every partner at any instant, read from touches and histories. Judging them is `models.standing`."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from models import tables
+from models.cadence import Policy, Status, Tier
+from models.queries.programme import Programme, people, tiers
+from models.standing import ClaimFacts, EpisodeFacts, NextStepFacts, PartnerFacts, Standing, Who, stand
+from models.tables import Claim, Episode, Mailbox, NextStep, Observation, Partner, PartnerHistory, Touch
+
+CLEAN = timedelta(hours=24)
+
+
+def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
+    """Touches written by a person in one direction and not voided."""
+    return and_(touch.direction == direction, touch.verdict == "human", touch.voided_at.is_(None))
+
+
+def counting(policy: Policy) -> ColumnElement[bool]:
+    """Touches that move the cadence clock under a policy: `Touch.counts` in the glossary."""
+    outbound = and_(human("outbound"), Touch.field.in_(("to", "cc")))
+    if policy is Policy.ANY:
+        return or_(outbound, human("inbound"))
+    if policy is Policy.TWO_WAY:
+        answer = aliased(Touch)
+        answered = exists().where(
+            answer.partner_id == Touch.partner_id, human("inbound", answer), answer.at > Touch.at
+        )
+        return and_(outbound, answered)
+    return outbound
+
+
+def standings(
+    session: Session, programme: Programme, now: datetime, *, partner_ids: Collection[int] | None = None
+) -> list[Standing]:
+    """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same."""
+    return [stand(facts, now, programme.zone) for facts in partner_facts(session, programme, now, partner_ids)]
+
+
+def partner_facts(
+    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int] | None = None
+) -> list[PartnerFacts]:
+    """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made."""
+    workspace_id = programme.workspace_id
+    by_id = {person.id: person.who for person in people(session, workspace_id)}
+    tiers_then = tiers(session, workspace_id, now)
+    observed = _observed(session, workspace_id, now)
+    steps = _next_steps(session, workspace_id, now, by_id)
+    episodes = _episodes(session, workspace_id, now, by_id)
+    facts = []
+    for row in session.execute(_clocks(programme, now, partner_ids)):
+        partner: Partner = row.Partner
+        then = row.PartnerHistory
+        owner = by_id.get(then.owner_id) if then.owner_id else None
+        facts.append(
+            PartnerFacts(
+                partner_id=partner.id,
+                name=partner.name,
+                tier=tiers_then.get(then.tier_id) if then.tier_id else None,
+                owner=owner,
+                status=Status(then.status),
+                paused_until=then.paused_until,
+                cadence_start_on=partner.cadence_start_on,
+                last_touch_at=row.Touch.at if row.Touch else None,
+                last_touch_by=_author(row.Touch, by_id),
+                last_heard_at=row.last_heard_at,
+                last_reply_at=row.last_reply_at,
+                last_outbound_at=row.last_outbound_at,
+                observed_at=observed.get(owner.id) if owner else None,
+                next_step=steps.get(partner.id),
+                episode=episodes.get(partner.id),
+            )
+        )
+    return facts
+
+
+def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dict[int, int]:
+    """The touch behind each partner's clock."""
+    rows = session.execute(_clocks(programme, now, None))
+    return {row.Partner.id: row.Touch.id for row in rows if row.Touch}
+
+
+def _clocks(programme: Programme, now: datetime, partner_ids: Collection[int] | None) -> Select[tuple[object, ...]]:
+    """One row per partner: its history row in force, its last counting touch and the clocks beside it."""
+
+    def latest(condition: ColumnElement[bool]) -> ColumnElement[datetime | None]:
+        return (
+            select(func.max(Touch.at))
+            .where(Touch.partner_id == Partner.id, condition, Touch.at <= now)
+            .correlate(Partner)
+            .scalar_subquery()
+        )
+
+    def history(condition: ColumnElement[bool], order: Iterable[ColumnElement[object]]) -> ColumnElement[int | None]:
+        return (
+            select(PartnerHistory.id)
+            .where(PartnerHistory.partner_id == Partner.id, condition)
+            .order_by(*order)
+            .limit(1)
+            .correlate(Partner)
+            .scalar_subquery()
+        )
+
+    last_touch = (
+        select(Touch.id)
+        .where(Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now)
+        .order_by(Touch.at.desc(), Touch.id.desc())
+        .limit(1)
+        .correlate(Partner)
+        .scalar_subquery()
+    )
+    in_force = history(PartnerHistory.from_at <= now, (PartnerHistory.from_at.desc(), PartnerHistory.id.desc()))
+    first = history(PartnerHistory.from_at > now, (PartnerHistory.from_at.asc(), PartnerHistory.id.asc()))
+    reply = aliased(Touch)
+    first_reply = (
+        select(func.min(reply.at))
+        .where(reply.partner_id == Partner.id, human("inbound", reply), reply.at > Touch.at, reply.at <= now)
+        .correlate(Partner, Touch)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Partner,
+            PartnerHistory,
+            Touch,
+            latest(human("inbound")).label("last_heard_at"),
+            latest(human("outbound")).label("last_outbound_at"),
+            first_reply.label("last_reply_at"),
+        )
+        .join(PartnerHistory, PartnerHistory.id == func.coalesce(in_force, first))
+        .outerjoin(Touch, Touch.id == last_touch)
+        .where(Partner.workspace_id == programme.workspace_id)
+        .order_by(Partner.id)
+    )
+    return query if partner_ids is None else query.where(Partner.id.in_(partner_ids))
+
+
+def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
+    if touch is None:
+        return None
+    person = by_id.get(touch.person_id) if touch.person_id else None
+    return person.name if person else touch.by_address
+
+
+def _observed(session: Session, workspace_id: int, now: datetime) -> dict[int, datetime]:
+    """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
+    newest: dict[int, datetime] = {}
+    rows: Iterable[Row[tuple[int, datetime, datetime, datetime]]] = session.execute(
+        select(Mailbox.owner_id, Observation.from_at, Observation.until_at, Observation.recorded_at)
+        .join(Mailbox, Mailbox.id == Observation.mailbox_id)
+        .where(Mailbox.workspace_id == workspace_id, Mailbox.owner_id.is_not(None))
+    )
+    for owner_id, from_at, until_at, recorded_at in rows:
+        for known_at in (min(until_at, now) if from_at <= now else None, recorded_at if recorded_at <= now else None):
+            if known_at is not None and (owner_id not in newest or known_at > newest[owner_id]):
+                newest[owner_id] = known_at
+    return newest
+
+
+def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, NextStepFacts]:
+    rows = session.scalars(
+        select(NextStep)
+        .where(
+            NextStep.workspace_id == workspace_id,
+            NextStep.set_at <= now,
+            or_(NextStep.ended_at.is_(None), NextStep.ended_at > now),
+        )
+        .order_by(NextStep.id)
+    )
+    return {
+        row.partner_id: NextStepFacts(row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None)
+        for row in rows
+    }
+
+
+def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, EpisodeFacts]:
+    rows = session.execute(
+        select(Episode, Claim)
+        .outerjoin(
+            Claim,
+            and_(
+                Claim.episode_id == Episode.id,
+                Claim.at <= now,
+                or_(Claim.ended_at.is_(None), Claim.ended_at > now),
+            ),
+        )
+        .where(
+            Episode.workspace_id == workspace_id,
+            Episode.opened_at <= now,
+            or_(Episode.closed_at.is_(None), Episode.closed_at > now),
+        )
+        .order_by(Episode.id, Claim.id)
+    )
+    found: dict[int, EpisodeFacts] = {}
+    for episode, claim in rows:
+        held = ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on) if claim else None
+        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, held)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerName:
+    id: int
+    name: str
+    tier: Tier | None
+    owner_id: int | None
+
+
+def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[PartnerName]:
+    """Every partner's name, for look-ups that tolerate typing errors."""
+    in_force = tiers(session, workspace_id, as_of)
+    rows = session.execute(
+        select(Partner.id, Partner.name, Partner.tier_id, Partner.owner_id)
+        .where(Partner.workspace_id == workspace_id)
+        .order_by(Partner.name)
+    )
+    return [PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id) for row in rows]
