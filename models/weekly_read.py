@@ -1,0 +1,181 @@
+"""Standings gathered into the weekly read: coverage, and the named partners behind it. Pure: it has no words for Slack.
+
+Partners are listed and counted, people never are.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from models.cadence import State, Tier
+from models.clock import local_day, week_of
+from models.standing import Standing, sort_key
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Covered out of eligible: both numbers, always."""
+
+    covered: int
+    eligible: int
+
+    @property
+    def share(self) -> float | None:
+        """Between 0 and 1; None when nothing is eligible, which is neither 0 nor 100 %."""
+        return self.covered / self.eligible if self.eligible else None
+
+
+@dataclass(frozen=True, slots=True)
+class TierLine:
+    """One tier in the read. What is not eligible is counted beside it, so nothing drops out silently."""
+
+    tier: Tier
+    coverage: Coverage
+    previous: Coverage | None
+    reply_backed: Coverage
+    due_soon: int
+    overdue: int
+    new: int
+    blind: int
+    paused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of one recovery episode since the last read.
+
+    `outcome` is recovered, claimed, lapsed, open, late_evidence, paused, ended or re_tiered; `days` counts from its
+    opening to its end.
+    """
+
+    partner: str
+    tier: str
+    outcome: str
+    by: str | None
+    days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxTrouble:
+    """A mailbox that needs attention."""
+
+    address: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyRead:
+    """The picture computed at one instant. Lists are in the order in which they are shown."""
+
+    at: datetime
+    week: date
+    zone: ZoneInfo
+    tiers: tuple[TierLine, ...]
+    overall: Coverage
+    overdue: tuple[Standing, ...]
+    due_soon: tuple[Standing, ...]
+    reply_owed: tuple[Standing, ...]
+    blind: tuple[Standing, ...]
+    paused: int
+    new: int
+    untiered: int
+    ended: int
+    recoveries: tuple[Recovery, ...]
+    troubles: tuple[MailboxTrouble, ...]
+
+    @property
+    def today(self) -> date:
+        return local_day(self.at, self.zone)
+
+    @property
+    def assigned(self) -> int:
+        """How many slipped partners have a name beside them."""
+        return sum(one.claim is not None for one in self.overdue)
+
+    @property
+    def unassigned(self) -> int:
+        return len(self.overdue) - self.assigned
+
+
+def coverage_of(standings: Iterable[Standing]) -> Coverage:
+    eligible = [one for one in standings if one.eligible]
+    return Coverage(sum(one.covered for one in eligible), len(eligible))
+
+
+def coverage_lines(
+    standings: Sequence[Standing],
+    tiers: Iterable[Tier],
+    previous: Mapping[int, Coverage] | None = None,
+) -> tuple[TierLine, ...]:
+    """One line for every tier, by rank; also for an empty one. `previous` is the last read's coverage by rank."""
+    before = previous or {}
+    by_rank: dict[int, list[Standing]] = {}
+    named: dict[int, Tier] = {}
+    for one in standings:
+        if one.facts.tier is not None:
+            by_rank.setdefault(one.facts.tier.rank, []).append(one)
+            named[one.facts.tier.rank] = one.facts.tier
+    named.update((tier.rank, tier) for tier in tiers)
+    return tuple(_line(named[rank], by_rank.get(rank, []), before.get(rank)) for rank in sorted(named))
+
+
+def weekly_read(
+    standings: Sequence[Standing],
+    tiers: Iterable[Tier],
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    previous: Mapping[int, Coverage] | None = None,
+    recoveries: Iterable[Recovery] = (),
+    troubles: Iterable[MailboxTrouble] = (),
+) -> WeeklyRead:
+    """The read at `now`. A reply is owed as an earlier signal than the window, so the overdue are not named twice."""
+    ordered = sorted(standings, key=sort_key)
+    counts = Counter(one.state for one in ordered)
+
+    def those(state: State) -> tuple[Standing, ...]:
+        return tuple(one for one in ordered if one.state is state)
+
+    return WeeklyRead(
+        at=now,
+        week=week_of(local_day(now, zone)),
+        zone=zone,
+        tiers=coverage_lines(ordered, tiers, previous),
+        overall=coverage_of(ordered),
+        overdue=those(State.OVERDUE),
+        due_soon=tuple(sorted(those(State.DUE_SOON), key=_due_first)),
+        reply_owed=tuple(one for one in ordered if one.reply_owed and one.state is not State.OVERDUE),
+        blind=those(State.BLIND),
+        paused=counts[State.PAUSED],
+        new=counts[State.NEW],
+        untiered=counts[State.UNTIERED],
+        ended=counts[State.ENDED],
+        recoveries=tuple(recoveries),
+        troubles=tuple(troubles),
+    )
+
+
+def _line(tier: Tier, standings: Sequence[Standing], previous: Coverage | None) -> TierLine:
+    counts = Counter(one.state for one in standings)
+    coverage = coverage_of(standings)
+    return TierLine(
+        tier=tier,
+        coverage=coverage,
+        previous=previous,
+        reply_backed=Coverage(
+            sum(one.eligible and one.reply_backed for one in standings),
+            coverage.eligible,
+        ),
+        due_soon=counts[State.DUE_SOON],
+        overdue=counts[State.OVERDUE],
+        new=counts[State.NEW],
+        blind=counts[State.BLIND],
+        paused=counts[State.PAUSED],
+    )
+
+
+def _due_first(standing: Standing) -> date:
+    return standing.due_on or date.max
