@@ -7,7 +7,16 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.write import CAPTURE, audit
-from models.tables import Mailbox, MailImport, Observation, PendingFetch, Person, PersonAlias, Seen, Sighting
+from models.tables import (
+    Mailbox,
+    MailImport,
+    Observation,
+    PendingFetch,
+    Person,
+    PersonAlias,
+    Seen,
+    Sighting,
+)
 from models.vault import Vault
 
 SLACK_OF_A_POLL = timedelta(seconds=1)
@@ -29,9 +38,15 @@ def put_mailbox(
     options: dict[str, Any] | None = None,
 ) -> int:
     """Connects a mailbox. One that was only imported, removed or in need of consent is taken up where it stands."""
-    row = session.scalar(select(Mailbox).where(Mailbox.workspace_id == workspace_id, Mailbox.address == address))
+    row = session.scalar(
+        select(Mailbox).where(
+            Mailbox.workspace_id == workspace_id, Mailbox.address == address
+        )
+    )
     if row is not None and row.status == "active" and row.provider != "mbox":
-        raise MailboxExists(f"{address} is connected already: `cadence mailbox remove {address}` first")
+        raise MailboxExists(
+            f"{address} is connected already: `cadence mailbox remove {address}` first"
+        )
     before = {"provider": row.provider, "status": row.status} if row else None
     if row is None:
         row = Mailbox(workspace_id=workspace_id, address=address, created_at=now)
@@ -43,11 +58,27 @@ def put_mailbox(
     row.status, row.error, row.paused_until = "active", None, None
     session.flush()
     after = {"provider": provider, "owner": row.owner_id}
-    audit(session, workspace_id, actor, "connect mailbox", f"mailbox:{row.id}", now, before=before, after=after)
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "connect mailbox",
+        f"mailbox:{row.id}",
+        now,
+        before=before,
+        after=after,
+    )
     return row.id
 
 
-def remove_mailbox(session: Session, workspace_id: int, actor: str, mailbox_id: int, now: datetime, purge: bool) -> None:
+def remove_mailbox(
+    session: Session,
+    workspace_id: int,
+    actor: str,
+    mailbox_id: int,
+    now: datetime,
+    purge: bool,
+) -> None:
     """Disconnects a mailbox and erases its secret. With `purge` also its ledger; what it observed stays as times."""
     row = session.get_one(Mailbox, mailbox_id)
     before = {"provider": row.provider, "status": row.status}
@@ -58,19 +89,34 @@ def remove_mailbox(session: Session, workspace_id: int, actor: str, mailbox_id: 
             session.execute(delete(table).where(table.mailbox_id == mailbox_id))
     subject = f"mailbox:{mailbox_id}"
     after = {"status": "removed", "purged": purge}
-    audit(session, workspace_id, actor, "remove mailbox", subject, now, before=before, after=after)
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "remove mailbox",
+        subject,
+        now,
+        before=before,
+        after=after,
+    )
 
 
 def own_mailboxes(session: Session, workspace_id: int) -> None:
     """Gives every mailbox to the person whose address it is, after the roster has changed."""
-    for row in session.scalars(select(Mailbox).where(Mailbox.workspace_id == workspace_id)):
+    for row in session.scalars(
+        select(Mailbox).where(Mailbox.workspace_id == workspace_id)
+    ):
         row.owner_id = _owner_of(session, workspace_id, row.address)
 
 
-def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: datetime) -> None:
+def mark_clean(
+    session: Session, mailbox_id: int, observed_from: datetime, now: datetime
+) -> None:
     """The mailbox is known from `observed_from` until now. A poll that follows on the last one makes it longer."""
     session.execute(
-        update(Mailbox).where(Mailbox.id == mailbox_id).values(last_ok_at=now, status="active", error=None)
+        update(Mailbox)
+        .where(Mailbox.id == mailbox_id)
+        .values(last_ok_at=now, status="active", error=None)
     )
     current = session.scalars(
         select(Observation)
@@ -84,18 +130,33 @@ def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: 
     else:
         session.add(
             Observation(
-                mailbox_id=mailbox_id, from_at=observed_from, until_at=now, recorded_at=now, source="poll"
+                mailbox_id=mailbox_id,
+                from_at=observed_from,
+                until_at=now,
+                recorded_at=now,
+                source="poll",
             )
         )
 
 
-def pause_mailbox(session: Session, mailbox_id: int, until: datetime, reason: str) -> None:
+def pause_mailbox(
+    session: Session, mailbox_id: int, until: datetime, reason: str
+) -> None:
     """The provider asked for patience: nobody calls it before then. The cursor stays."""
-    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(paused_until=until, error=reason))
+    session.execute(
+        update(Mailbox)
+        .where(Mailbox.id == mailbox_id)
+        .values(paused_until=until, error=reason)
+    )
 
 
 def mark_trouble(
-    session: Session, workspace_id: int, mailbox_id: int, status: str, reason: str, now: datetime
+    session: Session,
+    workspace_id: int,
+    mailbox_id: int,
+    status: str,
+    reason: str,
+    now: datetime,
 ) -> bool:
     """The mailbox needs attention (`needs_auth`, `error`); answers whether that is news. The cursor stays."""
     row = session.get_one(Mailbox, mailbox_id)
@@ -103,14 +164,25 @@ def mark_trouble(
     row.status, row.error = status, reason
     if news:
         after = {"status": status, "reason": reason}
-        audit(session, workspace_id, CAPTURE, "mailbox trouble", f"mailbox:{mailbox_id}", now, before=before, after=after)
+        audit(
+            session,
+            workspace_id,
+            CAPTURE,
+            "mailbox trouble",
+            f"mailbox:{mailbox_id}",
+            now,
+            before=before,
+            after=after,
+        )
     return news
 
 
 def import_of(session: Session, mailbox_id: int, identity: str) -> MailImport:
     """The record of importing this file; a finished one starts afresh, since the roster may know more partners now."""
     row = session.scalar(
-        select(MailImport).where(MailImport.mailbox_id == mailbox_id, MailImport.identity == identity)
+        select(MailImport).where(
+            MailImport.mailbox_id == mailbox_id, MailImport.identity == identity
+        )
     )
     if row is None:
         row = MailImport(mailbox_id=mailbox_id, identity=identity)
@@ -122,7 +194,11 @@ def import_of(session: Session, mailbox_id: int, identity: str) -> MailImport:
 
 
 def advance_import(
-    session: Session, import_id: int, cursor: str | None, first_at: datetime | None, last_at: datetime | None
+    session: Session,
+    import_id: int,
+    cursor: str | None,
+    first_at: datetime | None,
+    last_at: datetime | None,
 ) -> None:
     """One more page of the file is stored."""
     row = session.get_one(MailImport, import_id)
@@ -131,7 +207,9 @@ def advance_import(
     row.last_at = max((at for at in (row.last_at, last_at) if at), default=None)
 
 
-def finish_import(session: Session, workspace_id: int, import_id: int, now: datetime) -> None:
+def finish_import(
+    session: Session, workspace_id: int, import_id: int, now: datetime
+) -> None:
     """The file was read to its end: the time it spans is observed, and this moment counts as a clean sync."""
     row = session.get_one(MailImport, import_id)
     row.finished_at = now
@@ -158,6 +236,10 @@ def reseal(session: Session, vault: Vault) -> int:
 
 
 def _owner_of(session: Session, workspace_id: int, address: str) -> int | None:
-    direct = select(Person.id).where(Person.workspace_id == workspace_id, Person.email == address)
-    alias = select(PersonAlias.person_id).where(PersonAlias.workspace_id == workspace_id, PersonAlias.address == address)
+    direct = select(Person.id).where(
+        Person.workspace_id == workspace_id, Person.email == address
+    )
+    alias = select(PersonAlias.person_id).where(
+        PersonAlias.workspace_id == workspace_id, PersonAlias.address == address
+    )
     return session.scalar(direct) or session.scalar(alias)

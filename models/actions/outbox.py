@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.write import inserted
@@ -12,6 +12,9 @@ from models.clock import week_of
 from models.tables import OutboxPost, Read
 
 ABANDONED = timedelta(minutes=5)
+REDRAW_GAP = timedelta(
+    seconds=2
+)  # so that thirty claims in ten seconds are a handful of updates
 
 
 def enqueue(
@@ -43,18 +46,40 @@ def enqueue(
 
 def take(session: Session, post_id: int, now: datetime) -> bool:
     """Marks a pending post as being sent. One taker wins; committed before the call, so a crash never sends twice."""
-    return _move(session, post_id, "pending", status="sending", attempts=OutboxPost.attempts + 1, taken_at=now)
-
-
-def sent(session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str) -> bool:
     return _move(
-        session, post_id, "sending", status="sent", slack_channel=slack_channel, ts=ts, rendered_hash=rendered_hash
+        session,
+        post_id,
+        "pending",
+        status="sending",
+        attempts=OutboxPost.attempts + 1,
+        taken_at=now,
+    )
+
+
+def sent(
+    session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str
+) -> bool:
+    return _move(
+        session,
+        post_id,
+        "sending",
+        status="sent",
+        slack_channel=slack_channel,
+        ts=ts,
+        rendered_hash=rendered_hash,
     )
 
 
 def put_back(session: Session, post_id: int, not_before: datetime, reason: str) -> bool:
     """Slack refused before taking it (a rate limit): it may be tried again from then on."""
-    return _move(session, post_id, "sending", status="pending", not_before=not_before, error=reason)
+    return _move(
+        session,
+        post_id,
+        "sending",
+        status="pending",
+        not_before=not_before,
+        error=reason,
+    )
 
 
 def unknown(session: Session, post_id: int, reason: str) -> bool:
@@ -69,7 +94,10 @@ def failed(session: Session, post_id: int, reason: str) -> bool:
 
 def send_again(session: Session, post_id: int) -> bool:
     """A lead has looked and it is not there: send it after all."""
-    return any(_move(session, post_id, was, status="pending", error=None) for was in ("unknown", "failed"))
+    return any(
+        _move(session, post_id, was, status="pending", error=None)
+        for was in ("unknown", "failed")
+    )
 
 
 def gone(session: Session, post_id: int, reason: str) -> bool:
@@ -91,7 +119,9 @@ def abandon(session: Session, now: datetime) -> int:
 def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
     weeks = session.scalars(
-        select(Read.week).where(Read.workspace_id == workspace_id, Read.week >= week_of(since.date()))
+        select(Read.week).where(
+            Read.workspace_id == workspace_id, Read.week >= week_of(since.date())
+        )
     )
     session.execute(
         update(OutboxPost)
@@ -101,12 +131,29 @@ def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     )
 
 
-def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str, now: datetime) -> None:
+def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:
+    """Takes the redraw of one message unless somebody drew it a moment ago; answers which wish it will fulfil."""
+    return session.scalar(
+        update(OutboxPost)
+        .where(OutboxPost.id == post_id, OutboxPost.status == "sent")
+        .where(OutboxPost.redraw_wanted > OutboxPost.redraw_done)
+        .where(
+            or_(
+                OutboxPost.redrawn_at.is_(None),
+                OutboxPost.redrawn_at <= now - REDRAW_GAP,
+            )
+        )
+        .values(redrawn_at=now)
+        .returning(OutboxPost.redraw_wanted)
+    )
+
+
+def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str) -> None:
     """This wish and all before it are shown now."""
     session.execute(
         update(OutboxPost)
         .where(OutboxPost.id == post_id, OutboxPost.redraw_done < wanted)
-        .values(redraw_done=wanted, rendered_hash=rendered_hash, redrawn_at=now)
+        .values(redraw_done=wanted, rendered_hash=rendered_hash)
     )
 
 

@@ -35,12 +35,18 @@ class ClaimResult:
     due_on: date | None = None
 
 
-def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
+def open_episodes(
+    session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime
+) -> int:
     """Opens an episode for every overdue partner that has none; answers how many are new."""
     opened = 0
     for standing in overdue:
         partner_id = standing.facts.partner_id
-        row = {"workspace_id": programme.workspace_id, "partner_id": partner_id, "opened_at": now}
+        row = {
+            "workspace_id": programme.workspace_id,
+            "partner_id": partner_id,
+            "opened_at": now,
+        }
         if standing.state is State.OVERDUE and inserted(session, Episode, row):
             opened += 1
             audit(
@@ -50,32 +56,51 @@ def open_episodes(session: Session, programme: Programme, overdue: Sequence[Stan
                 "open episode",
                 f"partner:{partner_id}",
                 now,
-                after={"due_on": str(standing.due_on), "days_overdue": standing.days_overdue},
+                after={
+                    "due_on": str(standing.due_on),
+                    "days_overdue": standing.days_overdue,
+                },
             )
     return opened
 
 
 def settle_episodes(
-    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int] | None = None
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    partner_ids: Collection[int] | None = None,
 ) -> int:
     """Closes every open episode that the facts have resolved; answers how many.
 
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all. A pause, an end or another tier closes it as such.
     """
-    query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
+    query = select(Episode).where(
+        Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None)
+    )
     if partner_ids is not None:
         query = query.where(Episode.partner_id.in_(partner_ids))
     episodes = list(session.scalars(query.order_by(Episode.partner_id)))
     if not episodes:
         return 0
     ids = {episode.partner_id for episode in episodes}
-    today = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
+    today = {
+        one.facts.partner_id: one
+        for one in standings(session, programme, now, partner_ids=ids)
+    }
     settled = 0
     for episode in episodes:
         touch = _first_counting(session, programme, episode, now)
-        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today[episode.partner_id])
-        if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
+        outcome = (
+            "recovered"
+            if touch
+            else _resolved_otherwise(
+                session, programme, episode, today[episode.partner_id]
+            )
+        )
+        if outcome and _close(
+            session, programme, episode, outcome, touch.id if touch else None, now
+        ):
             settled += 1
     return settled
 
@@ -85,14 +110,19 @@ def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> i
     rows = session.execute(
         select(Episode, Touch.void_reason)
         .join(Touch, Touch.id == Episode.touch_id)
-        .where(Episode.workspace_id == programme.workspace_id, Episode.outcome == "recovered")
+        .where(
+            Episode.workspace_id == programme.workspace_id,
+            Episode.outcome == "recovered",
+        )
         .where(Touch.voided_at.is_not(None))
     )
     reopened = 0
     for episode, reason in rows.all():
         episode.outcome = "voided"
         session.flush()
-        open_now = select(Episode.id).where(Episode.partner_id == episode.partner_id, Episode.closed_at.is_(None))
+        open_now = select(Episode.id).where(
+            Episode.partner_id == episode.partner_id, Episode.closed_at.is_(None)
+        )
         if session.scalar(open_now) is None:
             episode.closed_at = episode.outcome = episode.touch_id = None
             session.flush()
@@ -125,7 +155,9 @@ def claim(
     settle_episodes(session, programme, now, {facts.partner_id})
     open_episodes(session, programme, [standing], now)
     episode = session.scalar(
-        select(Episode).where(Episode.partner_id == facts.partner_id, Episode.closed_at.is_(None))
+        select(Episode).where(
+            Episode.partner_id == facts.partner_id, Episode.closed_at.is_(None)
+        )
     )
     if episode is None or facts.tier is None:
         return ClaimResult(Taken.NOTHING)
@@ -154,16 +186,31 @@ def claim(
         after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
     )
     want_redraw(session, programme.workspace_id, episode.opened_at)
-    return ClaimResult(Taken.CLAIMED, person_id, session.get_one(Person, person_id).name, due_on)
+    return ClaimResult(
+        Taken.CLAIMED, person_id, session.get_one(Person, person_id).name, due_on
+    )
 
 
-def release(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:
+def release(
+    session: Session,
+    programme: Programme,
+    partner_id: int,
+    person_id: int,
+    now: datetime,
+) -> bool:
     """Gives a claim back; only its holder can. Answers whether there was one to give back."""
     held = session.execute(
         select(Claim.id, Episode.opened_at)
         .join(Episode, Episode.id == Claim.episode_id)
-        .where(Episode.workspace_id == programme.workspace_id, Episode.partner_id == partner_id)
-        .where(Episode.closed_at.is_(None), Claim.ended_at.is_(None), Claim.person_id == person_id)
+        .where(
+            Episode.workspace_id == programme.workspace_id,
+            Episode.partner_id == partner_id,
+        )
+        .where(
+            Episode.closed_at.is_(None),
+            Claim.ended_at.is_(None),
+            Claim.person_id == person_id,
+        )
     ).first()
     if held is None or not _end_claims(session, Claim.id == held.id, "released", now):
         return False
@@ -190,7 +237,13 @@ class Lapsed:
 def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[Lapsed]:
     """Ends the claims whose due day is over; the episodes are open to everybody again."""
     rows = session.execute(
-        select(Claim.id, Claim.person_id, Claim.due_on, Episode.partner_id, Episode.opened_at)
+        select(
+            Claim.id,
+            Claim.person_id,
+            Claim.due_on,
+            Episode.partner_id,
+            Episode.opened_at,
+        )
         .join(Episode, Episode.id == Claim.episode_id)
         .where(Claim.workspace_id == programme.workspace_id, Claim.ended_at.is_(None))
         .where(Claim.due_on < local_day(now, programme.zone))
@@ -202,7 +255,15 @@ def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[
             lapsed.append(Lapsed(row.id, row.person_id, row.partner_id))
             subject = f"partner:{row.partner_id}"
             before = {"by": actor_of(row.person_id), "due_on": row.due_on.isoformat()}
-            audit(session, programme.workspace_id, CLOCK, "lapse claim", subject, now, before=before)
+            audit(
+                session,
+                programme.workspace_id,
+                CLOCK,
+                "lapse claim",
+                subject,
+                now,
+                before=before,
+            )
             want_redraw(session, programme.workspace_id, row.opened_at)
     return lapsed
 
@@ -231,7 +292,11 @@ def set_next_step(
             set_at=now,
         )
     )
-    after = {"text": text, "owner": owner_id, "due_on": due_on.isoformat() if due_on else None}
+    after = {
+        "text": text,
+        "owner": owner_id,
+        "due_on": due_on.isoformat() if due_on else None,
+    }
     audit(
         session,
         programme.workspace_id,
@@ -245,7 +310,9 @@ def set_next_step(
     want_redraw(session, programme.workspace_id, now - timedelta(days=7))
 
 
-def end_next_step(session: Session, partner_id: int, reason: str, now: datetime) -> str | None:
+def end_next_step(
+    session: Session, partner_id: int, reason: str, now: datetime
+) -> str | None:
     """Ends the current next step, if there is one, and answers its text."""
     return session.scalar(
         update(NextStep)
@@ -255,7 +322,9 @@ def end_next_step(session: Session, partner_id: int, reason: str, now: datetime)
     )
 
 
-def _first_counting(session: Session, programme: Programme, episode: Episode, now: datetime) -> Touch | None:
+def _first_counting(
+    session: Session, programme: Programme, episode: Episode, now: datetime
+) -> Touch | None:
     return session.scalars(
         select(Touch)
         .where(Touch.partner_id == episode.partner_id, counting(programme.policy))
@@ -265,17 +334,26 @@ def _first_counting(session: Session, programme: Programme, episode: Episode, no
     ).first()
 
 
-def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
+def _resolved_otherwise(
+    session: Session, programme: Programme, episode: Episode, today: Standing
+) -> str | None:
     if today.state in (State.PAUSED, State.ENDED):
         return str(today.state)
-    then = standings(session, programme, episode.opened_at, partner_ids={episode.partner_id})[0]
+    then = standings(
+        session, programme, episode.opened_at, partner_ids={episode.partner_id}
+    )[0]
     if then.state not in (State.OVERDUE, State.BLIND):
         return "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
 
 
 def _close(
-    session: Session, programme: Programme, episode: Episode, outcome: str, touch_id: int | None, now: datetime
+    session: Session,
+    programme: Programme,
+    episode: Episode,
+    outcome: str,
+    touch_id: int | None,
+    now: datetime,
 ) -> bool:
     closed = session.execute(
         update(Episode)
@@ -287,7 +365,15 @@ def _close(
         return False
     _end_claims(session, Claim.episode_id == episode.id, "closed", now)
     after = {"outcome": outcome, "touch": touch_id}
-    audit(session, programme.workspace_id, CAPTURE, "close episode", f"partner:{episode.partner_id}", now, after=after)
+    audit(
+        session,
+        programme.workspace_id,
+        CAPTURE,
+        "close episode",
+        f"partner:{episode.partner_id}",
+        now,
+        after=after,
+    )
     want_redraw(session, programme.workspace_id, episode.opened_at)
     return True
 

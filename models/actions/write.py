@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from models.db import Base
-from models.tables import AuditEntry
+from models.tables import AuditEntry, JobRun
 
 COMMAND_LINE = "command line"
 CAPTURE = "capture"
@@ -45,10 +45,14 @@ def audit(
     )
 
 
-def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
+def insert_ignoring(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]
+) -> Insert:
     """INSERT … ON CONFLICT DO NOTHING in the dialect at hand. SQLAlchemy has no common word for it."""
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    insert = (
+        postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    )
     return insert.values(list(rows)).on_conflict_do_nothing()
 
 
@@ -57,3 +61,14 @@ def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> boo
     first_column = next(iter(table.__table__.primary_key.columns))
     statement = insert_ignoring(session, table, [row]).returning(first_column)
     return session.execute(statement).first() is not None
+
+
+def first_run(
+    session: Session, workspace_id: int, job: str, period: str, now: datetime
+) -> bool:
+    """Whether this job of this period is ours to run. The row commits together with what the job did."""
+    return inserted(
+        session,
+        JobRun,
+        {"workspace_id": workspace_id, "job": job, "period": period, "at": now},
+    )

@@ -33,7 +33,9 @@ class Post:
     error: str | None
 
 
-def due_posts(session: Session, workspace_id: int, now: datetime, limit: int = 50) -> list[Post]:
+def due_posts(
+    session: Session, workspace_id: int, now: datetime, limit: int = 50
+) -> list[Post]:
     """What waits to be sent, in order."""
     return _posts(
         session,
@@ -48,14 +50,21 @@ def due_posts(session: Session, workspace_id: int, now: datetime, limit: int = 5
 
 def due_redraws(session: Session, workspace_id: int, limit: int = 50) -> list[Post]:
     """Messages that no longer show the truth."""
-    wanted = and_(OutboxPost.status == "sent", OutboxPost.redraw_wanted > OutboxPost.redraw_done)
+    wanted = and_(
+        OutboxPost.status == "sent", OutboxPost.redraw_wanted > OutboxPost.redraw_done
+    )
     return _posts(session, and_(OutboxPost.workspace_id == workspace_id, wanted), limit)
 
 
 def uncertain_posts(session: Session, workspace_id: int) -> list[Post]:
     """Posts that nobody knows the fate of, or that Slack refused: a lead decides."""
     return _posts(
-        session, and_(OutboxPost.workspace_id == workspace_id, OutboxPost.status.in_(("unknown", "failed"))), 50
+        session,
+        and_(
+            OutboxPost.workspace_id == workspace_id,
+            OutboxPost.status.in_(("unknown", "failed")),
+        ),
+        50,
     )
 
 
@@ -63,9 +72,28 @@ def post(session: Session, post_id: int) -> Post | None:
     return next(iter(_posts(session, OutboxPost.id == post_id, 1)), None)
 
 
+def parent_ts(session: Session, post: Post) -> str | None:
+    """The message under which the later parts of a read stand, once it is there."""
+    return session.scalar(
+        select(OutboxPost.ts).where(
+            OutboxPost.workspace_id == post.workspace_id,
+            OutboxPost.channel == post.channel,
+            OutboxPost.kind == post.kind,
+            OutboxPost.period == post.period,
+            OutboxPost.part == 0,
+            OutboxPost.status == "sent",
+        )
+    )
+
+
 def _posts(session: Session, which: ColumnElement[bool], limit: int) -> list[Post]:
-    rows = session.scalars(select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit))
-    return [Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__}) for row in rows]
+    rows = session.scalars(
+        select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit)
+    )
+    return [
+        Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__})
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +111,22 @@ def waiting_nudges(session: Session, workspace_id: int) -> list[WaitingNudge]:
     """Nudges that were noticed and neither told nor dropped."""
     rows: Sequence[Nudge] = session.scalars(
         select(Nudge)
-        .where(Nudge.workspace_id == workspace_id, Nudge.outbox_post_id.is_(None), Nudge.dropped.is_(None))
+        .where(
+            Nudge.workspace_id == workspace_id,
+            Nudge.outbox_post_id.is_(None),
+            Nudge.dropped.is_(None),
+        )
         .order_by(Nudge.person_id, Nudge.id)
     ).all()
     return [
-        WaitingNudge(row.id, row.person_id, row.kind, row.subject, row.transition, row.text, row.noticed_at)
+        WaitingNudge(
+            row.id,
+            row.person_id,
+            row.kind,
+            row.subject,
+            row.transition,
+            row.text,
+            row.noticed_at,
+        )
         for row in rows
     ]

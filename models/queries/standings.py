@@ -10,15 +10,36 @@ from sqlalchemy.orm import Session, aliased
 from models import tables
 from models.cadence import Policy, Status, Tier
 from models.queries.programme import Programme, people, tiers
-from models.standing import ClaimFacts, EpisodeFacts, NextStepFacts, PartnerFacts, Standing, Who, stand
-from models.tables import Claim, Episode, Mailbox, NextStep, Observation, Partner, PartnerHistory, Touch
+from models.standing import (
+    ClaimFacts,
+    EpisodeFacts,
+    NextStepFacts,
+    PartnerFacts,
+    Standing,
+    Who,
+    stand,
+)
+from models.tables import (
+    Claim,
+    Episode,
+    Mailbox,
+    NextStep,
+    Observation,
+    Partner,
+    PartnerHistory,
+    Touch,
+)
 
 CLEAN = timedelta(hours=24)
 
 
 def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
     """Touches written by a person in one direction and not voided."""
-    return and_(touch.direction == direction, touch.verdict == "human", touch.voided_at.is_(None))
+    return and_(
+        touch.direction == direction,
+        touch.verdict == "human",
+        touch.voided_at.is_(None),
+    )
 
 
 def counting(policy: Policy) -> ColumnElement[bool]:
@@ -29,21 +50,33 @@ def counting(policy: Policy) -> ColumnElement[bool]:
     if policy is Policy.TWO_WAY:
         answer = aliased(Touch)
         answered = exists().where(
-            answer.partner_id == Touch.partner_id, human("inbound", answer), answer.at > Touch.at
+            answer.partner_id == Touch.partner_id,
+            human("inbound", answer),
+            answer.at > Touch.at,
         )
         return and_(outbound, answered)
     return outbound
 
 
 def standings(
-    session: Session, programme: Programme, now: datetime, *, partner_ids: Collection[int] | None = None
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    *,
+    partner_ids: Collection[int] | None = None,
 ) -> list[Standing]:
     """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same."""
-    return [stand(facts, now, programme.zone) for facts in partner_facts(session, programme, now, partner_ids)]
+    return [
+        stand(facts, now, programme.zone)
+        for facts in partner_facts(session, programme, now, partner_ids)
+    ]
 
 
 def partner_facts(
-    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int] | None = None
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    partner_ids: Collection[int] | None = None,
 ) -> list[PartnerFacts]:
     """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made."""
     workspace_id = programme.workspace_id
@@ -79,13 +112,17 @@ def partner_facts(
     return facts
 
 
-def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dict[int, int]:
+def last_touch_ids(
+    session: Session, programme: Programme, now: datetime
+) -> dict[int, int]:
     """The touch behind each partner's clock."""
     rows = session.execute(_clocks(programme, now, None))
     return {row.Partner.id: row.Touch.id for row in rows if row.Touch}
 
 
-def _clocks(programme: Programme, now: datetime, partner_ids: Collection[int] | None) -> Select[tuple[object, ...]]:
+def _clocks(
+    programme: Programme, now: datetime, partner_ids: Collection[int] | None
+) -> Select[tuple[object, ...]]:
     """One row per partner: its history row in force, its last counting touch and the clocks beside it."""
 
     def latest(condition: ColumnElement[bool]) -> ColumnElement[datetime | None]:
@@ -96,7 +133,9 @@ def _clocks(programme: Programme, now: datetime, partner_ids: Collection[int] | 
             .scalar_subquery()
         )
 
-    def history(condition: ColumnElement[bool], order: Iterable[ColumnElement[object]]) -> ColumnElement[int | None]:
+    def history(
+        condition: ColumnElement[bool], order: Iterable[ColumnElement[object]]
+    ) -> ColumnElement[int | None]:
         return (
             select(PartnerHistory.id)
             .where(PartnerHistory.partner_id == Partner.id, condition)
@@ -108,18 +147,31 @@ def _clocks(programme: Programme, now: datetime, partner_ids: Collection[int] | 
 
     last_touch = (
         select(Touch.id)
-        .where(Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now)
+        .where(
+            Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now
+        )
         .order_by(Touch.at.desc(), Touch.id.desc())
         .limit(1)
         .correlate(Partner)
         .scalar_subquery()
     )
-    in_force = history(PartnerHistory.from_at <= now, (PartnerHistory.from_at.desc(), PartnerHistory.id.desc()))
-    first = history(PartnerHistory.from_at > now, (PartnerHistory.from_at.asc(), PartnerHistory.id.asc()))
+    in_force = history(
+        PartnerHistory.from_at <= now,
+        (PartnerHistory.from_at.desc(), PartnerHistory.id.desc()),
+    )
+    first = history(
+        PartnerHistory.from_at > now,
+        (PartnerHistory.from_at.asc(), PartnerHistory.id.asc()),
+    )
     reply = aliased(Touch)
     first_reply = (
         select(func.min(reply.at))
-        .where(reply.partner_id == Partner.id, human("inbound", reply), reply.at > Touch.at, reply.at <= now)
+        .where(
+            reply.partner_id == Partner.id,
+            human("inbound", reply),
+            reply.at > Touch.at,
+            reply.at <= now,
+        )
         .correlate(Partner, Touch)
         .scalar_subquery()
     )
@@ -147,22 +199,36 @@ def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
     return person.name if person else touch.by_address
 
 
-def _observed(session: Session, workspace_id: int, now: datetime) -> dict[int, datetime]:
+def _observed(
+    session: Session, workspace_id: int, now: datetime
+) -> dict[int, datetime]:
     """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
     newest: dict[int, datetime] = {}
     rows: Iterable[Row[tuple[int, datetime, datetime, datetime]]] = session.execute(
-        select(Mailbox.owner_id, Observation.from_at, Observation.until_at, Observation.recorded_at)
+        select(
+            Mailbox.owner_id,
+            Observation.from_at,
+            Observation.until_at,
+            Observation.recorded_at,
+        )
         .join(Mailbox, Mailbox.id == Observation.mailbox_id)
         .where(Mailbox.workspace_id == workspace_id, Mailbox.owner_id.is_not(None))
     )
     for owner_id, from_at, until_at, recorded_at in rows:
-        for known_at in (min(until_at, now) if from_at <= now else None, recorded_at if recorded_at <= now else None):
-            if known_at is not None and (owner_id not in newest or known_at > newest[owner_id]):
+        for known_at in (
+            min(until_at, now) if from_at <= now else None,
+            recorded_at if recorded_at <= now else None,
+        ):
+            if known_at is not None and (
+                owner_id not in newest or known_at > newest[owner_id]
+            ):
                 newest[owner_id] = known_at
     return newest
 
 
-def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, NextStepFacts]:
+def _next_steps(
+    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]
+) -> dict[int, NextStepFacts]:
     rows = session.scalars(
         select(NextStep)
         .where(
@@ -173,12 +239,16 @@ def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[
         .order_by(NextStep.id)
     )
     return {
-        row.partner_id: NextStepFacts(row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None)
+        row.partner_id: NextStepFacts(
+            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None
+        )
         for row in rows
     }
 
 
-def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, EpisodeFacts]:
+def _episodes(
+    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]
+) -> dict[int, EpisodeFacts]:
     rows = session.execute(
         select(Episode, Claim)
         .outerjoin(
@@ -198,7 +268,11 @@ def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[in
     )
     found: dict[int, EpisodeFacts] = {}
     for episode, claim in rows:
-        held = ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on) if claim else None
+        held = (
+            ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on)
+            if claim
+            else None
+        )
         found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, held)
     return found
 
@@ -211,7 +285,9 @@ class PartnerName:
     owner_id: int | None
 
 
-def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[PartnerName]:
+def partner_names(
+    session: Session, workspace_id: int, as_of: datetime
+) -> list[PartnerName]:
     """Every partner's name, for look-ups that tolerate typing errors."""
     in_force = tiers(session, workspace_id, as_of)
     rows = session.execute(
@@ -219,4 +295,7 @@ def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[
         .where(Partner.workspace_id == workspace_id)
         .order_by(Partner.name)
     )
-    return [PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id) for row in rows]
+    return [
+        PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id)
+        for row in rows
+    ]

@@ -1,7 +1,7 @@
 """The tables: what is a fact in Cadence. No behaviour lives here; reading is `models.queries`, writing `models.actions`."""
 
 from models.db import Base
-from models.tables.audit import AuditEntry, SlackDelivery
+from models.tables.audit import AuditEntry, JobRun, SlackDelivery
 from models.tables.mail import (
     Mailbox,
     MailImport,
@@ -30,6 +30,7 @@ __all__ = [
     "Base",
     "Claim",
     "Episode",
+    "JobRun",
     "MailImport",
     "Mailbox",
     "NextStep",

@@ -1,8 +1,8 @@
-"""Who changed what, and which Slack deliveries were already taken."""
+"""Who changed what, which Slack deliveries were already taken, and which jobs of a day have run."""
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.db import Base
@@ -31,4 +31,16 @@ class SlackDelivery(Base):
 
     __tablename__ = "slack_delivery"
     key: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[At]
+
+
+class JobRun(Base):
+    """A job of a period runs once: who inserts the row runs it."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (UniqueConstraint("workspace_id", "job", "period"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
+    job: Mapped[str]
+    period: Mapped[str]
     at: Mapped[At]

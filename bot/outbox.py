@@ -1,0 +1,177 @@
+"""The only place that posts and updates Slack messages: at most one post per row, redraws coalesced from the facts.
+
+A post whose answer never came is `unknown` and is not repeated: nobody but a person can know whether it arrived.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry import RetryHandler
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.views.kit import Payload
+from models.actions import outbox as actions
+from models.clock import Clock
+from models.queries import outbox as queries
+from models.queries.outbox import Post
+
+MAYBE_TAKEN = ("fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org")
+TOO_RICH = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")
+CANNOT_CHANGE = (
+    "cant_update_message",
+    "channel_not_found",
+    "edit_window_closed",
+    "is_inactive",
+    "message_not_found",
+)
+log = structlog.get_logger(__name__)
+
+Render = Callable[[Session, Post, datetime], Payload | None]
+"""Draws a stored message anew from the facts; None leaves it as it is."""
+
+
+def posting_client(token: str, base_url: str) -> WebClient:
+    """A client that never repeats a call: the stock one posts again after a dropped connection."""
+    no_retries: list[RetryHandler] = []
+    return WebClient(token=token, base_url=base_url, timeout=20, retry_handlers=no_retries)
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Sends what is pending and redraws what has changed. One `pump` is one step; the loop is somebody else's."""
+
+    sessions: sessionmaker[Session]
+    reading: sessionmaker[Session]
+    client: WebClient
+    clock: Clock
+    render: Render
+    _resting_until: dict[str, datetime] = field(default_factory=dict)  # channel → no updates before
+
+    def pump(self, workspace_id: int) -> int:
+        """Everything that is due now; answers how many messages were posted or updated."""
+        now = self.clock.now()
+        with self.reading() as session:
+            posts = queries.due_posts(session, workspace_id, now)
+            redraws = queries.due_redraws(session, workspace_id)
+        done = sum(self.send(post) for post in posts)
+        return done + sum(self.redraw(post) for post in redraws)
+
+    def send(self, post: Post) -> bool:
+        """Takes the row, calls Slack, keeps the answer. Answers whether the message is known to be there."""
+        thread_ts = None
+        if post.part > 0 and post.kind == "read":
+            thread_ts = self._parent_ts(post)
+            if thread_ts is None:
+                return False  # its parent is not there yet
+        with self.sessions.begin() as session:
+            if not actions.take(session, post.id, self.clock.now()):
+                return False  # somebody else has it
+        return self._post(post, thread_ts, post.payload.get("blocks"))
+
+    def redraw(self, post: Post) -> bool:
+        """Draws the message from the facts of this moment; does nothing when it shows them already."""
+        now = self.clock.now()
+        if self._resting_until.get(post.slack_channel or "", now) > now:
+            return False
+        with self.sessions.begin() as session:
+            wanted = actions.take_redraw(session, post.id, now)
+            payload = self.render(session, post, now) if wanted is not None else None
+        if wanted is None:
+            return False
+        drawn = post.rendered_hash if payload is None else fingerprint(payload)
+        if payload is not None and drawn != post.rendered_hash and not self._update(post, payload):
+            return False
+        with self.sessions.begin() as session:
+            actions.redrawn(session, post.id, wanted, drawn or "")
+        return True
+
+    def _post(self, post: Post, thread_ts: str | None, blocks: Sequence[dict[str, Any]] | None) -> bool:
+        text = post.payload["text"]
+        try:
+            answer = self.client.chat_postMessage(
+                channel=post.channel, text=text, blocks=blocks, thread_ts=thread_ts, unfurl_links=False
+            )
+        except SlackApiError as error:
+            return self._refused(post, thread_ts, blocks, error)
+        except Exception as error:  # whatever cut the call short, Slack may have taken the message before
+            log.warning("outbox.unknown", post=post.id, error=repr(error))
+            with self.sessions.begin() as session:
+                actions.unknown(session, post.id, f"no answer from Slack ({type(error).__name__})")
+            return False
+        with self.sessions.begin() as session:
+            drawn = fingerprint({"text": text, "blocks": list(blocks or [])})
+            actions.sent(session, post.id, answer["channel"], answer["ts"], drawn)
+        return True
+
+    def _refused(
+        self, post: Post, thread_ts: str | None, blocks: Sequence[dict[str, Any]] | None, error: SlackApiError
+    ) -> bool:
+        reason = _reason(error)
+        if reason == "ratelimited":
+            with self.sessions.begin() as session:
+                actions.put_back(session, post.id, self.clock.now() + _retry_after(error), reason)
+            return False
+        if reason in TOO_RICH and blocks:
+            log.error("outbox.plain_fallback", post=post.id, error=reason)
+            return self._post(post, thread_ts, None)
+        with self.sessions.begin() as session:
+            if reason in MAYBE_TAKEN or _status(error) >= 500:
+                actions.unknown(session, post.id, reason)
+            else:
+                actions.failed(session, post.id, reason)
+        log.warning("outbox.refused", post=post.id, kind=post.kind, error=reason)
+        return False
+
+    def _update(self, post: Post, payload: Payload) -> bool:
+        try:
+            self.client.chat_update(
+                channel=post.slack_channel or post.channel, ts=post.ts or "", text=payload["text"], blocks=payload["blocks"]
+            )
+        except SlackApiError as error:
+            reason = _reason(error)
+            if reason == "ratelimited":
+                self._resting_until[post.slack_channel or ""] = self.clock.now() + _retry_after(error)
+            elif reason in CANNOT_CHANGE:
+                with self.sessions.begin() as session:
+                    actions.gone(session, post.id, reason)
+            log.warning("outbox.not_redrawn", post=post.id, error=reason)
+            return False
+        except Exception as error:  # an update is safe to repeat: the next pump tries again
+            log.warning("outbox.not_redrawn", post=post.id, error=repr(error))
+            return False
+        return True
+
+    def _parent_ts(self, post: Post) -> str | None:
+        with self.reading() as session:
+            return queries.parent_ts(session, post)
+
+
+def fingerprint(payload: Payload | dict[str, Any]) -> str:
+    """Equal for messages that read the same; the revision in block ids does not count."""
+    blocks = [{key: value for key, value in block.items() if key != "block_id"} for block in payload["blocks"]]
+    return hashlib.sha256(json.dumps([payload["text"], blocks], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _reason(error: SlackApiError) -> str:
+    if _status(error) == 429:
+        return "ratelimited"
+    data = error.response.data if hasattr(error.response, "data") else error.response
+    return str(data.get("error", "unknown_error")) if isinstance(data, dict) else "unknown_error"
+
+
+def _status(error: SlackApiError) -> int:
+    return int(getattr(error.response, "status_code", 0) or 0)
+
+
+def _retry_after(error: SlackApiError) -> timedelta:
+    headers = {str(key).lower(): value for key, value in dict(getattr(error.response, "headers", {}) or {}).items()}
+    value = headers.get("retry-after", "30")
+    seconds = value[0] if isinstance(value, list) else value
+    return timedelta(seconds=int(seconds) if str(seconds).isdigit() else 30)
