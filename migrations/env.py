@@ -13,11 +13,7 @@ from models.tables import Base
 
 def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Migrations name plain types only, so that an old step never depends on today's code."""
-    return (
-        "sa.DateTime(timezone=True)"
-        if kind == "type" and isinstance(item, UtcDateTime)
-        else False
-    )
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
 def _run(connection: Connection) -> None:
@@ -37,16 +33,12 @@ def migrate_online() -> None:
     if handed_over is not None:
         _run(handed_over)
         return
-    engine = make_engine(
-        context.config.attributes.get("url") or load_settings().database_url
-    )
+    engine = make_engine(context.config.attributes.get("url") or load_settings().database_url)
     with engine.begin() as connection:
         _run(connection)
     engine.dispose()
 
 
 if context.is_offline_mode():
-    raise SystemExit(
-        "Cadence migrates online only: set CADENCE_DATABASE_URL and run `alembic upgrade head`."
-    )
+    raise SystemExit("Cadence migrates online only: set CADENCE_DATABASE_URL and run `alembic upgrade head`.")
 migrate_online()
