@@ -384,6 +384,7 @@ def upgrade() -> None:
         sa.Column("last_touch_id", sa.Integer(), nullable=True),
         sa.Column("days_overdue", sa.Integer(), nullable=False),
         sa.Column("reply_backed", sa.Boolean(), nullable=False),
+        sa.Column("reply_owed", sa.Boolean(), nullable=False),
         sa.Column("unobserved", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_read_line_owner_id")),
         sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], name=op.f("fk_read_line_partner_id")),

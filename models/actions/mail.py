@@ -44,9 +44,7 @@ class Captured:
     partner_ids: frozenset[int] = frozenset()
 
 
-def advance_cursor(
-    session: Session, mailbox_id: int, from_version: int, cursor: str | None
-) -> int:
+def advance_cursor(session: Session, mailbox_id: int, from_version: int, cursor: str | None) -> int:
     """Moves the cursor if nobody else has; answers the new version. Do this first: it also takes the row's lock."""
     moved = session.execute(
         update(Mailbox)
@@ -59,9 +57,7 @@ def advance_cursor(
         .returning(Mailbox.cursor_version)
     ).first()
     if moved is None:
-        raise StaleCursor(
-            f"mailbox {mailbox_id} has moved on from version {from_version}"
-        )
+        raise StaleCursor(f"mailbox {mailbox_id} has moved on from version {from_version}")
     return from_version + 1
 
 
@@ -80,17 +76,13 @@ def record_seen(
             "reason": reason,
             "seen_at": now,
         }
-        for key, (verdict, reason) in {
-            key: (verdict, reason) for key, verdict, reason in verdicts
-        }.items()
+        for key, (verdict, reason) in {key: (verdict, reason) for key, verdict, reason in verdicts}.items()
     ]
     if not rows:
         return
     rows.sort(key=lambda row: str(row["provider_id"]))
     insert = (
-        postgresql.insert(Seen)
-        if session.get_bind().dialect.name == "postgresql"
-        else sqlite.insert(Seen)
+        postgresql.insert(Seen) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Seen)
     ).values(rows)
     session.execute(
         insert.on_conflict_do_update(
@@ -105,9 +97,7 @@ def record_seen(
     )
 
 
-def record_failed(
-    session: Session, mailbox_id: int, failed: Iterable[tuple[str, str]], now: datetime
-) -> None:
+def record_failed(session: Session, mailbox_id: int, failed: Iterable[tuple[str, str]], now: datetime) -> None:
     """Queues messages that could not be fetched, so that the cursor may pass them without losing them."""
     rows = [
         {
@@ -124,9 +114,7 @@ def record_failed(
         session.execute(insert_ignoring(session, PendingFetch, rows))
 
 
-def retry_failed(
-    session: Session, mailbox_id: int, failed: Iterable[tuple[str, str]], now: datetime
-) -> list[str]:
+def retry_failed(session: Session, mailbox_id: int, failed: Iterable[tuple[str, str]], now: datetime) -> list[str]:
     """Counts another failed attempt; answers the ids that are given up now."""
     dead = []
     for key, reason in failed:
@@ -142,9 +130,7 @@ def retry_failed(
     return dead
 
 
-def settle_pending(
-    session: Session, mailbox_id: int, provider_ids: Collection[str]
-) -> None:
+def settle_pending(session: Session, mailbox_id: int, provider_ids: Collection[str]) -> None:
     """Takes fetched and vanished messages off the queue."""
     if provider_ids:
         session.execute(
@@ -164,23 +150,13 @@ def record_touches(
 ) -> Captured:
     """Stores the touches of (provider id, decision) pairs; what is there already gets one more sighting."""
     key = session.get_one(Workspace, workspace_id).digest_key
-    rows = [
-        row
-        for _, decision in decisions
-        for row in _rows(workspace_id, key, decision, now)
-    ]
-    provider_ids = {
-        decision.dedupe_key: provider_id for provider_id, decision in decisions
-    }
+    rows = [row for _, decision in decisions for row in _rows(workspace_id, key, decision, now)]
+    provider_ids = {decision.dedupe_key: provider_id for provider_id, decision in decisions}
     added: list[int] = []
     if rows:
         twins = _twins(session, rows)
         fresh = sorted(
-            (
-                row
-                for row in rows
-                if (row["partner_id"], row["dedupe_key"]) not in twins
-            ),
+            (row for row in rows if (row["partner_id"], row["dedupe_key"]) not in twins),
             key=lambda row: (row["partner_id"], row["dedupe_key"]),
         )
         if fresh:
@@ -188,9 +164,7 @@ def record_touches(
             added = list(session.scalars(insert))
         _sight(session, mailbox_id, rows, twins, provider_ids)
     broadcast = _mark_broadcasts(session, workspace_id, rows)
-    bounced = _void_bounced(
-        session, workspace_id, [decision for _, decision in decisions], now
-    )
+    bounced = _void_bounced(session, workspace_id, [decision for _, decision in decisions], now)
     partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
     return Captured(touches=len(added), partner_ids=partner_ids)
 
@@ -220,14 +194,10 @@ def void_touch(
 
 def digest(key: bytes, *parts: str) -> str:
     """A keyed hash: equal things can be found again, nothing can be read back."""
-    return hmac.new(
-        key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256
-    ).hexdigest()[:32]
+    return hmac.new(key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
-def _rows(
-    workspace_id: int, key: bytes, decision: Decision, now: datetime
-) -> list[dict[str, Any]]:
+def _rows(workspace_id: int, key: bytes, decision: Decision, now: datetime) -> list[dict[str, Any]]:
     subject = digest(key, "subject", decision.subject_key)
     content = digest(
         key,
@@ -260,9 +230,7 @@ def _rows(
     ]
 
 
-def _twins(
-    session: Session, rows: list[dict[str, Any]]
-) -> dict[tuple[int, str], tuple[int, str]]:
+def _twins(session: Session, rows: list[dict[str, Any]]) -> dict[tuple[int, str], tuple[int, str]]:
     """Rows that are a stored or an earlier row's mail under another Message-ID: key → key of the one that stands."""
     stored = session.execute(
         select(Touch.partner_id, Touch.dedupe_key, Touch.content_hmac, Touch.at).where(
@@ -299,20 +267,12 @@ def _sight(
         (row.partner_id, row.dedupe_key): row.id
         for row in session.execute(
             select(Touch.id, Touch.partner_id, Touch.dedupe_key).where(
-                Touch.partner_id.in_(
-                    {partner_id for partner_id, _ in targets.values()}
-                ),
-                Touch.dedupe_key.in_(
-                    {dedupe_key for _, dedupe_key in targets.values()}
-                ),
+                Touch.partner_id.in_({partner_id for partner_id, _ in targets.values()}),
+                Touch.dedupe_key.in_({dedupe_key for _, dedupe_key in targets.values()}),
             )
         )
     }
-    sightings = {
-        ids[target]: provider_ids[key[1]]
-        for key, target in sorted(targets.items())
-        if target in ids
-    }
+    sightings = {ids[target]: provider_ids[key[1]] for key, target in sorted(targets.items()) if target in ids}
     if sightings:
         values = [
             {"touch_id": touch_id, "mailbox_id": mailbox_id, "provider_id": provider_id}
@@ -321,16 +281,10 @@ def _sight(
         session.execute(insert_ignoring(session, Sighting, values))
 
 
-def _mark_broadcasts(
-    session: Session, workspace_id: int, rows: list[dict[str, Any]]
-) -> frozenset[int]:
+def _mark_broadcasts(session: Session, workspace_id: int, rows: list[dict[str, Any]]) -> frozenset[int]:
     """A mail merge shows only across messages: one sender and subject to ten partners within an hour."""
     changed: set[int] = set()
-    merges = {
-        (row["by_address"], row["subject_hmac"], row["at"])
-        for row in rows
-        if row["direction"] == "outbound"
-    }
+    merges = {(row["by_address"], row["subject_hmac"], row["at"]) for row in rows if row["direction"] == "outbound"}
     for by_address, subject, at in sorted(merges):
         near = session.execute(
             select(Touch.id, Touch.partner_id, Touch.at)
@@ -344,16 +298,12 @@ def _mark_broadcasts(
             .order_by(Touch.at)
         ).all()
         for first in near:
-            hour = [
-                one for one in near if first.at <= one.at <= first.at + BROADCAST_SPAN
-            ]
+            hour = [one for one in near if first.at <= one.at <= first.at + BROADCAST_SPAN]
             reached = len({one.partner_id for one in hour})
             if reached >= BROADCAST_PARTNERS:
                 marked = session.scalars(
                     update(Touch)
-                    .where(
-                        Touch.id.in_([one.id for one in hour]), Touch.verdict == "human"
-                    )
+                    .where(Touch.id.in_([one.id for one in hour]), Touch.verdict == "human")
                     .values(
                         verdict="broadcast",
                         rule=f"mail merge: one subject to {reached} partners within an hour",
@@ -364,9 +314,7 @@ def _mark_broadcasts(
     return frozenset(changed)
 
 
-def _void_bounced(
-    session: Session, workspace_id: int, decisions: Sequence[Decision], now: datetime
-) -> frozenset[int]:
+def _void_bounced(session: Session, workspace_id: int, decisions: Sequence[Decision], now: datetime) -> frozenset[int]:
     """A bounce that names its recipient takes back the newest mail of the day before to that address."""
     partner_ids: set[int] = set()
     for decision in decisions:
@@ -383,8 +331,6 @@ def _void_bounced(
                 .limit(1)
             ).first()
             if touch is not None:
-                void_touch(
-                    session, workspace_id, touch, CAPTURE, f"bounced for {address}", now
-                )
+                void_touch(session, workspace_id, touch, CAPTURE, f"bounced for {address}", now)
                 partner_ids.add(touch.partner_id)
     return frozenset(partner_ids)

@@ -38,15 +38,9 @@ def put_mailbox(
     options: dict[str, Any] | None = None,
 ) -> int:
     """Connects a mailbox. One that was only imported, removed or in need of consent is taken up where it stands."""
-    row = session.scalar(
-        select(Mailbox).where(
-            Mailbox.workspace_id == workspace_id, Mailbox.address == address
-        )
-    )
+    row = session.scalar(select(Mailbox).where(Mailbox.workspace_id == workspace_id, Mailbox.address == address))
     if row is not None and row.status == "active" and row.provider != "mbox":
-        raise MailboxExists(
-            f"{address} is connected already: `cadence mailbox remove {address}` first"
-        )
+        raise MailboxExists(f"{address} is connected already: `cadence mailbox remove {address}` first")
     before = {"provider": row.provider, "status": row.status} if row else None
     if row is None:
         row = Mailbox(workspace_id=workspace_id, address=address, created_at=now)
@@ -103,21 +97,13 @@ def remove_mailbox(
 
 def own_mailboxes(session: Session, workspace_id: int) -> None:
     """Gives every mailbox to the person whose address it is, after the roster has changed."""
-    for row in session.scalars(
-        select(Mailbox).where(Mailbox.workspace_id == workspace_id)
-    ):
+    for row in session.scalars(select(Mailbox).where(Mailbox.workspace_id == workspace_id)):
         row.owner_id = _owner_of(session, workspace_id, row.address)
 
 
-def mark_clean(
-    session: Session, mailbox_id: int, observed_from: datetime, now: datetime
-) -> None:
+def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: datetime) -> None:
     """The mailbox is known from `observed_from` until now. A poll that follows on the last one makes it longer."""
-    session.execute(
-        update(Mailbox)
-        .where(Mailbox.id == mailbox_id)
-        .values(last_ok_at=now, status="active", error=None)
-    )
+    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(last_ok_at=now, status="active", error=None))
     current = session.scalars(
         select(Observation)
         .where(Observation.mailbox_id == mailbox_id, Observation.source == "poll")
@@ -139,15 +125,9 @@ def mark_clean(
         )
 
 
-def pause_mailbox(
-    session: Session, mailbox_id: int, until: datetime, reason: str
-) -> None:
+def pause_mailbox(session: Session, mailbox_id: int, until: datetime, reason: str) -> None:
     """The provider asked for patience: nobody calls it before then. The cursor stays."""
-    session.execute(
-        update(Mailbox)
-        .where(Mailbox.id == mailbox_id)
-        .values(paused_until=until, error=reason)
-    )
+    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(paused_until=until, error=reason))
 
 
 def mark_trouble(
@@ -179,11 +159,7 @@ def mark_trouble(
 
 def import_of(session: Session, mailbox_id: int, identity: str) -> MailImport:
     """The record of importing this file; a finished one starts afresh, since the roster may know more partners now."""
-    row = session.scalar(
-        select(MailImport).where(
-            MailImport.mailbox_id == mailbox_id, MailImport.identity == identity
-        )
-    )
+    row = session.scalar(select(MailImport).where(MailImport.mailbox_id == mailbox_id, MailImport.identity == identity))
     if row is None:
         row = MailImport(mailbox_id=mailbox_id, identity=identity)
         session.add(row)
@@ -207,9 +183,7 @@ def advance_import(
     row.last_at = max((at for at in (row.last_at, last_at) if at), default=None)
 
 
-def finish_import(
-    session: Session, workspace_id: int, import_id: int, now: datetime
-) -> None:
+def finish_import(session: Session, workspace_id: int, import_id: int, now: datetime) -> None:
     """The file was read to its end: the time it spans is observed, and this moment counts as a clean sync."""
     row = session.get_one(MailImport, import_id)
     row.finished_at = now
@@ -236,9 +210,7 @@ def reseal(session: Session, vault: Vault) -> int:
 
 
 def _owner_of(session: Session, workspace_id: int, address: str) -> int | None:
-    direct = select(Person.id).where(
-        Person.workspace_id == workspace_id, Person.email == address
-    )
+    direct = select(Person.id).where(Person.workspace_id == workspace_id, Person.email == address)
     alias = select(PersonAlias.person_id).where(
         PersonAlias.workspace_id == workspace_id, PersonAlias.address == address
     )

@@ -12,9 +12,7 @@ from models.clock import week_of
 from models.tables import OutboxPost, Read
 
 ABANDONED = timedelta(minutes=5)
-REDRAW_GAP = timedelta(
-    seconds=2
-)  # so that thirty claims in ten seconds are a handful of updates
+REDRAW_GAP = timedelta(seconds=2)  # so that thirty claims in ten seconds are a handful of updates
 
 
 def enqueue(
@@ -56,9 +54,7 @@ def take(session: Session, post_id: int, now: datetime) -> bool:
     )
 
 
-def sent(
-    session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str
-) -> bool:
+def sent(session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str) -> bool:
     return _move(
         session,
         post_id,
@@ -94,10 +90,7 @@ def failed(session: Session, post_id: int, reason: str) -> bool:
 
 def send_again(session: Session, post_id: int) -> bool:
     """A lead has looked and it is not there: send it after all."""
-    return any(
-        _move(session, post_id, was, status="pending", error=None)
-        for was in ("unknown", "failed")
-    )
+    return any(_move(session, post_id, was, status="pending", error=None) for was in ("unknown", "failed"))
 
 
 def gone(session: Session, post_id: int, reason: str) -> bool:
@@ -119,9 +112,7 @@ def abandon(session: Session, now: datetime) -> int:
 def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
     weeks = session.scalars(
-        select(Read.week).where(
-            Read.workspace_id == workspace_id, Read.week >= week_of(since.date())
-        )
+        select(Read.week).where(Read.workspace_id == workspace_id, Read.week >= week_of(since.date()))
     )
     session.execute(
         update(OutboxPost)

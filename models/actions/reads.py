@@ -15,9 +15,7 @@ from models.standing import Standing
 from models.tables import Nudge, Read, ReadLine
 
 
-def hold_read(
-    session: Session, programme: Programme, now: datetime, actor: str = CLOCK
-) -> int | None:
+def hold_read(session: Session, programme: Programme, now: datetime, actor: str = CLOCK) -> int | None:
     """Holds this week's read: the snapshot, one line per partner, and an episode for each overdue one.
 
     None when the week has its read already. The unique row decides, so replicas and restarts cannot hold two.
@@ -32,9 +30,7 @@ def hold_read(
     if not inserted(session, Read, row):
         return None
     read_id = session.scalars(
-        select(Read.id).where(
-            Read.workspace_id == programme.workspace_id, Read.week == week
-        )
+        select(Read.id).where(Read.workspace_id == programme.workspace_id, Read.week == week)
     ).one()
     settle_episodes(session, programme, now)
     lines = standings(session, programme, now)
@@ -77,23 +73,15 @@ def notice(
     return inserted(session, Nudge, row)
 
 
-def carry_nudges(
-    session: Session, nudge_ids: Sequence[int], outbox_post_id: int
-) -> None:
+def carry_nudges(session: Session, nudge_ids: Sequence[int], outbox_post_id: int) -> None:
     """These nudges are told by that message."""
-    session.execute(
-        update(Nudge)
-        .where(Nudge.id.in_(nudge_ids))
-        .values(outbox_post_id=outbox_post_id)
-    )
+    session.execute(update(Nudge).where(Nudge.id.in_(nudge_ids)).values(outbox_post_id=outbox_post_id))
 
 
 def drop_nudges(session: Session, reasons: Mapping[int, str]) -> None:
     """These nudges have become pointless before they were told: nudge id → why."""
     for nudge_id, reason in reasons.items():
-        session.execute(
-            update(Nudge).where(Nudge.id == nudge_id).values(dropped=reason)
-        )
+        session.execute(update(Nudge).where(Nudge.id == nudge_id).values(dropped=reason))
 
 
 def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int]) -> ReadLine:
@@ -110,5 +98,6 @@ def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int]) -> ReadLin
         last_touch_id=touch_ids.get(facts.partner_id),
         days_overdue=line.days_overdue,
         reply_backed=line.reply_backed,
+        reply_owed=line.reply_owed,
         unobserved=line.unobserved,
     )

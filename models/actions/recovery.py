@@ -35,9 +35,7 @@ class ClaimResult:
     due_on: date | None = None
 
 
-def open_episodes(
-    session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime
-) -> int:
+def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
     """Opens an episode for every overdue partner that has none; answers how many are new."""
     opened = 0
     for standing in overdue:
@@ -75,32 +73,19 @@ def settle_episodes(
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all. A pause, an end or another tier closes it as such.
     """
-    query = select(Episode).where(
-        Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None)
-    )
+    query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
     if partner_ids is not None:
         query = query.where(Episode.partner_id.in_(partner_ids))
     episodes = list(session.scalars(query.order_by(Episode.partner_id)))
     if not episodes:
         return 0
     ids = {episode.partner_id for episode in episodes}
-    today = {
-        one.facts.partner_id: one
-        for one in standings(session, programme, now, partner_ids=ids)
-    }
+    today = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
     settled = 0
     for episode in episodes:
         touch = _first_counting(session, programme, episode, now)
-        outcome = (
-            "recovered"
-            if touch
-            else _resolved_otherwise(
-                session, programme, episode, today[episode.partner_id]
-            )
-        )
-        if outcome and _close(
-            session, programme, episode, outcome, touch.id if touch else None, now
-        ):
+        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today[episode.partner_id])
+        if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
             settled += 1
     return settled
 
@@ -120,9 +105,7 @@ def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> i
     for episode, reason in rows.all():
         episode.outcome = "voided"
         session.flush()
-        open_now = select(Episode.id).where(
-            Episode.partner_id == episode.partner_id, Episode.closed_at.is_(None)
-        )
+        open_now = select(Episode.id).where(Episode.partner_id == episode.partner_id, Episode.closed_at.is_(None))
         if session.scalar(open_now) is None:
             episode.closed_at = episode.outcome = episode.touch_id = None
             session.flush()
@@ -154,11 +137,7 @@ def claim(
     facts = standing.facts
     settle_episodes(session, programme, now, {facts.partner_id})
     open_episodes(session, programme, [standing], now)
-    episode = session.scalar(
-        select(Episode).where(
-            Episode.partner_id == facts.partner_id, Episode.closed_at.is_(None)
-        )
-    )
+    episode = session.scalar(select(Episode).where(Episode.partner_id == facts.partner_id, Episode.closed_at.is_(None)))
     if episode is None or facts.tier is None:
         return ClaimResult(Taken.NOTHING)
     due_on = claim_due_on(local_day(now, programme.zone), facts.tier.rank)
@@ -186,9 +165,7 @@ def claim(
         after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
     )
     want_redraw(session, programme.workspace_id, episode.opened_at)
-    return ClaimResult(
-        Taken.CLAIMED, person_id, session.get_one(Person, person_id).name, due_on
-    )
+    return ClaimResult(Taken.CLAIMED, person_id, session.get_one(Person, person_id).name, due_on)
 
 
 def release(
@@ -310,9 +287,7 @@ def set_next_step(
     want_redraw(session, programme.workspace_id, now - timedelta(days=7))
 
 
-def end_next_step(
-    session: Session, partner_id: int, reason: str, now: datetime
-) -> str | None:
+def end_next_step(session: Session, partner_id: int, reason: str, now: datetime) -> str | None:
     """Ends the current next step, if there is one, and answers its text."""
     return session.scalar(
         update(NextStep)
@@ -322,9 +297,7 @@ def end_next_step(
     )
 
 
-def _first_counting(
-    session: Session, programme: Programme, episode: Episode, now: datetime
-) -> Touch | None:
+def _first_counting(session: Session, programme: Programme, episode: Episode, now: datetime) -> Touch | None:
     return session.scalars(
         select(Touch)
         .where(Touch.partner_id == episode.partner_id, counting(programme.policy))
@@ -334,14 +307,10 @@ def _first_counting(
     ).first()
 
 
-def _resolved_otherwise(
-    session: Session, programme: Programme, episode: Episode, today: Standing
-) -> str | None:
+def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
     if today.state in (State.PAUSED, State.ENDED):
         return str(today.state)
-    then = standings(
-        session, programme, episode.opened_at, partner_ids={episode.partner_id}
-    )[0]
+    then = standings(session, programme, episode.opened_at, partner_ids={episode.partner_id})[0]
     if then.state not in (State.OVERDUE, State.BLIND):
         return "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
@@ -388,7 +357,7 @@ def _end_claims(session: Session, which: object, reason: str, now: datetime) -> 
     return bool(ended)
 
 
-def _current(session: Session, episode_id: int) -> Row[tuple[int, date, str]] | None:
+def _current(session: Session, episode_id: int) -> Row[int, date, str] | None:
     return session.execute(
         select(Claim.person_id, Claim.due_on, Person.name)
         .join(Person, Person.id == Claim.person_id)

@@ -61,18 +61,12 @@ class PartnerRow:
 
 def the_workspace(session: Session, now: datetime) -> int:
     """The oldest workspace; the first call makes it, with the default tiers."""
-    found = session.scalar(
-        select(tables.Workspace.id).order_by(tables.Workspace.id).limit(1)
-    )
+    found = session.scalar(select(tables.Workspace.id).order_by(tables.Workspace.id).limit(1))
     return found if found is not None else add_workspace(session, now)
 
 
-def add_workspace(
-    session: Session, now: datetime, slack_team_id: str | None = None
-) -> int:
-    workspace = tables.Workspace(
-        slack_team_id=slack_team_id, digest_key=secrets.token_bytes(32), created_at=now
-    )
+def add_workspace(session: Session, now: datetime, slack_team_id: str | None = None) -> int:
+    workspace = tables.Workspace(slack_team_id=slack_team_id, digest_key=secrets.token_bytes(32), created_at=now)
     session.add(workspace)
     session.flush()
     for tier in DEFAULT_TIERS:
@@ -80,22 +74,16 @@ def add_workspace(
     return workspace.id
 
 
-def link_workspace(
-    session: Session, workspace_id: int, team_id: str, bot_user_id: str | None
-) -> None:
+def link_workspace(session: Session, workspace_id: int, team_id: str, bot_user_id: str | None) -> None:
     """Remembers which Slack workspace this programme lives in."""
     workspace = session.get_one(tables.Workspace, workspace_id)
     workspace.slack_team_id, workspace.bot_user_id = team_id, bot_user_id
 
 
-def set_tier(
-    session: Session, workspace_id: int, actor: str, tier: Tier, now: datetime
-) -> Change:
+def set_tier(session: Session, workspace_id: int, actor: str, tier: Tier, now: datetime) -> Change:
     """Adds a tier or changes its target from now on; weeks that are past keep the target they had."""
     row = session.scalar(
-        select(tables.Tier).where(
-            tables.Tier.workspace_id == workspace_id, tables.Tier.rank == tier.rank
-        )
+        select(tables.Tier).where(tables.Tier.workspace_id == workspace_id, tables.Tier.rank == tier.rank)
     )
     before = Tier(row.rank, row.name, row.window_days, row.grace_days) if row else None
     if before == tier:
@@ -126,21 +114,15 @@ def set_tier(
         "set tier",
         f"tier:{tier.rank}",
         now,
-        before=before and _plain(before),
+        before=_plain(before) if before else None,
         after=after,
     )
     return Change.CHANGED if before else Change.ADDED
 
 
-def put_person(
-    session: Session, workspace_id: int, actor: str, wanted: PersonRow, now: datetime
-) -> Change:
+def put_person(session: Session, workspace_id: int, actor: str, wanted: PersonRow, now: datetime) -> Change:
     """Adds the person with this address or brings it to what is wanted."""
-    row = session.scalar(
-        select(Person).where(
-            Person.workspace_id == workspace_id, Person.email == wanted.email
-        )
-    )
+    row = session.scalar(select(Person).where(Person.workspace_id == workspace_id, Person.email == wanted.email))
     before = _person(session, row) if row else None
     if before:
         wanted = replace(
@@ -158,8 +140,7 @@ def put_person(
     session.flush()
     session.execute(delete(PersonAlias).where(PersonAlias.person_id == row.id))
     session.add_all(
-        PersonAlias(workspace_id=workspace_id, person_id=row.id, address=address)
-        for address in wanted.aliases
+        PersonAlias(workspace_id=workspace_id, person_id=row.id, address=address) for address in wanted.aliases
     )
     session.flush()
     audit(
@@ -169,15 +150,13 @@ def put_person(
         "add person" if before is None else "change person",
         f"person:{row.id}",
         now,
-        before=before and _plain(before),
+        before=_plain(before) if before else None,
         after=_plain(wanted),
     )
     return Change.CHANGED if before else Change.ADDED
 
 
-def put_partner(
-    session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime
-) -> Change:
+def put_partner(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> Change:
     """Adds the partner of this name or brings it to what is wanted. The start of its cadence is kept when not given."""
     row = session.scalar(
         select(Partner).where(
@@ -227,7 +206,7 @@ def put_partner(
         "add partner" if before is None else "change partner",
         f"partner:{row.id}",
         now,
-        before=before and _plain(before),
+        before=_plain(before) if before else None,
         after=_plain(wanted),
     )
     return Change.CHANGED if before else Change.ADDED
@@ -337,50 +316,26 @@ def _replace_addresses(
     contacts: Sequence[str],
 ) -> None:
     session.execute(delete(PartnerDomain).where(PartnerDomain.partner_id == partner_id))
-    session.execute(
-        delete(PartnerContact).where(PartnerContact.partner_id == partner_id)
-    )
-    session.add_all(
-        PartnerDomain(workspace_id=workspace_id, partner_id=partner_id, domain=one)
-        for one in domains
-    )
-    session.add_all(
-        PartnerContact(workspace_id=workspace_id, partner_id=partner_id, address=one)
-        for one in contacts
-    )
+    session.execute(delete(PartnerContact).where(PartnerContact.partner_id == partner_id))
+    session.add_all(PartnerDomain(workspace_id=workspace_id, partner_id=partner_id, domain=one) for one in domains)
+    session.add_all(PartnerContact(workspace_id=workspace_id, partner_id=partner_id, address=one) for one in contacts)
     session.flush()
 
 
 def _person(session: Session, row: Person) -> PersonRow:
     aliases = session.scalars(
-        select(PersonAlias.address)
-        .where(PersonAlias.person_id == row.id)
-        .order_by(PersonAlias.id)
+        select(PersonAlias.address).where(PersonAlias.person_id == row.id).order_by(PersonAlias.id)
     )
-    return PersonRow(
-        row.email, row.name, row.role, row.slack_user_id, tuple(aliases), row.timezone
-    )
+    return PersonRow(row.email, row.name, row.role, row.slack_user_id, tuple(aliases), row.timezone)
 
 
 def _partner(session: Session, row: Partner) -> PartnerRow:
-    domains = (
-        select(PartnerDomain.domain)
-        .where(PartnerDomain.partner_id == row.id)
-        .order_by(PartnerDomain.id)
-    )
-    contacts = (
-        select(PartnerContact.address)
-        .where(PartnerContact.partner_id == row.id)
-        .order_by(PartnerContact.id)
-    )
+    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == row.id).order_by(PartnerDomain.id)
+    contacts = select(PartnerContact.address).where(PartnerContact.partner_id == row.id).order_by(PartnerContact.id)
     return PartnerRow(
         name=row.name,
-        tier=session.scalar(
-            select(tables.Tier.rank).where(tables.Tier.id == row.tier_id)
-        ),
-        owner_email=session.scalar(
-            select(Person.email).where(Person.id == row.owner_id)
-        ),
+        tier=session.scalar(select(tables.Tier.rank).where(tables.Tier.id == row.tier_id)),
+        owner_email=session.scalar(select(Person.email).where(Person.id == row.owner_id)),
         domains=tuple(session.scalars(domains)),
         contacts=tuple(session.scalars(contacts)),
         status=Status(row.status),
@@ -393,9 +348,7 @@ def _tier_id(session: Session, workspace_id: int, rank: int | None) -> int | Non
     if rank is None:
         return None
     return session.scalars(
-        select(tables.Tier.id).where(
-            tables.Tier.workspace_id == workspace_id, tables.Tier.rank == rank
-        )
+        select(tables.Tier.id).where(tables.Tier.workspace_id == workspace_id, tables.Tier.rank == rank)
     ).one()
 
 
@@ -403,9 +356,7 @@ def _owner_id(session: Session, workspace_id: int, wanted: PartnerRow) -> int | 
     if wanted.owner_email is None:
         return None
     return session.scalars(
-        select(Person.id).where(
-            Person.workspace_id == workspace_id, Person.email == wanted.owner_email
-        )
+        select(Person.id).where(Person.workspace_id == workspace_id, Person.email == wanted.owner_email)
     ).one()
 
 
@@ -413,11 +364,7 @@ def _plain(row: PersonRow | PartnerRow | Tier) -> dict[str, Any]:
     """A row as JSON can hold it."""
     values = {name: getattr(row, name) for name in row.__dataclass_fields__}
     return {
-        name: _iso(value)
-        if isinstance(value, date)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
+        name: _iso(value) if isinstance(value, date) else list(value) if isinstance(value, tuple) else value
         for name, value in values.items()
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert
+from sqlalchemy import Insert, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -45,27 +45,20 @@ def audit(
     )
 
 
-def insert_ignoring(
-    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]
-) -> Insert:
+def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
     """INSERT … ON CONFLICT DO NOTHING in the dialect at hand. SQLAlchemy has no common word for it."""
     dialect = session.get_bind().dialect.name
-    insert = (
-        postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    )
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     return insert.values(list(rows)).on_conflict_do_nothing()
 
 
 def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
     """Whether this row was the first of its key. The database decides, so two processes cannot both be told yes."""
-    first_column = next(iter(table.__table__.primary_key.columns))
-    statement = insert_ignoring(session, table, [row]).returning(first_column)
+    statement = insert_ignoring(session, table, [row]).returning(*inspect(table).primary_key)
     return session.execute(statement).first() is not None
 
 
-def first_run(
-    session: Session, workspace_id: int, job: str, period: str, now: datetime
-) -> bool:
+def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:
     """Whether this job of this period is ours to run. The row commits together with what the job did."""
     return inserted(
         session,

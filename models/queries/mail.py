@@ -75,16 +75,12 @@ class TouchFacts:
 def roster(session: Session, workspace_id: int) -> Roster:
     """Every address and domain that matching knows."""
     ours = {
-        address: person.id
-        for person in people(session, workspace_id)
-        for address in (person.email, *person.aliases)
+        address: person.id for person in people(session, workspace_id) for address in (person.email, *person.aliases)
     }
     contacts = select(PartnerContact.address, PartnerContact.partner_id).where(
         PartnerContact.workspace_id == workspace_id
     )
-    domains = select(PartnerDomain.domain, PartnerDomain.partner_id).where(
-        PartnerDomain.workspace_id == workspace_id
-    )
+    domains = select(PartnerDomain.domain, PartnerDomain.partner_id).where(PartnerDomain.workspace_id == workspace_id)
     return Roster(
         people=ours,
         contacts={row.address: row.partner_id for row in session.execute(contacts)},
@@ -108,9 +104,7 @@ def unseen(session: Session, mailbox_id: int, provider_ids: Sequence[str]) -> se
     return set(provider_ids) - final
 
 
-def known_message_ids(
-    session: Session, workspace_id: int, message_ids: Collection[str]
-) -> frozenset[str]:
+def known_message_ids(session: Session, workspace_id: int, message_ids: Collection[str]) -> frozenset[str]:
     """Those of the Message-IDs that belong to stored touches."""
     wanted = sorted(message_ids)
     known: set[str] = set()
@@ -126,30 +120,18 @@ def known_message_ids(
     return frozenset(known)
 
 
-def mailboxes(
-    session: Session, workspace_id: int, *, with_removed: bool = False
-) -> list[MailboxFacts]:
+def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False) -> list[MailboxFacts]:
     """Every mailbox with its counts."""
     owners = {person.id: person.email for person in people(session, workspace_id)}
 
-    def counts(
-        table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]
-    ) -> dict[int, int]:
-        query = (
-            select(table.mailbox_id, func.count())
-            .where(*conditions)
-            .group_by(table.mailbox_id)
-        )
+    def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
+        query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
         return {mailbox_id: count for mailbox_id, count in session.execute(query)}
 
     seen = counts(Seen)
     pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))
     dead = counts(PendingFetch, PendingFetch.dead_at.is_not(None))
-    query = (
-        select(Mailbox)
-        .where(Mailbox.workspace_id == workspace_id)
-        .order_by(Mailbox.address)
-    )
+    query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
     if not with_removed:
         query = query.where(Mailbox.status != "removed")
     return [
@@ -176,9 +158,7 @@ def mailboxes(
     ]
 
 
-def due_fetches(
-    session: Session, mailbox_id: int, now: datetime, limit: int = 100
-) -> list[str]:
+def due_fetches(session: Session, mailbox_id: int, now: datetime, limit: int = 100) -> list[str]:
     """Queued messages whose next attempt is due, oldest first."""
     return list(
         session.scalars(
@@ -203,9 +183,7 @@ def touches(
     limit: int | None = None,
 ) -> list[TouchFacts]:
     """Touches known at `now`, newest first: those that count and those that do not, each with its reason."""
-    names = {
-        person.id: person.name for person in people(session, programme.workspace_id)
-    }
+    names = {person.id: person.name for person in people(session, programme.workspace_id)}
     query = (
         select(Touch, Partner.name, counting(programme.policy).label("counts"))
         .join(Partner, Partner.id == Touch.partner_id)
@@ -228,9 +206,7 @@ def touches(
             counts=bool(row.counts),
             verdict=row.Touch.verdict,
             rule=row.Touch.rule,
-            by=names.get(row.Touch.person_id, row.Touch.by_address)
-            if row.Touch.person_id
-            else row.Touch.by_address,
+            by=names.get(row.Touch.person_id, row.Touch.by_address) if row.Touch.person_id else row.Touch.by_address,
             matched=row.Touch.matched,
             matched_by=row.Touch.matched_by,
             field=row.Touch.field,
@@ -244,9 +220,7 @@ def touches(
     ]
 
 
-def _sightings(
-    session: Session, touch_ids: Sequence[int]
-) -> dict[int, tuple[str, ...]]:
+def _sightings(session: Session, touch_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     for start in range(0, len(touch_ids), CHUNK):
         rows = session.execute(
@@ -273,15 +247,9 @@ class PartnerRecord:
 
 def partner_record(session: Session, partner_id: int) -> PartnerRecord:
     row = session.get_one(Partner, partner_id)
-    domains = (
-        select(PartnerDomain.domain)
-        .where(PartnerDomain.partner_id == partner_id)
-        .order_by(PartnerDomain.domain)
-    )
+    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == partner_id).order_by(PartnerDomain.domain)
     contacts = (
-        select(PartnerContact.address)
-        .where(PartnerContact.partner_id == partner_id)
-        .order_by(PartnerContact.address)
+        select(PartnerContact.address).where(PartnerContact.partner_id == partner_id).order_by(PartnerContact.address)
     )
     return PartnerRecord(
         row.id,

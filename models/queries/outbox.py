@@ -33,9 +33,7 @@ class Post:
     error: str | None
 
 
-def due_posts(
-    session: Session, workspace_id: int, now: datetime, limit: int = 50
-) -> list[Post]:
+def due_posts(session: Session, workspace_id: int, now: datetime, limit: int = 50) -> list[Post]:
     """What waits to be sent, in order."""
     return _posts(
         session,
@@ -50,9 +48,7 @@ def due_posts(
 
 def due_redraws(session: Session, workspace_id: int, limit: int = 50) -> list[Post]:
     """Messages that no longer show the truth."""
-    wanted = and_(
-        OutboxPost.status == "sent", OutboxPost.redraw_wanted > OutboxPost.redraw_done
-    )
+    wanted = and_(OutboxPost.status == "sent", OutboxPost.redraw_wanted > OutboxPost.redraw_done)
     return _posts(session, and_(OutboxPost.workspace_id == workspace_id, wanted), limit)
 
 
@@ -87,13 +83,8 @@ def parent_ts(session: Session, post: Post) -> str | None:
 
 
 def _posts(session: Session, which: ColumnElement[bool], limit: int) -> list[Post]:
-    rows = session.scalars(
-        select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit)
-    )
-    return [
-        Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__})
-        for row in rows
-    ]
+    rows = session.scalars(select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit))
+    return [Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,10 +56,7 @@ class Person:
 def programmes(session: Session, settings: Settings) -> list[Programme]:
     """Every programme of this installation, oldest first."""
     return [
-        _programme(row, settings)
-        for row in session.scalars(
-            select(tables.Workspace).order_by(tables.Workspace.id)
-        )
+        _programme(row, settings) for row in session.scalars(select(tables.Workspace).order_by(tables.Workspace.id))
     ]
 
 
@@ -68,9 +65,7 @@ def programme(session: Session, settings: Settings, workspace_id: int) -> Progra
 
 
 def workspace_of_team(session: Session, team_id: str) -> int | None:
-    return session.scalar(
-        select(tables.Workspace.id).where(tables.Workspace.slack_team_id == team_id)
-    )
+    return session.scalar(select(tables.Workspace.id).where(tables.Workspace.slack_team_id == team_id))
 
 
 def tiers(session: Session, workspace_id: int, as_of: datetime) -> dict[int, Tier]:
@@ -84,9 +79,7 @@ def tiers(session: Session, workspace_id: int, as_of: datetime) -> dict[int, Tie
     in_force: dict[int, Tier] = {}
     for row, rank in rows:
         if row.tier_id not in in_force or row.from_at <= as_of:
-            in_force[row.tier_id] = Tier(
-                rank, row.name, row.window_days, row.grace_days
-            )
+            in_force[row.tier_id] = Tier(rank, row.name, row.window_days, row.grace_days)
     return in_force
 
 
@@ -121,15 +114,9 @@ def people(session: Session, workspace_id: int) -> list[Person]:
     ]
 
 
-def person_in_slack(
-    session: Session, workspace_id: int, slack_user_id: str
-) -> Person | None:
+def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
     return next(
-        (
-            one
-            for one in people(session, workspace_id)
-            if one.slack_user_id == slack_user_id
-        ),
+        (one for one in people(session, workspace_id) if one.slack_user_id == slack_user_id),
         None,
     )
 

@@ -59,9 +59,7 @@ def weekly_read(session: Session, programme: Programme, now: datetime) -> Weekly
     )
 
 
-def held_read(
-    session: Session, programme: Programme, read_id: int, now: datetime
-) -> HeldRead:
+def held_read(session: Session, programme: Programme, read_id: int, now: datetime) -> HeldRead:
     """A held read for (re)drawing. The lines never change; who has taken what since then does."""
     row = session.get_one(Read, read_id)
     lines = _snapshot_standings(session, programme, row, now)
@@ -78,52 +76,30 @@ def held_read(
 
 
 def read_of_week(session: Session, workspace_id: int, week: date) -> int | None:
-    return session.scalar(
-        select(Read.id).where(Read.workspace_id == workspace_id, Read.week == week)
-    )
+    return session.scalar(select(Read.id).where(Read.workspace_id == workspace_id, Read.week == week))
 
 
 def latest_read(session: Session, workspace_id: int) -> int | None:
-    return session.scalar(
-        select(Read.id)
-        .where(Read.workspace_id == workspace_id)
-        .order_by(Read.week.desc())
-        .limit(1)
-    )
+    return session.scalar(select(Read.id).where(Read.workspace_id == workspace_id).order_by(Read.week.desc()).limit(1))
 
 
-def coverage_weeks(
-    session: Session, programme: Programme, now: datetime, weeks: int
-) -> list[WeekCoverage]:
+def coverage_weeks(session: Session, programme: Programme, now: datetime, weeks: int) -> list[WeekCoverage]:
     """Coverage at the read's hour of the last N weeks: snapshots where a read was held, else reconstructed."""
     held = {
         row.week: row
-        for row in session.scalars(
-            select(Read).where(
-                Read.workspace_id == programme.workspace_id, Read.at <= now
-            )
-        )
+        for row in session.scalars(select(Read).where(Read.workspace_id == programme.workspace_id, Read.at <= now))
     }
     found = []
     this_week = week_of(local_day(now, programme.zone))
-    for week in (
-        this_week - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)
-    ):
+    for week in (this_week - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)):
         read = held.get(week)
         at = read.at if read else read_instant(programme, week)
         if at > now:
             continue
-        lines = (
-            _snapshot_standings(session, programme, read, at)
-            if read
-            else standings(session, programme, at)
-        )
+        lines = _snapshot_standings(session, programme, read, at) if read else standings(session, programme, at)
         source = "snapshot" if read else "reconstructed"
         in_force = list(tiers(session, programme.workspace_id, at).values())
-        found += [
-            WeekCoverage(week, line.tier, line.coverage, source)
-            for line in pure.coverage_lines(lines, in_force)
-        ]
+        found += [WeekCoverage(week, line.tier, line.coverage, source) for line in pure.coverage_lines(lines, in_force)]
     return found
 
 
@@ -136,19 +112,11 @@ def read_instant(programme: Programme, week: date) -> datetime:
     )
 
 
-def _snapshot_standings(
-    session: Session, programme: Programme, read: Read, now: datetime
-) -> list[Standing]:
+def _snapshot_standings(session: Session, programme: Programme, read: Read, now: datetime) -> list[Standing]:
     """The lines of a held read as standings: clocks from the snapshot, promises as they are at `now`."""
     who = {person.id: person.who for person in people(session, programme.workspace_id)}
-    current = {
-        facts.partner_id: facts for facts in partner_facts(session, programme, now)
-    }
-    names = {
-        rank: tier
-        for tier in tiers(session, programme.workspace_id, read.at).values()
-        for rank in [tier.rank]
-    }
+    current = {facts.partner_id: facts for facts in partner_facts(session, programme, now)}
+    names = {rank: tier for tier in tiers(session, programme.workspace_id, read.at).values() for rank in [tier.rank]}
     rows = session.execute(
         select(ReadLine, Touch.person_id, Touch.by_address)
         .outerjoin(Touch, Touch.id == ReadLine.last_touch_id)
@@ -160,20 +128,16 @@ def _snapshot_standings(
     for line, person_id, by_address in rows:
         facts = current[line.partner_id]
         tier = None
-        if line.tier_rank is not None:
+        if line.tier_rank is not None and line.window_days is not None:
             named = names.get(line.tier_rank)
             name = named.name if named else f"Tier {line.tier_rank}"
             tier = Tier(line.tier_rank, name, line.window_days, line.grace_days or 0)
-        author = who.get(person_id)
-        last_on = (
-            local_day(line.last_touch_at, programme.zone)
-            if line.last_touch_at
-            else None
-        )
+        author = who.get(person_id) if person_id is not None else None
+        last_on = local_day(line.last_touch_at, programme.zone) if line.last_touch_at else None
         facts = replace(
             facts,
             tier=tier,
-            owner=who.get(line.owner_id),
+            owner=who.get(line.owner_id) if line.owner_id is not None else None,
             status=_status(line.state),
             last_touch_at=line.last_touch_at,
             last_touch_by=author.name if author else by_address,
@@ -182,14 +146,13 @@ def _snapshot_standings(
             Standing(
                 facts=facts,
                 state=State(line.state),
-                due_on=due_on(last_on, facts.cadence_start_on, tier.window_days)
-                if tier
-                else None,
+                due_on=due_on(last_on, facts.cadence_start_on, tier.window_days) if tier else None,
                 days_since=(today - last_on).days if last_on else None,
                 days_overdue=line.days_overdue,
                 unobserved=line.unobserved,
                 reply_backed=line.reply_backed,
-                reply_owed=False,
+                reply_owed=line.reply_owed,
+                days_quiet=(today - (last_on or facts.cadence_start_on)).days,
             )
         )
     return lines
@@ -199,9 +162,7 @@ def _status(state: str) -> Status:
     return Status(state) if state in (Status.PAUSED, Status.ENDED) else Status.ACTIVE
 
 
-def _previous_coverage(
-    session: Session, programme: Programme, now: datetime
-) -> dict[int, Coverage]:
+def _previous_coverage(session: Session, programme: Programme, now: datetime) -> dict[int, Coverage]:
     """Coverage per tier rank at the read before this week's."""
     this_week = week_of(local_day(now, programme.zone))
     last = session.scalars(
@@ -218,14 +179,10 @@ def _previous_coverage(
         return {}
     lines = _snapshot_standings(session, programme, last, last.at)
     in_force = list(tiers(session, programme.workspace_id, last.at).values())
-    return {
-        line.tier.rank: line.coverage for line in pure.coverage_lines(lines, in_force)
-    }
+    return {line.tier.rank: line.coverage for line in pure.coverage_lines(lines, in_force)}
 
 
-def _recoveries(
-    session: Session, programme: Programme, now: datetime
-) -> tuple[Recovery, ...]:
+def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[Recovery, ...]:
     """What became of the episodes that were open at the last read or opened since, as far as known at `now`."""
     this_week = week_of(local_day(now, programme.zone))
     since = session.scalar(
@@ -240,9 +197,7 @@ def _recoveries(
     )
     if since is None:
         return ()
-    partners = {
-        facts.partner_id: facts for facts in partner_facts(session, programme, now)
-    }
+    partners = {facts.partner_id: facts for facts in partner_facts(session, programme, now)}
     who = {person.id: person.name for person in people(session, programme.workspace_id)}
     rows = session.execute(
         select(Episode, Claim, Touch.person_id)
@@ -254,54 +209,37 @@ def _recoveries(
     )
     found: dict[int, Recovery] = {}
     for episode, claim, toucher in rows:
-        closed = episode.closed_at is not None and episode.closed_at <= now
-        held = claim is not None and (claim.ended_at is None or claim.ended_at > now)
-        lapsed = claim is not None and not held and claim.end_reason == "lapsed"
-        outcome = (
-            episode.outcome
-            if closed
-            else "claimed"
-            if held
-            else "lapsed"
-            if lapsed
-            else "open"
-        )
-        by = who.get(toucher) if closed else who.get(claim.person_id) if claim else None
+        outcome, by_id, days = _came_to(episode, claim, toucher, programme, now)
         facts = partners[episode.partner_id]
-        days = (
-            (
-                local_day(episode.closed_at, programme.zone)
-                - local_day(episode.opened_at, programme.zone)
-            ).days
-            if closed
-            else None
-        )
-        found[episode.id] = Recovery(
-            facts.name, facts.tier.name if facts.tier else "", str(outcome), by, days
-        )
+        tier = facts.tier.name if facts.tier else ""
+        found[episode.id] = Recovery(facts.name, tier, outcome, None if by_id is None else who.get(by_id), days)
     return tuple(found.values())
 
 
-def _troubles(
-    session: Session, programme: Programme, now: datetime
-) -> tuple[MailboxTrouble, ...]:
+def _came_to(
+    episode: Episode, claim: Claim | None, toucher: int | None, programme: Programme, now: datetime
+) -> tuple[str, int | None, int | None]:
+    """What an episode has come to by `now`: outcome, by whom, and the days from its opening to its end."""
+    if episode.closed_at is not None and episode.closed_at <= now:
+        ended_on, opened_on = local_day(episode.closed_at, programme.zone), local_day(episode.opened_at, programme.zone)
+        return episode.outcome or "closed", toucher, (ended_on - opened_on).days
+    if claim is None:
+        return "open", None, None
+    if claim.ended_at is None or claim.ended_at > now:
+        return "claimed", claim.person_id, None
+    return ("lapsed" if claim.end_reason == "lapsed" else "open"), claim.person_id, None
+
+
+def _troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
     """Mailboxes that somebody has to look at. Unimported and quiet is fine; unread is not."""
     found = []
     for box in mailboxes(session, programme.workspace_id):
         if box.provider == "mbox":
             continue
         if box.status != "active":
-            found.append(
-                MailboxTrouble(
-                    box.address, box.status, box.error or "it cannot be read"
-                )
-            )
+            found.append(MailboxTrouble(box.address, box.status, box.error or "it cannot be read"))
         elif box.last_ok_at is None or now - box.last_ok_at > TROUBLED_AFTER:
-            found.append(
-                MailboxTrouble(
-                    box.address, "stale", box.error or "it has not been read for a day"
-                )
-            )
+            found.append(MailboxTrouble(box.address, "stale", box.error or "it has not been read for a day"))
         elif box.dead:
             found.append(
                 MailboxTrouble(
@@ -313,16 +251,12 @@ def _troubles(
     return tuple(found)
 
 
-def _settled(
-    session: Session, programme: Programme, since: datetime, now: datetime
-) -> dict[int, Settled]:
+def _settled(session: Session, programme: Programme, since: datetime, now: datetime) -> dict[int, Settled]:
     rows = session.execute(
         select(Episode, Touch.at, Touch.by_address, Person.name)
         .outerjoin(Touch, Touch.id == Episode.touch_id)
         .outerjoin(Person, Person.id == Touch.person_id)
-        .where(
-            Episode.workspace_id == programme.workspace_id, Episode.opened_at <= since
-        )
+        .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at <= since)
         .where(Episode.closed_at > since, Episode.closed_at <= now)
         .order_by(Episode.closed_at)
     )

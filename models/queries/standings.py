@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models import tables
@@ -29,8 +30,6 @@ from models.tables import (
     PartnerHistory,
     Touch,
 )
-
-CLEAN = timedelta(hours=24)
 
 
 def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
@@ -66,10 +65,7 @@ def standings(
     partner_ids: Collection[int] | None = None,
 ) -> list[Standing]:
     """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same."""
-    return [
-        stand(facts, now, programme.zone)
-        for facts in partner_facts(session, programme, now, partner_ids)
-    ]
+    return [stand(facts, now, programme.zone) for facts in partner_facts(session, programme, now, partner_ids)]
 
 
 def partner_facts(
@@ -112,9 +108,7 @@ def partner_facts(
     return facts
 
 
-def last_touch_ids(
-    session: Session, programme: Programme, now: datetime
-) -> dict[int, int]:
+def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dict[int, int]:
     """The touch behind each partner's clock."""
     rows = session.execute(_clocks(programme, now, None))
     return {row.Partner.id: row.Touch.id for row in rows if row.Touch}
@@ -122,10 +116,10 @@ def last_touch_ids(
 
 def _clocks(
     programme: Programme, now: datetime, partner_ids: Collection[int] | None
-) -> Select[tuple[object, ...]]:
+) -> Select[Partner, PartnerHistory, Touch, datetime | None, datetime | None, datetime | None]:
     """One row per partner: its history row in force, its last counting touch and the clocks beside it."""
 
-    def latest(condition: ColumnElement[bool]) -> ColumnElement[datetime | None]:
+    def latest(condition: ColumnElement[bool]) -> ScalarSelect[datetime]:
         return (
             select(func.max(Touch.at))
             .where(Touch.partner_id == Partner.id, condition, Touch.at <= now)
@@ -133,9 +127,7 @@ def _clocks(
             .scalar_subquery()
         )
 
-    def history(
-        condition: ColumnElement[bool], order: Iterable[ColumnElement[object]]
-    ) -> ColumnElement[int | None]:
+    def history(condition: ColumnElement[bool], order: Iterable[ColumnElement[Any]]) -> ScalarSelect[int]:
         return (
             select(PartnerHistory.id)
             .where(PartnerHistory.partner_id == Partner.id, condition)
@@ -147,9 +139,7 @@ def _clocks(
 
     last_touch = (
         select(Touch.id)
-        .where(
-            Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now
-        )
+        .where(Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now)
         .order_by(Touch.at.desc(), Touch.id.desc())
         .limit(1)
         .correlate(Partner)
@@ -199,12 +189,10 @@ def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
     return person.name if person else touch.by_address
 
 
-def _observed(
-    session: Session, workspace_id: int, now: datetime
-) -> dict[int, datetime]:
+def _observed(session: Session, workspace_id: int, now: datetime) -> dict[int, datetime]:
     """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
     newest: dict[int, datetime] = {}
-    rows: Iterable[Row[tuple[int, datetime, datetime, datetime]]] = session.execute(
+    rows = session.execute(
         select(
             Mailbox.owner_id,
             Observation.from_at,
@@ -219,16 +207,16 @@ def _observed(
             min(until_at, now) if from_at <= now else None,
             recorded_at if recorded_at <= now else None,
         ):
-            if known_at is not None and (
-                owner_id not in newest or known_at > newest[owner_id]
+            if (
+                owner_id is not None
+                and known_at is not None
+                and (owner_id not in newest or known_at > newest[owner_id])
             ):
                 newest[owner_id] = known_at
     return newest
 
 
-def _next_steps(
-    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]
-) -> dict[int, NextStepFacts]:
+def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, NextStepFacts]:
     rows = session.scalars(
         select(NextStep)
         .where(
@@ -239,16 +227,12 @@ def _next_steps(
         .order_by(NextStep.id)
     )
     return {
-        row.partner_id: NextStepFacts(
-            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None
-        )
+        row.partner_id: NextStepFacts(row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None)
         for row in rows
     }
 
 
-def _episodes(
-    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]
-) -> dict[int, EpisodeFacts]:
+def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, EpisodeFacts]:
     rows = session.execute(
         select(Episode, Claim)
         .outerjoin(
@@ -268,13 +252,12 @@ def _episodes(
     )
     found: dict[int, EpisodeFacts] = {}
     for episode, claim in rows:
-        held = (
-            ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on)
-            if claim
-            else None
-        )
-        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, held)
+        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, _held(claim, by_id))
     return found
+
+
+def _held(claim: Claim | None, by_id: dict[int, Who]) -> ClaimFacts | None:
+    return None if claim is None else ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +268,7 @@ class PartnerName:
     owner_id: int | None
 
 
-def partner_names(
-    session: Session, workspace_id: int, as_of: datetime
-) -> list[PartnerName]:
+def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[PartnerName]:
     """Every partner's name, for look-ups that tolerate typing errors."""
     in_force = tiers(session, workspace_id, as_of)
     rows = session.execute(
@@ -295,7 +276,4 @@ def partner_names(
         .where(Partner.workspace_id == workspace_id)
         .order_by(Partner.name)
     )
-    return [
-        PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id)
-        for row in rows
-    ]
+    return [PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id) for row in rows]

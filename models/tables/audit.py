@@ -17,9 +17,7 @@ class AuditEntry(Base):
     id: Mapped[Id]
     workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
     at: Mapped[At]
-    actor: Mapped[
-        str
-    ]  # person:4, or the part of Cadence that acted: capture, sweep, command line
+    actor: Mapped[str]  # person:4, or the part of Cadence that acted: capture, sweep, command line
     action: Mapped[str]
     subject: Mapped[str]  # partner:7
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -19,9 +19,7 @@ class Mailbox(Base):
     address: Mapped[str]
     provider: Mapped[str]  # gmail, mbox (only ever imported), …
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    status: Mapped[str] = mapped_column(
-        default="active"
-    )  # active, needs_auth, error, removed
+    status: Mapped[str] = mapped_column(default="active")  # active, needs_auth, error, removed
     credential: Mapped[Words | None]  # sealed by models.vault
     options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     cursor: Mapped[Words | None]
@@ -37,9 +35,7 @@ class Observation(Base):
 
     __tablename__ = "observation"
     id: Mapped[Id]
-    mailbox_id: Mapped[int] = mapped_column(
-        ForeignKey("mailbox.id", ondelete="CASCADE"), index=True
-    )
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), index=True)
     from_at: Mapped[At]
     until_at: Mapped[At]
     recorded_at: Mapped[At]
@@ -52,9 +48,7 @@ class MailImport(Base):
     __tablename__ = "mail_import"
     __table_args__ = (UniqueConstraint("mailbox_id", "identity"),)
     id: Mapped[Id]
-    mailbox_id: Mapped[int] = mapped_column(
-        ForeignKey("mailbox.id", ondelete="CASCADE")
-    )
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
     identity: Mapped[str]
     cursor: Mapped[Words | None]
     first_at: Mapped[At | None]
@@ -66,9 +60,7 @@ class Seen(Base):
     """The ledger: every provider id that was dealt with, and how. No address, no subject."""
 
     __tablename__ = "seen"
-    mailbox_id: Mapped[int] = mapped_column(
-        ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True
-    )
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     provider_id: Mapped[str] = mapped_column(primary_key=True)
     verdict: Mapped[str]
     reason: Mapped[str | None]
@@ -79,9 +71,7 @@ class PendingFetch(Base):
     """A message that could not be fetched yet. It is retried, never skipped; `dead_at` says we gave up and told somebody."""
 
     __tablename__ = "pending_fetch"
-    mailbox_id: Mapped[int] = mapped_column(
-        ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True
-    )
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     provider_id: Mapped[str] = mapped_column(primary_key=True)
     attempts: Mapped[int] = mapped_column(default=1)
     first_at: Mapped[At]
@@ -107,9 +97,7 @@ class Touch(Base):
     message_id: Mapped[Words]
     at: Mapped[At]
     captured_at: Mapped[At]
-    clamped: Mapped[bool] = mapped_column(
-        default=False
-    )  # said to be in the future: its time is when we saw it
+    clamped: Mapped[bool] = mapped_column(default=False)  # said to be in the future: its time is when we saw it
     direction: Mapped[str]  # outbound, inbound
     verdict: Mapped[str]
     rule: Mapped[str]
@@ -119,9 +107,7 @@ class Touch(Base):
     matched_by: Mapped[str]  # contact, domain
     field: Mapped[str]  # from, to, cc, bcc
     subject_hmac: Mapped[str]
-    content_hmac: Mapped[
-        str
-    ]  # sender, recipients and subject: the same mail under another Message-ID
+    content_hmac: Mapped[str]  # sender, recipients and subject: the same mail under another Message-ID
     voided_at: Mapped[At | None]
     void_reason: Mapped[str | None]
 
@@ -130,10 +116,6 @@ class Sighting(Base):
     """In which mailboxes a touch was seen. One mail in two mailboxes is one touch with two sightings."""
 
     __tablename__ = "sighting"
-    touch_id: Mapped[int] = mapped_column(
-        ForeignKey("touch.id", ondelete="CASCADE"), primary_key=True
-    )
-    mailbox_id: Mapped[int] = mapped_column(
-        ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    touch_id: Mapped[int] = mapped_column(ForeignKey("touch.id", ondelete="CASCADE"), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True, index=True)
     provider_id: Mapped[str]

@@ -27,9 +27,7 @@ class ReadLine(Base):
 
     __tablename__ = "read_line"
     read_id: Mapped[int] = mapped_column(ForeignKey("read.id"), primary_key=True)
-    partner_id: Mapped[int] = mapped_column(
-        ForeignKey("partner.id"), primary_key=True, index=True
-    )
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id"), primary_key=True, index=True)
     state: Mapped[str]
     tier_rank: Mapped[int | None]
     window_days: Mapped[int | None]
@@ -39,6 +37,7 @@ class ReadLine(Base):
     last_touch_id: Mapped[int | None]
     days_overdue: Mapped[int]
     reply_backed: Mapped[bool]
+    reply_owed: Mapped[bool]
     unobserved: Mapped[bool]
 
 
@@ -46,33 +45,23 @@ class OutboxPost(Base):
     """A Slack message that is to exist once. A row first, then the call; an unanswered call leaves `unknown`."""
 
     __tablename__ = "outbox_post"
-    __table_args__ = (
-        UniqueConstraint("workspace_id", "channel", "kind", "period", "part"),
-    )
+    __table_args__ = (UniqueConstraint("workspace_id", "channel", "kind", "period", "part"),)
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
     channel: Mapped[str]  # a channel id, or a user id for a direct message
     kind: Mapped[str]  # read, nudge, notice
     period: Mapped[str]  # the week or the day it belongs to
     part: Mapped[int] = mapped_column(default=0)
-    payload: Mapped[dict[str, Any]] = mapped_column(
-        JSON
-    )  # text and blocks as first sent
-    status: Mapped[str] = mapped_column(
-        default="pending", index=True
-    )  # pending, sending, sent, unknown, failed, gone
-    slack_channel: Mapped[
-        str | None
-    ]  # where Slack put it: updates of a DM need the D… id
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)  # text and blocks as first sent
+    status: Mapped[str] = mapped_column(default="pending", index=True)  # pending, sending, sent, unknown, failed, gone
+    slack_channel: Mapped[str | None]  # where Slack put it: updates of a DM need the D… id
     ts: Mapped[str | None]
     created_at: Mapped[At]
     not_before: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
     taken_at: Mapped[At | None]
     error: Mapped[Words | None]
-    redraw_wanted: Mapped[int] = mapped_column(
-        default=0
-    )  # rises with every change that the message should show
+    redraw_wanted: Mapped[int] = mapped_column(default=0)  # rises with every change that the message should show
     redraw_done: Mapped[int] = mapped_column(default=0)
     redrawn_at: Mapped[At | None]
     rendered_hash: Mapped[str | None]
@@ -86,13 +75,9 @@ class Nudge(Base):
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
-    kind: Mapped[
-        str
-    ]  # due_soon, overdue, claim_due, claim_lapsed, next_step_due, mailbox
+    kind: Mapped[str]  # due_soon, overdue, claim_due, claim_lapsed, next_step_due, mailbox
     subject: Mapped[str]  # partner:7, mailbox:3
-    transition: Mapped[
-        str
-    ]  # what makes it this one and no other: the due day, the claim, the next step
+    transition: Mapped[str]  # what makes it this one and no other: the due day, the claim, the next step
     text: Mapped[Words]
     noticed_at: Mapped[At]
     outbox_post_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_post.id"))

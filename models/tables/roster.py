@@ -20,9 +20,7 @@ class Workspace(Base):
     channel_id: Mapped[str | None]
     read_at: Mapped[str | None]
     policy: Mapped[str] = mapped_column(default="outbound")
-    digest_key: Mapped[bytes] = mapped_column(
-        LargeBinary
-    )  # of the HMACs of subjects; never leaves the database
+    digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of the HMACs of subjects; never leaves the database
     created_at: Mapped[At]
 
 
@@ -52,9 +50,7 @@ class PersonAlias(Base):
     __table_args__ = (UniqueConstraint("workspace_id", "address"),)
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
-    person_id: Mapped[int] = mapped_column(
-        ForeignKey("person.id", ondelete="CASCADE"), index=True
-    )
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
     address: Mapped[str]
 
 
@@ -89,9 +85,7 @@ class Partner(Base):
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
     name: Mapped[str]
-    name_key: Mapped[
-        str
-    ]  # folded, so that one partner cannot be entered twice in two spellings
+    name_key: Mapped[str]  # folded, so that one partner cannot be entered twice in two spellings
     tier_id: Mapped[int | None] = mapped_column(ForeignKey("tier.id"))
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     status: Mapped[str] = mapped_column(default="active")
@@ -120,9 +114,7 @@ class PartnerDomain(Base):
     __table_args__ = (UniqueConstraint("workspace_id", "domain"),)
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
-    partner_id: Mapped[int] = mapped_column(
-        ForeignKey("partner.id", ondelete="CASCADE"), index=True
-    )
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), index=True)
     domain: Mapped[str]
 
 
@@ -131,7 +123,5 @@ class PartnerContact(Base):
     __table_args__ = (UniqueConstraint("workspace_id", "address"),)
     id: Mapped[Id]
     workspace_id: Mapped[WorkspaceId]
-    partner_id: Mapped[int] = mapped_column(
-        ForeignKey("partner.id", ondelete="CASCADE"), index=True
-    )
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), index=True)
     address: Mapped[Words]
