@@ -13,7 +13,7 @@ KEPT = timedelta(days=1)
 
 def first_delivery(session: Session, key: str, now: datetime) -> bool:
     """Whether this event id or click is new. The row commits together with what it caused."""
-    return inserted(session, SlackDelivery, {"key": key, "at": now})
+    return inserted(session, SlackDelivery, {"key": key, "at": now}) is not None
 
 
 def forget_deliveries(session: Session, now: datetime) -> None:

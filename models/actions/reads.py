@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from models.actions.recovery import open_episodes, settle_episodes
@@ -27,11 +27,9 @@ def hold_read(session: Session, programme: Programme, now: datetime, actor: str 
         "at": now,
         "policy": str(programme.policy),
     }
-    if not inserted(session, Read, row):
+    read_id: int | None = inserted(session, Read, row)
+    if read_id is None:
         return None
-    read_id = session.scalars(
-        select(Read.id).where(Read.workspace_id == programme.workspace_id, Read.week == week)
-    ).one()
     settle_episodes(session, programme, now)
     lines = standings(session, programme, now)
     touch_ids = last_touch_ids(session, programme, now)
@@ -57,7 +55,6 @@ def notice(
     kind: str,
     subject: str,
     transition: str,
-    text: str,
     now: datetime,
 ) -> bool:
     """Notes a transition somebody should hear of; answers whether it is new. Told or dropped later, never twice."""
@@ -67,10 +64,9 @@ def notice(
         "kind": kind,
         "subject": subject,
         "transition": transition,
-        "text": text,
         "noticed_at": now,
     }
-    return inserted(session, Nudge, row)
+    return inserted(session, Nudge, row) is not None
 
 
 def carry_nudges(session: Session, nudge_ids: Sequence[int], outbox_post_id: int) -> None:

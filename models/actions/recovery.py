@@ -45,7 +45,7 @@ def open_episodes(session: Session, programme: Programme, overdue: Sequence[Stan
             "partner_id": partner_id,
             "opened_at": now,
         }
-        if standing.state is State.OVERDUE and inserted(session, Episode, row):
+        if standing.state is State.OVERDUE and inserted(session, Episode, row) is not None:
             opened += 1
             audit(
                 session,
@@ -149,7 +149,7 @@ def claim(
         "due_on": due_on,
         "assigned_by_id": assigned_by_id,
     }
-    if not inserted(session, Claim, row):
+    if inserted(session, Claim, row) is None:
         holder = _current(session, episode.id)
         if holder is None:  # released in between: the next press finds it free
             return ClaimResult(Taken.NOTHING)

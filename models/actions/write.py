@@ -52,10 +52,9 @@ def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[
     return insert.values(list(rows)).on_conflict_do_nothing()
 
 
-def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
-    """Whether this row was the first of its key. The database decides, so two processes cannot both be told yes."""
-    statement = insert_ignoring(session, table, [row]).returning(*inspect(table).primary_key)
-    return session.execute(statement).first() is not None
+def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> Any | None:
+    """The key of this row if it was the first of its kind, else None. The database decides: nobody is told yes twice."""
+    return session.execute(insert_ignoring(session, table, [row]).returning(*inspect(table).primary_key)).scalar()
 
 
 def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:

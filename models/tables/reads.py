@@ -68,7 +68,10 @@ class OutboxPost(Base):
 
 
 class Nudge(Base):
-    """One transition somebody is told about, once. It waits until a DM carries it, or is dropped with a reason."""
+    """One transition somebody is told about, once. It waits until a DM carries it, or is dropped with a reason.
+
+    Its words are made when it is told, from the facts of that moment.
+    """
 
     __tablename__ = "nudge"
     __table_args__ = (UniqueConstraint("person_id", "kind", "subject", "transition"),)
@@ -78,7 +81,6 @@ class Nudge(Base):
     kind: Mapped[str]  # due_soon, overdue, claim_due, claim_lapsed, next_step_due, mailbox
     subject: Mapped[str]  # partner:7, mailbox:3
     transition: Mapped[str]  # what makes it this one and no other: the due day, the claim, the next step
-    text: Mapped[Words]
     noticed_at: Mapped[At]
     outbox_post_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_post.id"))
     dropped: Mapped[str | None]

@@ -1,0 +1,44 @@
+"""What a nudge says of one transition, in the words of the moment it is told; or that it has become pointless.
+
+The partner is the subject. Nothing here counts people or asks for a "done".
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from bot import wording
+from models.cadence import State
+from models.standing import Standing
+
+ORDER = ("claim_due", "claim_lapsed", "overdue", "next_step_due", "due_soon", "mailbox")
+
+
+@dataclass(frozen=True, slots=True)
+class NudgeLine:
+    """One line of a nudge, plain text; `partner_id` where a button can act on it."""
+
+    kind: str
+    text: str
+    partner_id: int | None = None
+
+
+def partner_line(kind: str, person_id: int, standing: Standing, today: date) -> NudgeLine | None:
+    """The line for a partner's transition, or None when the facts have overtaken it."""
+    facts = standing.facts
+    name, claim = wording.name(facts.name), standing.claim
+    text: str | None = None
+    if kind == "due_soon" and standing.state is State.DUE_SOON:
+        text = f"{name} is {wording.lateness(standing, today)} ({wording.last_touch(standing)})."
+    elif kind == "overdue" and standing.state is State.OVERDUE and (claim is None or claim.by.id == person_id):
+        text = f"{name} is {wording.rhythm(standing)} ({wording.last_touch(standing)}). A short hello works."
+    elif kind == "claim_due" and claim is not None and claim.by.id == person_id:
+        text = f"Your recovery touch to {name} is planned {wording.by_day(claim.due_on, today)}."
+    elif kind == "claim_lapsed" and standing.state is State.OVERDUE and claim is None:
+        text = f"Your claim on {name} has run out, so it is open to everybody again. Take it back whenever you like."
+    elif kind == "next_step_due" and facts.next_step is not None:
+        text = f"{name}: {wording.next_step(standing, today)}."
+    return NudgeLine(kind, text, facts.partner_id) if text else None
+
+
+def mailbox_line(address: str, detail: str) -> NudgeLine:
+    return NudgeLine("mailbox", f"Your mailbox {address} needs a look: {detail}.")

@@ -1,0 +1,117 @@
+"""Notices transitions and tells people about them: one private message per person and day at most, in their own hours.
+
+A transition is noticed once, by a unique row. It is told in the words of the moment, or dropped with the reason.
+"""
+
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.nudge_lines import ORDER, NudgeLine, mailbox_line, partner_line
+from bot.views.nudges import nudge_payload
+from models.actions import outbox, reads
+from models.cadence import State
+from models.clock import local_day
+from models.queries import outbox as outbox_queries
+from models.queries.mail import mailboxes
+from models.queries.outbox import WaitingNudge
+from models.queries.programme import Person, Programme, people
+from models.queries.reads import troubles
+from models.queries.standings import standings
+from models.settings import zone_named
+from models.standing import Standing
+
+HOURS = (time(9, 0), time(17, 0))
+
+
+def notice_transitions(session: Session, programme: Programme, now: datetime) -> int:
+    """Notes what has newly become true of each partner and mailbox; answers how many transitions are new."""
+    today, noticed = local_day(now, programme.zone), 0
+
+    def note(person_id: int, kind: str, subject: str, transition: str) -> None:
+        nonlocal noticed
+        noticed += reads.notice(session, programme.workspace_id, person_id, kind, subject, transition, now)
+
+    for line in standings(session, programme, now):
+        facts, subject, claim = line.facts, f"partner:{line.facts.partner_id}", line.claim
+        if facts.owner and line.state is State.DUE_SOON:
+            note(facts.owner.id, "due_soon", subject, str(line.due_on))
+        if facts.owner and line.state is State.OVERDUE and claim is None and facts.episode:
+            note(facts.owner.id, "overdue", subject, f"episode:{facts.episode.id}")
+        if claim and claim.due_on <= today:
+            note(claim.by.id, "claim_due", subject, claim.due_on.isoformat())
+        step = facts.next_step
+        if step and step.due_on and step.due_on <= today and (step.owner or facts.owner):
+            note((step.owner or facts.owner).id, "next_step_due", subject, step.due_on.isoformat())  # type: ignore[union-attr]  # one of the two is there
+    owners = {box.address: box for box in mailboxes(session, programme.workspace_id)}
+    for one in troubles(session, programme, now):
+        box = owners[one.address]
+        if box.owner_id is not None:
+            since = box.last_ok_at.isoformat() if box.last_ok_at else "never"
+            note(box.owner_id, "mailbox", f"mailbox:{one.address}", f"{one.status} {since}")
+    return noticed
+
+
+def send_nudges(sessions: sessionmaker[Session], programme: Programme, now: datetime) -> int:
+    """Queues one message for everybody who has something waiting and may be told now; answers how many messages."""
+    queued = 0
+    with sessions.begin() as session:
+        waiting: dict[int, list[WaitingNudge]] = {}
+        for nudge in outbox_queries.waiting_nudges(session, programme.workspace_id):
+            waiting.setdefault(nudge.person_id, []).append(nudge)
+        if not waiting:
+            return 0
+        lines = {one.facts.partner_id: one for one in standings(session, programme, now)}
+        boxes = {one.address: one.detail for one in troubles(session, programme, now)}
+        for person in people(session, programme.workspace_id):
+            mine = waiting.get(person.id, [])
+            if mine and not person.nudges:
+                reads.drop_nudges(session, {nudge.id: "nudges are switched off" for nudge in mine})
+            elif mine and may_be_told(person, now, programme.zone):
+                queued += _tell(session, programme, person, mine, lines, boxes, now)
+    return queued
+
+
+def may_be_told(person: Person, now: datetime, programme_zone: ZoneInfo) -> bool:
+    """On a working day between nine and five of the person's own zone, neither away nor snoozing, known to Slack."""
+    zone = zone_named(person.timezone) if person.timezone else programme_zone
+    local = now.astimezone(zone)
+    quiet = [day for day in (person.snoozed_until, person.away_until) if day is not None and local.date() <= day]
+    in_hours = local.weekday() < 5 and HOURS[0] <= local.time() < HOURS[1]
+    return in_hours and not quiet and person.slack_user_id is not None
+
+
+def _tell(
+    session: Session,
+    programme: Programme,
+    person: Person,
+    nudges: list[WaitingNudge],
+    lines: dict[int, Standing],
+    boxes: dict[str, str],
+    now: datetime,
+) -> bool:
+    """Puts one message for one person into the outbox, unless the day has had its message already."""
+    today = local_day(now, programme.zone)
+    told: dict[int, NudgeLine] = {}
+    for nudge in nudges:
+        kind, key = nudge.subject.split(":", 1)
+        line = None
+        if kind == "mailbox" and key in boxes:
+            line = mailbox_line(key, boxes[key])
+        elif kind == "partner" and int(key) in lines:
+            line = partner_line(nudge.kind, person.id, lines[int(key)], today)
+        if line is not None:
+            told[nudge.id] = line
+    reads.drop_nudges(session, {nudge.id: "overtaken by the facts" for nudge in nudges if nudge.id not in told})
+    if not told or person.slack_user_id is None:
+        return False
+    unique = {(line.kind, line.partner_id, line.text): line for line in told.values()}
+    payload = nudge_payload(person.name, sorted(unique.values(), key=lambda line: ORDER.index(line.kind)))
+    zone = zone_named(person.timezone) if person.timezone else programme.zone
+    day = local_day(now, zone).isoformat()
+    post_id = outbox.enqueue(session, programme.workspace_id, person.slack_user_id, "nudge", day, 0, payload, now)
+    if post_id is None:
+        return False  # one message a day: the rest waits for tomorrow
+    reads.carry_nudges(session, list(told), post_id)
+    return True

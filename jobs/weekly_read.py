@@ -1,0 +1,78 @@
+"""Holds the weekly read when it is due and puts it into the outbox. Sending is the outbox's, wording the views'.
+
+The read and its messages commit together: a crash leaves both or neither, and the week's unique row admits one.
+"""
+
+from datetime import datetime, time
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.views.read import read_parts, unassigned_payload
+from models.actions import outbox, reads
+from models.actions.write import CLOCK
+from models.clock import instant, local_day, week_of
+from models.queries import reads as queries
+from models.queries.programme import Programme, people
+
+ASK_LEADS_AT = time(16, 0)
+
+
+def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
+    """Whether this week's read should stand by now. An outage over Monday 09:00 delays it and never loses it.
+
+    A week whose hour was over before the programme began is not made up for.
+    """
+    week = week_of(local_day(now, programme.zone))
+    due_at = queries.read_instant(programme, week)
+    return (
+        programme.channel is not None
+        and programme.created_at <= due_at <= now
+        and queries.read_of_week(session, programme.workspace_id, week) is None
+    )
+
+
+def hold_and_post(
+    sessions: sessionmaker[Session], programme: Programme, now: datetime, *, actor: str = CLOCK
+) -> int | None:
+    """Holds this week's read and queues its messages; None when somebody was faster or it was held before."""
+    if programme.channel is None:
+        return None
+    with sessions.begin() as session:
+        read_id = reads.hold_read(session, programme, now, actor)
+        if read_id is None:
+            return None
+        held = queries.held_read(session, programme, read_id, now)
+        week = held.read.week.isoformat()
+        for part, payload in enumerate(read_parts(held, 0)):
+            outbox.enqueue(session, programme.workspace_id, programme.channel, "read", week, part, payload, now)
+    return read_id
+
+
+def ask_leads(sessions: sessionmaker[Session], programme: Programme, now: datetime) -> int:
+    """On the day of the read at 16:00 the leads get what nobody has taken yet; answers how many were asked."""
+    today = local_day(now, programme.zone)
+    week = week_of(today)
+    if today.weekday() != programme.read_at.weekday or now < instant(today, ASK_LEADS_AT, programme.zone):
+        return 0
+    asked = 0
+    with sessions.begin() as session:
+        read_id = queries.read_of_week(session, programme.workspace_id, week)
+        if read_id is None:
+            return 0
+        held = queries.held_read(session, programme, read_id, now)
+        payload = unassigned_payload(held)
+        if payload is None:
+            return 0
+        for person in people(session, programme.workspace_id):
+            if person.leads and person.slack_user_id:
+                asked += outbox.enqueue(
+                    session,
+                    programme.workspace_id,
+                    person.slack_user_id,
+                    "unassigned",
+                    week.isoformat(),
+                    0,
+                    payload,
+                    now,
+                )
+    return asked
