@@ -4,7 +4,6 @@ from datetime import datetime, time
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import wording
 from jobs.nudges import notice_transitions
 from models.actions import deliveries, reads, recovery
 from models.actions.write import first_run
@@ -27,7 +26,6 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
         recovery.settle_episodes(session, programme, now)
         lines = standings(session, programme, now)
         recovery.open_episodes(session, programme, [one for one in lines if one.state is State.OVERDUE], now)
-        names = {one.facts.partner_id: one.facts.name for one in lines}
         for lapsed in recovery.lapse_claims(session, programme, now):
             reads.notice(
                 session,
@@ -36,7 +34,6 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
                 "claim_lapsed",
                 f"partner:{lapsed.partner_id}",
                 f"claim:{lapsed.claim_id}",
-                wording.claim_lapsed(names[lapsed.partner_id]),
                 now,
             )
         notice_transitions(session, programme, now)

@@ -65,7 +65,7 @@ def ask_leads(sessions: sessionmaker[Session], programme: Programme, now: dateti
             return 0
         for person in people(session, programme.workspace_id):
             if person.leads and person.slack_user_id:
-                asked += outbox.enqueue(
+                post_id = outbox.enqueue(
                     session,
                     programme.workspace_id,
                     person.slack_user_id,
@@ -75,4 +75,5 @@ def ask_leads(sessions: sessionmaker[Session], programme: Programme, now: dateti
                     payload,
                     now,
                 )
+                asked += post_id is not None
     return asked

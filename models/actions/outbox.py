@@ -24,8 +24,8 @@ def enqueue(
     part: int,
     payload: Mapping[str, Any],
     now: datetime,
-) -> bool:
-    """Puts a message in the outbox unless this part of this period is there already; answers whether it was put."""
+) -> int | None:
+    """Puts a message in the outbox and answers its id; None when this part of this period is there already."""
     row = {
         "workspace_id": workspace_id,
         "channel": channel,
@@ -39,7 +39,8 @@ def enqueue(
         "redraw_wanted": 0,
         "redraw_done": 0,
     }
-    return inserted(session, OutboxPost, row)
+    post_id: int | None = inserted(session, OutboxPost, row)
+    return post_id
 
 
 def take(session: Session, post_id: int, now: datetime) -> bool:

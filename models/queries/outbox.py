@@ -94,7 +94,6 @@ class WaitingNudge:
     kind: str
     subject: str
     transition: str
-    text: str
     noticed_at: datetime
 
 

@@ -55,7 +55,7 @@ def weekly_read(session: Session, programme: Programme, now: datetime) -> Weekly
         programme.zone,
         previous=_previous_coverage(session, programme, now),
         recoveries=_recoveries(session, programme, now),
-        troubles=_troubles(session, programme, now),
+        troubles=troubles(session, programme, now),
     )
 
 
@@ -70,7 +70,7 @@ def held_read(session: Session, programme: Programme, read_id: int, now: datetim
         programme.zone,
         previous=_previous_coverage(session, programme, row.at),
         recoveries=_recoveries(session, programme, row.at),
-        troubles=_troubles(session, programme, row.at),
+        troubles=troubles(session, programme, row.at),
     )
     return HeldRead(read_id, read, _settled(session, programme, row.at, now))
 
@@ -230,7 +230,7 @@ def _came_to(
     return ("lapsed" if claim.end_reason == "lapsed" else "open"), claim.person_id, None
 
 
-def _troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
+def troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
     """Mailboxes that somebody has to look at. Unimported and quiet is fine; unread is not."""
     found = []
     for box in mailboxes(session, programme.workspace_id):
