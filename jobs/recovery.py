@@ -1,4 +1,4 @@
-"""The daily sweep: episodes open and close, claims lapse, transitions are noticed. Once a day, whoever runs it first."""
+"""The daily sweep: episodes open and close, claims lapse, transitions are noticed. Once a day, by whoever is first."""
 
 from datetime import datetime, time
 

@@ -53,14 +53,11 @@ def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[
 
 
 def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> Any | None:
-    """The key of this row if it was the first of its kind, else None. The database decides: nobody is told yes twice."""
+    """The key of this row if it was the first of its kind, else None. The database decides, so one caller wins."""
     return session.execute(insert_ignoring(session, table, [row]).returning(*inspect(table).primary_key)).scalar()
 
 
 def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:
     """Whether this job of this period is ours to run. The row commits together with what the job did."""
-    return inserted(
-        session,
-        JobRun,
-        {"workspace_id": workspace_id, "job": job, "period": period, "at": now},
-    )
+    row = {"workspace_id": workspace_id, "job": job, "period": period, "at": now}
+    return inserted(session, JobRun, row) is not None

@@ -126,7 +126,7 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
 
     def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
         query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
-        return {mailbox_id: count for mailbox_id, count in session.execute(query)}
+        return dict(session.execute(query).tuples().all())
 
     seen = counts(Seen)
     pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from models import tables
 from models.cadence import Policy, Status, Tier
 from models.queries.programme import Programme, people, tiers
 from models.standing import (

@@ -1,4 +1,4 @@
-"""The tables: what is a fact in Cadence. No behaviour lives here; reading is `models.queries`, writing `models.actions`."""
+"""The tables: what is a fact in Cadence. No behaviour: reading is `models.queries`, writing `models.actions`."""
 
 from models.db import Base
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery

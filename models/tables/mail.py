@@ -68,7 +68,7 @@ class Seen(Base):
 
 
 class PendingFetch(Base):
-    """A message that could not be fetched yet. It is retried, never skipped; `dead_at` says we gave up and told somebody."""
+    """A message that could not be fetched yet. It is retried, never skipped; `dead_at` says that we gave up."""
 
     __tablename__ = "pending_fetch"
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
