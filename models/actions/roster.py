@@ -171,26 +171,17 @@ def put_partner(session: Session, workspace_id: int, actor: str, wanted: Partner
         since=since,
         status=wanted.status or (before.status if before else None) or Status.ACTIVE,
         external_id=wanted.external_id or (before.external_id if before else None),
+        domains=tuple(sorted(set(wanted.domains))),
+        contacts=tuple(sorted(set(wanted.contacts))),
     )
     if before == wanted:
         return Change.UNCHANGED
+    tier_id, owner_id = _tier_id(session, workspace_id, wanted.tier), _owner_id(session, workspace_id, wanted)
     if row is None:
         row = Partner(workspace_id=workspace_id, created_at=now)
         session.add(row)
-    tier_id, owner_id = (
-        _tier_id(session, workspace_id, wanted.tier),
-        _owner_id(session, workspace_id, wanted),
-    )
-    moved = before is None or (row.tier_id, row.owner_id, row.status) != (
-        tier_id,
-        owner_id,
-        wanted.status,
-    )
-    row.name, row.name_key, row.external_id = (
-        wanted.name,
-        name_key(wanted.name),
-        wanted.external_id,
-    )
+    moved = before is None or (row.tier_id, row.owner_id, row.status) != (tier_id, owner_id, wanted.status)
+    row.name, row.name_key, row.external_id = wanted.name, name_key(wanted.name), wanted.external_id
     row.tier_id, row.owner_id, row.cadence_start_on = tier_id, owner_id, since
     if row.status != wanted.status:
         row.paused_until = row.pause_reason = None
@@ -330,14 +321,14 @@ def _person(session: Session, row: Person) -> PersonRow:
 
 
 def _partner(session: Session, row: Partner) -> PartnerRow:
-    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == row.id).order_by(PartnerDomain.id)
-    contacts = select(PartnerContact.address).where(PartnerContact.partner_id == row.id).order_by(PartnerContact.id)
+    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == row.id)
+    contacts = select(PartnerContact.address).where(PartnerContact.partner_id == row.id)
     return PartnerRow(
         name=row.name,
         tier=session.scalar(select(tables.Tier.rank).where(tables.Tier.id == row.tier_id)),
         owner_email=session.scalar(select(Person.email).where(Person.id == row.owner_id)),
-        domains=tuple(session.scalars(domains)),
-        contacts=tuple(session.scalars(contacts)),
+        domains=tuple(sorted(session.scalars(domains))),
+        contacts=tuple(sorted(session.scalars(contacts))),
         status=Status(row.status),
         since=row.cadence_start_on,
         external_id=row.external_id,
