@@ -1,0 +1,125 @@
+"""Databases for tests: each test gets a new one, copied from a template that Alembic has migrated.
+
+Must not know what is stored.
+"""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from models.db import make_engine, make_sessions, normal_url
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One migrated, empty database. Processes that a test starts reach it by `url`."""
+
+    url: str
+    engine: Engine
+    sessions: sessionmaker[Session]
+    reading: sessionmaker[Session]
+
+    @property
+    def backend(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+
+class Databases(Protocol):
+    """Copies of one migrated template; `close` removes the template."""
+
+    def fresh(self) -> str:
+        """The address of a new database."""
+
+    def drop(self, url: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def opened(databases: Databases) -> Iterator[Database]:
+    """A new database for the length of a `with` block."""
+    url = databases.fresh()
+    engine = make_engine(url)
+    try:
+        yield Database(url, engine, make_sessions(engine), make_sessions(engine, reading=True))
+    finally:
+        engine.dispose()
+        databases.drop(url)
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """What `alembic upgrade` does, in this process."""
+    command.upgrade(alembic_config(url), revision)
+
+
+def alembic_config(url: str) -> Config:
+    config = Config(toml_file=str(ROOT / "pyproject.toml"))
+    config.attributes["url"] = url
+    return config
+
+
+class SqliteDatabases:
+    """Copies of one file. The last connection to leave it has emptied its write-ahead log into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = folder / "template.db"
+        migrate(f"sqlite:///{self._template}")
+
+    def fresh(self) -> str:
+        copy = self._folder / f"{secrets.token_hex(6)}.db"
+        shutil.copyfile(self._template, copy)
+        return f"sqlite:///{copy}"
+
+    def drop(self, url: str) -> None:
+        path = make_url(url).database or ""
+        for suffix in ("", "-wal", "-shm"):
+            Path(path + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class PostgresDatabases:
+    """Copies of one template database on a running server, whose user may create databases."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server = make_url(normal_url(server_url))
+        # CREATE and DROP DATABASE refuse to run inside a transaction.
+        self._admin = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        self._template = f"cadence_template_{secrets.token_hex(6)}"
+        self._run(f"CREATE DATABASE {self._template} ENCODING 'UTF8' TEMPLATE template0")
+        migrate(self._address(self._template))
+
+    def fresh(self) -> str:
+        name = f"cadence_test_{secrets.token_hex(6)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return self._address(name)
+
+    def drop(self, url: str) -> None:
+        self._run(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._run(f"DROP DATABASE IF EXISTS {self._template} WITH (FORCE)")
+        self._admin.dispose()
+
+    def _address(self, database: str) -> str:
+        return self._server.set(database=database).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        with self._admin.connect() as connection:
+            connection.execute(text(statement))

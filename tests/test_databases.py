@@ -1,0 +1,58 @@
+"""The schema and the engine: the same on SQLite and PostgreSQL, and never different from what the code says."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+
+from models.tables import Base
+from tests.databases import ROOT, Database, Databases, alembic_config, opened
+
+
+def test_the_migrations_build_exactly_the_tables_that_the_code_describes(database: Database) -> None:
+    command.check(alembic_config(database.url))
+    assert set(inspect(database.engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_the_migrations_can_be_taken_back_and_done_again(database: Database) -> None:
+    command.downgrade(alembic_config(database.url), "base")
+    assert inspect(database.engine).get_table_names() == ["alembic_version"]
+    command.upgrade(alembic_config(database.url), "head")
+    command.check(alembic_config(database.url))
+
+
+def test_what_one_test_stores_the_next_does_not_see(databases: Databases) -> None:
+    with opened(databases) as first, first.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE footprint (id INTEGER)"))
+    with opened(databases) as second:
+        assert "footprint" not in inspect(second.engine).get_table_names()
+
+
+def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
+    with database.sessions.begin() as writer:
+        writer.execute(text("UPDATE alembic_version SET version_num = 'written'"))
+        with database.reading.begin() as reader:
+            assert reader.scalar(text("SELECT version_num FROM alembic_version")) != "written"
+
+
+@pytest.mark.postgres
+def test_a_private_server_dies_with_the_process_that_started_it() -> None:
+    program = "from tests.postgres_server import PostgresServer as S; s = S(); print(s.folder, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        folder = Path(starter.stdout.readline().strip())
+        server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        starter.kill()
+    give_up_at = time.monotonic() + 60
+    while folder.exists() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
