@@ -19,21 +19,27 @@ def decode_words(text: str) -> str:
 def message_id(value: str) -> str:
     """The id without its brackets, case kept, or the empty string. Folding inside the brackets is undone."""
     match = _BRACKETED.search(value)
-    if match and (inside := "".join(match[1].split())):
-        return inside[:_LONGEST_ID]
+    if match and (inside := _one_id(match[1])):
+        return inside
     word = value.strip("<> \t\r\n").split(maxsplit=1)
-    return word[0].strip("<>")[:_LONGEST_ID] if word else ""
+    return _one_id(word[0]) if word else ""
 
 
 def message_ids(values: Iterable[str]) -> tuple[str, ...]:
     """The ids of In-Reply-To and References, each once; the prose that old programs put around them is skipped."""
     found: dict[str, None] = {}
     for value in values:
-        bracketed = ["".join(inside.split()) for inside in _BRACKETED.findall(value)]
-        for each in bracketed or [word for word in value.split() if "@" in word]:
-            if each:
-                found.setdefault(each.strip("<>;,")[:_LONGEST_ID])
+        for text in _BRACKETED.findall(value) or [word for word in value.split() if "@" in word]:
+            if one := _one_id(text):
+                found.setdefault(one)
     return tuple(found)[-_MOST_IDS:]
+
+
+def _one_id(text: str) -> str:
+    """Without what no id holds: white space, brackets, and characters that a database would refuse."""
+    if not text.isprintable() or " " in text:
+        text = "".join(char for char in text if char.isprintable() and char != " ")
+    return text.strip("<>")[:_LONGEST_ID]
 
 
 def date_of(value: str) -> datetime | None:

@@ -86,10 +86,12 @@ def references_of(message: Message) -> tuple[str, ...]:
     return message_ids((*message.all("In-Reply-To"), *message.all("References")))
 
 
-def decide(message: Message, roster: Roster, *, mailbox: str, captured_at: datetime, known: Container[str]) -> Decision:
+def decide(
+    message: Message, roster: Roster, *, mailbox: str, captured_at: datetime, known_ids: Container[str]
+) -> Decision:
     """Direction, partner and verdict of one message, as capture.md's section 4 has them.
 
-    `mailbox` is the mailbox's own address; `known` holds the message ids of stored touches.
+    `mailbox` is the mailbox's own address; `known_ids` holds the message ids of stored touches.
     """
     mailbox = normal_address(mailbox) or mailbox
     headers = _Headers(message)
@@ -100,7 +102,7 @@ def decide(message: Message, roster: Roster, *, mailbox: str, captured_at: datet
         message,
         outbound=outbound,
         from_is_contact=bool(author) and roster.contact(author) is not None,
-        replies_to_known=any(reference in known for reference in replies_to),
+        replies_to_known=any(reference in known_ids for reference in replies_to),
     )
     verdict, rule, detail, reason = judgement.verdict, judgement.rule, judgement.detail, None
     touches: tuple[TouchDraft, ...] = ()
@@ -135,8 +137,8 @@ def decide(message: Message, roster: Roster, *, mailbox: str, captured_at: datet
         reason=reason,
         touches=touches,
         at=captured_at if clamped else at,
-        dedupe_key=headers.dedupe_key,
-        message_id=headers.message_id,
+        dedupe_key=dedupe_key_of(message),
+        message_id=message_id(message.first("Message-ID")),
         sender=sent_by,
         subject_key=subject_key(message.first("Subject")),
         recipients=frozenset(headers.recipients),
@@ -148,7 +150,7 @@ def decide(message: Message, roster: Roster, *, mailbox: str, captured_at: datet
 
 def dedupe_key_of(message: Message) -> str:
     """One key per mail, the same in every mailbox and from every provider."""
-    return _Headers(message).dedupe_key
+    return message_id(message.first("Message-ID")) or _content_key(message)
 
 
 class _Headers:
@@ -160,7 +162,6 @@ class _Headers:
         self.to = addresses_in(message.all("To"))
         self.cc = addresses_in(message.all("Cc"))
         self.bcc = addresses_in(message.all("Bcc"))
-        self.message_id = message_id(message.first("Message-ID"))
 
     @property
     def recipients(self) -> Iterator[str]:
@@ -173,17 +174,15 @@ class _Headers:
         """The list of recipients was hidden on purpose: a group without members stands in their place."""
         return not self.to.found and not self.cc.found and bool(_HIDDEN.search(self.message.first("To")))
 
-    @property
-    def dedupe_key(self) -> str:
-        if self.message_id:
-            return self.message_id
-        date = self.message.first("Date")
-        at = date_of(date) or self.message.at
-        visible = sorted({*self.to.emails, *self.cc.emails})  # Bcc stands only in the sender's own copy
-        subject = decode_words(self.message.first("Subject"))
-        return "sha256:" + fingerprint(
-            ",".join(self.author.emails), at.isoformat() if at else date, ",".join(visible), subject
-        )
+
+def _content_key(message: Message) -> str:
+    """For mail without an id. Bcc is left out: it stands only in the sender's own copy."""
+    date = message.first("Date")
+    at = date_of(date) or (None if date.strip() else message.at)
+    visible = sorted(addresses_in((*message.all("To"), *message.all("Cc"))).emails)
+    author = ",".join(addresses_in(message.all("From")).emails)
+    subject = decode_words(message.first("Subject"))
+    return "sha256:" + fingerprint(author, at.isoformat() if at else date, ",".join(visible), subject)
 
 
 def _author(headers: _Headers, roster: Roster, mailbox: str) -> tuple[str, bool]:

@@ -1,0 +1,277 @@
+"""Reads an mbox file, a Takeout, or a folder of .eml files: header blocks only, in constant memory.
+
+Bodies are skipped as bytes and never decoded.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from jobs.mailbox.base import Page, ProviderError, Unseen
+from models.headers import date_of, decode_words, fingerprint
+from models.matching import dedupe_key_of
+from models.message import WANTED_HEADERS, Folder, Message
+
+PAGE = 200
+CHUNK = 1 << 20
+LONGEST_BLOCK = 1 << 20  # bytes of one header block; what is longer is cut there
+
+Found = tuple[int, bytes, bytes]  # (where the next message is looked for, From_ line, header block)
+
+
+class MboxFile:
+    """One file or folder. `offset` of `total_bytes` shows progress; `identity` changes when the file does."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.offset = 0
+        try:
+            self._emls = _emls(self.path) if self.path.is_dir() else []
+            self.total_bytes = sum(size for _, size in self._emls) or self.path.stat().st_size
+            self.identity = self._identity()
+        except OSError as error:
+            raise ProviderError(f"cannot read {self.path}: {error.strerror or error}; check the path") from error
+
+    def pages(
+        self, cursor: str | None, *, since: datetime, last_ok_at: datetime | None, unseen: Unseen
+    ) -> Iterator[Page]:
+        """The messages from `cursor` on, in the file's order.
+
+        The cursor of another file, or of another state of this one, is dropped: reading again costs time, going on
+        in the middle of something else could lose mail.
+        """
+        self.offset = self._position(cursor)
+        try:
+            found = self._files() if self._emls else self._messages()
+            while batch := list(islice(found, PAGE)):
+                self.offset = batch[-1][0]
+                messages = [_message(line, block) for _, line, block in batch]
+                wanted = unseen([message.provider_id for message in messages])
+                kept = [m for m in messages if m.provider_id in wanted and (m.at is None or m.at >= since)]
+                yield Page(cursor=self._cursor(), messages=tuple(kept))
+            self.offset = self.total_bytes
+            yield Page(cursor=self._cursor(), last=True)
+        except OSError as error:
+            raise ProviderError(f"cannot read {self.path}: {error.strerror or error}; try again") from error
+
+    def _identity(self) -> str:
+        if self._emls:
+            return fingerprint(*(f"{path.name} {size}" for path, size in self._emls))
+        with self.path.open("rb") as file:
+            head = file.read(4096)
+        _refuse(self.path, head)
+        return hashlib.sha256(b"%d %b" % (self.total_bytes, head)).hexdigest()
+
+    def _cursor(self) -> str:
+        return json.dumps({"offset": self.offset, "file": self.identity})
+
+    def _position(self, cursor: str | None) -> int:
+        try:
+            state = json.loads(cursor or "{}")
+            offset = int(state["offset"]) if state["file"] == self.identity else 0
+        except (KeyError, TypeError, ValueError):
+            return 0
+        return offset if 0 <= offset <= self.total_bytes else 0
+
+    def _messages(self) -> Iterator[Found]:
+        with self.path.open("rb") as file:
+            window = _Window(file, self.offset)
+            at = window.separator(self.offset)
+            while at is not None:
+                line, block, end = window.header(at)
+                at = window.separator(end)
+                yield (at if at is not None else self.total_bytes), line, block
+
+    def _files(self) -> Iterator[Found]:
+        done = 0
+        for path, size in self._emls:
+            done += size
+            if done > self.offset:
+                with path.open("rb") as file:
+                    head = b"\n" + file.read(LONGEST_BLOCK)
+                end = _BLANK.search(head, 1)
+                yield done, b"", head[1 : end.start() + 1 if end else len(head)]
+
+
+class _Window:
+    """A piece of the file that slides forward, so that a search may look a little back and ahead."""
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        self.file = file
+        self.start = max(offset - 4, 0)  # of `data` in the file; four bytes back lie the blank line's ends
+        file.seek(self.start)
+        # Before the file's first byte stands a blank line, as it were: the first separator needs no other rule.
+        self.data = b"\n\n" if not offset else b""
+        self.start -= len(self.data)
+        self.more = True
+
+    def ensure(self, position: int, length: int) -> None:
+        """Hold `length` bytes from `position`, if the file has them; what lies further back than four bytes may go."""
+        while self.more and len(self.data) - (position - self.start) < length:
+            piece = self.file.read(CHUNK)
+            self.more = bool(piece)
+            cut = max(position - self.start - 4, 0)
+            self.data = self.data[cut:] + piece
+            self.start += cut
+
+    def separator(self, position: int) -> int | None:
+        """Where the next From_ line starts, at or after `position`."""
+        while True:
+            self.ensure(position, 8)
+            at = self.data.find(b"\nFrom ", max(position - self.start - 1, 0))
+            if at < 0:
+                if not self.more:
+                    return None
+                position = self.start + max(len(self.data) - 5, position - self.start)
+                self.ensure(position, CHUNK)
+                continue
+            position = self.start + at + 1
+            self.ensure(position, 4096)
+            if _separates(self.data, position - self.start):
+                return position
+            position += 5
+
+    def header(self, position: int) -> tuple[bytes, bytes, int]:
+        """The From_ line at `position`, the header block below it, and where that ends."""
+        length = 64 << 10
+        while True:
+            self.ensure(position, length)
+            at = position - self.start
+            block = self.data.find(b"\n", at) + 1 or len(self.data)
+            blank = _BLANK.search(self.data, block - 1, at + length)
+            if blank or not self.more or length >= LONGEST_BLOCK:
+                break
+            length *= 4
+        end = blank.start() + 1 if blank else min(len(self.data), at + length)
+        inside = self.data.find(b"\nFrom ", block, end)
+        while inside >= 0:  # the blank line between two messages may be missing
+            if _separates(self.data, inside + 1):
+                end = inside + 1
+                break
+            inside = self.data.find(b"\nFrom ", inside + 1, end)
+        return self.data[at:block], self.data[block:end], self.start + end
+
+
+def _separates(data: bytes, at: int) -> bool:
+    """Whether the `From ` at `at` starts a message and is not a sentence of a body.
+
+    It does when a blank line stands before it and a header below it. Where the line carries no date the header must
+    be one that mail starts with; where the blank line is missing both are asked for.
+    """
+    line = _FROM_LINE.match(data, at)
+    name = _HEADER.match(data, line.end()) if line else None
+    if line is None or name is None:
+        return False
+    dated = _DATED.search(line[0]) is not None
+    usual = _USUAL.fullmatch(name[1]) is not None
+    blank = data[at - 2 : at] == b"\n\n" or data[at - 3 : at] == b"\n\r\n"
+    return (dated or usual) if blank else (dated and usual)
+
+
+def _message(from_line: bytes, block: bytes) -> Message:
+    headers: list[tuple[str, str]] = []
+    labels: str | None = None
+    for name, value in _fields(block):
+        if name == "X-Gmail-Labels":
+            labels = value
+        else:
+            headers.append((name, value))
+    bare = Message("", tuple(headers), None)
+    at = date_of(bare.first("Date")) or _received(block) or _from_date(from_line)
+    folder = Folder.UNKNOWN if labels is None else _folder(labels)
+    message = Message("", bare.headers, at, folder)
+    # The ledger keeps this id for every mail, also for mail that concerns nobody: hence no Message-ID in clear.
+    return Message(fingerprint("mbox", dedupe_key_of(message)), bare.headers, at, folder)
+
+
+def _fields(block: bytes) -> Iterator[tuple[str, str]]:
+    """The wanted headers, folds kept. A line that is no header is passed over: what follows it may still be one."""
+    for match in _FIELD.finditer(block):
+        name = _WANTED.get(match[1].lower())
+        if name:
+            yield name, _text(match[2]).strip(" \t\r\n")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _received(block: bytes) -> datetime | None:
+    """The topmost Received is the receiving server's own, the nearest thing to a provider's time."""
+    match = _RECEIVED.search(block)
+    return date_of(_text(match[1]).rpartition(";")[2]) if match else None
+
+
+def _from_date(line: bytes) -> datetime | None:
+    """The From_ line's date comes last: programs that join or export mailboxes write the time of that there."""
+    match = _ASCTIME.search(_text(line))
+    if not match:
+        return None
+    month, day, clock, before, year, after = match.groups()
+    return date_of(f"{day} {month} {year} {clock} {before or after or '+0000'}")
+
+
+def _folder(labels: str) -> Folder:
+    names = {name.strip(' "').casefold() for name in decode_words(labels).split(",")}
+    return next((folder for folder, known in _LABELS.items() if names & known), Folder.INBOX)
+
+
+def _emls(folder: Path) -> list[tuple[Path, int]]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".eml" and path.is_file())
+    if not files:
+        raise ProviderError(f"{folder} is a folder without .eml files; name the mbox file itself")
+    return [(path, path.stat().st_size) for path in files]
+
+
+def _refuse(path: Path, head: bytes) -> None:
+    if not head.strip():
+        raise ProviderError(f"{path} is empty; export the mailbox again")
+    if head[:2] == b"\x1f\x8b" or head[:4] == b"PK\x03\x04":
+        raise ProviderError(f"{path} is compressed; unpack it and name the .mbox file inside")
+    if not re.match(rb"\s*From ", head):
+        raise ProviderError(f'{path} is no mbox: its first line does not start with "From "; name an mbox file')
+
+
+_WANTED = {name.lower().encode(): name for name in (*WANTED_HEADERS, "X-Gmail-Labels")}
+_BLANK = re.compile(rb"\n\r?\n")
+_FROM_LINE = re.compile(rb"From [^\r\n]*\r?\n(?:>From [^\r\n]*\r?\n)*")
+_HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_DATED = re.compile(rb" \d{1,2}:\d\d(?::\d\d)?\b[^\r\n]*\b(?:19|20)\d\d\b")
+_USUAL = re.compile(
+    rb"(?:x|arc|dkim|content|resent|list|received|delivered|envelope|thread|original|auto|mail|feedback|domainkey)-.*"
+    rb"|from|to|b?cc|date|subject|sender|received|return-path|reply-to|in-reply-to|references|message-id|mime-version"
+    rb"|authentication-results|status|precedence|importance|priority|organi[sz]ation|user-agent|errors-to|comments"
+    rb"|accept-language|disposition-notification-to|old-.*|apparently-to|lines|path|newsgroups|encoding|sensitivity",
+    re.IGNORECASE,
+)
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_RECEIVED = re.compile(rb"^received[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE | re.IGNORECASE)
+_ASCTIME = re.compile(
+    r" ([A-Z][a-z]{2}) +(\d{1,2}) +(\d{1,2}:\d\d(?::\d\d)?) *([+-]\d{4})? +(\d{4})(?: ([+-]\d{4}))?", re.ASCII
+)
+# Gmail writes its labels in the language of the account; what is missing here counts as received mail, whose
+# direction comes from the addresses. The first that fits wins.
+_LABELS = {
+    Folder.DRAFT: {"draft", "drafts", "entwürfe", "brouillons", "borradores", "rascunhos", "bozze", "concepten"},
+    Folder.SPAM: {"spam", "junk"},
+    Folder.TRASH: {"trash", "bin", "papierkorb", "corbeille", "papelera", "lixeira", "cestino", "prullenbak"},
+    Folder.CHAT: {"chat", "chats"},
+    Folder.SENT: {
+        "sent",
+        "gesendet",
+        "messages envoyés",
+        "enviados",
+        "enviadas",
+        "posta inviata",
+        "inviati",
+        "verzonden",
+    },
+}
