@@ -1,0 +1,1 @@
+"""What people see in Slack: pure functions, dataclass in, blocks out. Nothing here queries, posts or asks a clock."""

@@ -1,0 +1,152 @@
+"""Every id that Slack hands back to us, spelled once, and the codec of what a button carries.
+
+Values carry ids only, never names or facts: the truth is read anew from the database when the button is pressed.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VERSION = 1
+"""Rises when the meaning of a value changes; buttons of older messages are then answered kindly, not obeyed."""
+
+# Action ids. Those of a row end in the id of its partner, because equal ids in one message are refused.
+CLAIM = "claim"
+RELEASE = "release"
+NEXT_STEP = "next_step"
+ROW_MENU = "row_menu"
+SEE_ALL = "see_all"
+TURN_PAGE = "turn_page"
+ASSIGN = "assign"
+POST_AGAIN = "post_again"
+IT_ARRIVED = "it_arrived"
+SNOOZE = "snooze"
+NUDGES_OFF = "nudges_off"
+NUDGES_ON = "nudges_on"
+
+ACTIONS = (
+    CLAIM,
+    RELEASE,
+    NEXT_STEP,
+    ROW_MENU,
+    SEE_ALL,
+    TURN_PAGE,
+    ASSIGN,
+    POST_AGAIN,
+    IT_ARRIVED,
+    SNOOZE,
+    NUDGES_OFF,
+    NUDGES_ON,
+)
+
+# Modals.
+NEXT_STEP_FORM = "next_step_form"
+LIST_MODAL = "list_modal"
+NOTE_MODAL = "note_modal"
+FORMS = (NEXT_STEP_FORM,)
+
+# Inputs of the next-step form: block and element share the name.
+STEP_TEXT = "step_text"
+STEP_DUE = "step_due"
+STEP_OWNER = "step_owner"
+MENUS = (STEP_OWNER,)  # selects that fetch their options from us
+
+COMMAND = "/cadence"
+EVENTS = ("app_home_opened", "app_uninstalled", "channel_id_changed", "tokens_revoked")
+
+ROW_BLOCK = "p"  # p:123:r7: partner and revision, because an update needs new block ids
+
+
+class OldButton(Exception):
+    """The value is not ours, was tampered with, or comes from a version that meant something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a button, a menu option or a modal carries."""
+
+    verb: str | None = None  # which option of a menu
+    partner: int | None = None
+    read: int | None = None
+    post: int | None = None
+    days: int | None = None
+    page: int | None = None
+    tier: int | None = None  # a rank
+    owner: int | None = None
+    channel: str | None = None
+
+    def need_partner(self) -> int:
+        return _needed(self.partner)
+
+    def need_read(self) -> int:
+        return _needed(self.read)
+
+    def need_post(self) -> int:
+        return _needed(self.post)
+
+
+_KEYS = {
+    "verb": "a",
+    "partner": "p",
+    "read": "r",
+    "post": "o",
+    "days": "d",
+    "page": "g",
+    "tier": "t",
+    "owner": "w",
+    "channel": "c",
+}
+_WORDS = ("verb", "channel")
+_LARGEST = 2**31 - 1
+
+
+def encode(carried: Carried) -> str:
+    """The value of a button: at most 150 characters, so that it fits an option too."""
+    pairs = {key: getattr(carried, name) for name, key in _KEYS.items()}
+    return json.dumps({"v": VERSION, **{key: value for key, value in pairs.items() if value is not None}})
+
+
+def decode(value: object) -> Carried:
+    """What the value carries; raises OldButton on anything that `encode` does not write today."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except ValueError as error:
+        raise OldButton("the value is no JSON") from error
+    if not isinstance(found, Mapping) or found.get("v") != VERSION or isinstance(found.get("v"), bool):
+        raise OldButton("the value has another version")
+    known = {key: name for name, key in _KEYS.items()}
+    fields: dict[str, int | str] = {}
+    for key, one in found.items():
+        if key == "v":
+            continue
+        if key not in known or not _plausible(known[key], one):
+            raise OldButton("the value carries something else")
+        fields[known[key]] = one
+    return Carried(**fields)  # type: ignore[arg-type]  # each field's type was checked above
+
+
+def row(action: str, partner_id: int) -> str:
+    """An action id that is unique in a list of partners."""
+    return f"{action}:{partner_id}"
+
+
+def row_block(partner_id: int, revision: int) -> str:
+    return f"{ROW_BLOCK}:{partner_id}:r{revision}"
+
+
+def matches(action: str) -> re.Pattern[str]:
+    """Matches the action alone and with any row's suffix."""
+    return re.compile(rf"^{re.escape(action)}(:\d+)?$")
+
+
+def _plausible(name: str, value: object) -> bool:
+    if name in _WORDS:
+        return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_]{1,40}", value) is not None
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+
+
+def _needed(value: int | None) -> int:
+    if value is None:
+        raise OldButton("the value lacks an id")
+    return value

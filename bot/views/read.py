@@ -1,0 +1,146 @@
+"""The weekly read as Slack messages: the parent in its six points, and up to two pages of further partners below it.
+
+How the partners fall on pages depends on the snapshot alone, so that a redraw never moves one to another message.
+"""
+
+from collections.abc import Sequence
+
+from bot import ids, wording
+from bot.ids import Carried
+from bot.views import kit, rows
+from bot.views.kit import Payload, View
+from bot.views.lists import Entry, list_modal
+from bot.views.rows import Paper
+from models.queries.reads import HeldRead
+from models.standing import Standing
+from models.weekly_read import WeeklyRead
+
+IN_PARENT = 10
+PAGES_BELOW = 2
+SHOWN = IN_PARENT + PAGES_BELOW * kit.MOST_ROWS
+LINED_UP = 7  # how many names wording puts into one line
+MAIL_TROUBLES = 5
+RECOVERIES = 12
+
+
+def read_parts(held: HeldRead, revision: int) -> list[Payload]:
+    """Part 0 is the message in the channel, the others go into its thread."""
+    read = held.read
+
+    def paper(scale: float) -> Paper:
+        return Paper(read.today, read.zone, read_id=held.id, revision=revision, scale=scale)
+
+    def below(first: int) -> Payload:
+        page = read.overdue[first : first + kit.MOST_ROWS]
+        return kit.fitting(lambda scale: _below(held, page, first + 1, paper(scale)))
+
+    starts = range(IN_PARENT, min(len(read.overdue), SHOWN), kit.MOST_ROWS)
+    return [kit.fitting(lambda scale: _parent(held, paper(scale))), *map(below, starts)]
+
+
+def read_preview(read: WeeklyRead) -> Payload:
+    """The read as it would be posted now, without buttons: nobody can claim from a message that was not posted."""
+    held = HeldRead(0, read, {})
+    return kit.fitting(lambda scale: _parent(held, Paper(read.today, read.zone, scale=scale, buttons=False)))
+
+
+def read_modal(held: HeldRead, page: int) -> View:
+    """Everything a read names, 15 partners at a time."""
+    read = held.read
+    lists = {
+        "Overdue": read.overdue,
+        "Due soon": read.due_soon,
+        "Waiting for our reply": read.reply_owed,
+        "Could not be seen": read.blind,
+    }
+    entries = [Entry(heading, one) for heading, those in lists.items() for one in those]
+    paper = Paper(read.today, read.zone, read_id=held.id)
+    return list_modal(wording.title(read), entries, page, Carried(read=held.id), paper, held.settled)
+
+
+def _parent(held: HeldRead, paper: Paper) -> Payload:
+    read = held.read
+    shown = read.overdue[:IN_PARENT]
+    summary = paper.words(wording.summary(read), 1_400)
+    moves = _recoveries(read, paper)
+    signals = _lines(paper, (wording.due_soon_line(read), 800), (wording.reply_owed_line(read), 700))
+    unseen = _unseen(read, paper)
+    needs = paper.words(wording.nothing_to_recover(read), 400)
+    blocks = [kit.header(wording.title(read)), kit.section(summary)]
+    if moves:
+        blocks.append(kit.section(f"*Since the last read*\n{moves}"))
+    if shown:
+        needs = f"{_needing(read)}: {_named(shown, len(read.overdue) - len(shown), paper)}"
+        blocks.append(kit.section(f"*{_needing(read)}*"))
+        blocks += [rows.partner_row(one, paper, held.settled.get(one.facts.partner_id)) for one in shown]
+    else:
+        blocks.append(kit.section(needs))
+    if paper.buttons and _more_than_shown(read):
+        blocks.append(kit.actions(see_all(read, held.id)))
+    if signals:
+        blocks.append(kit.section(signals))
+    if unseen:
+        blocks.append(kit.context(unseen))
+    progress = _lines(paper, (wording.progress(read, _settled(held)), 200))
+    if progress:
+        blocks.append(kit.section(f"*{progress}*"))
+    said = (paper.words(wording.title(read), 120), summary, needs, moves, signals, unseen, progress)
+    return {"text": "\n".join(filter(None, said)), "blocks": blocks}
+
+
+def _below(held: HeldRead, page: Sequence[Standing], first: int, paper: Paper) -> Payload:
+    read = held.read
+    last = first + len(page) - 1
+    where = f"Partners {first} to {last} of {len(read.overdue)} that need a touch"
+    blocks = [kit.section(f"*{where}*")]
+    blocks += [rows.partner_row(one, paper, held.settled.get(one.facts.partner_id)) for one in page]
+    more = len(read.overdue) - last if last == SHOWN else 0
+    if more:
+        blocks.append(kit.actions(see_all(read, held.id)))
+    return {"text": f"{where}: {_named(page, more, paper)}", "blocks": blocks}
+
+
+def see_all(read: WeeklyRead, read_id: int) -> kit.Element:
+    what = f"See all {len(read.overdue)}" if read.overdue else "See the whole read"
+    return kit.button(ids.SEE_ALL, what, Carried(read=read_id), spoken=f"{what} partners of the weekly read")
+
+
+def _needing(read: WeeklyRead) -> str:
+    return wording.plural(len(read.overdue), "partner needs a touch", "partners need a touch")
+
+
+def _named(shown: Sequence[Standing], more: int, paper: Paper) -> str:
+    """The names as the rows show them, and how many more there are."""
+    names = ", ".join(rows.name_on(paper, one.facts.name) for one in shown)
+    return f"{names} and {more} more" if more else names
+
+
+def _more_than_shown(read: WeeklyRead) -> bool:
+    return len(read.overdue) > IN_PARENT or any(
+        len(those) > LINED_UP for those in (read.due_soon, read.reply_owed, read.blind)
+    )
+
+
+def _recoveries(read: WeeklyRead, paper: Paper) -> str:
+    """Last week's recoveries, one a line; how many are not told here is said."""
+    told = [paper.words(f"• {wording.recovery(one)}", 150) for one in read.recoveries[:RECOVERIES]]
+    if len(read.recoveries) > RECOVERIES:
+        told.append(f"• and {len(read.recoveries) - RECOVERIES} more")
+    return "\n".join(told)
+
+
+def _unseen(read: WeeklyRead, paper: Paper) -> str:
+    """What could not be seen, and who is not counted."""
+    troubles = [(wording.trouble(one), 250) for one in read.troubles[:MAIL_TROUBLES]]
+    if len(read.troubles) > MAIL_TROUBLES:
+        troubles.append((f"{len(read.troubles) - MAIL_TROUBLES} more mailboxes need attention", 100))
+    outside = wording.outside(read.paused, read.new, read.untiered, len(read.blind))
+    return _lines(paper, (wording.blind_line(read), 700), *troubles, (outside, 200))
+
+
+def _settled(held: HeldRead) -> int:
+    return sum(rows.settled_now(one, held.settled.get(one.facts.partner_id)) for one in held.read.overdue)
+
+
+def _lines(paper: Paper, *sentences: tuple[str | None, int]) -> str:
+    return "\n".join(paper.words(sentence, room) for sentence, room in sentences if sentence)
