@@ -15,13 +15,14 @@ _BREAK = "\u200b"
 _INVISIBLE_BUT_NEEDED = {_ZWJ, "\u200c"}  # emoji families; Persian and Indic spelling
 _BLACK_FLAG = "\U0001f3f4"
 _EXTENDING = {"\u200c", _ZWJ, "\u0e33", "\u0eb3"}
+_TURNS = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067"))  # of the direction
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile(
     r"""(?<![^\W_])[*_~]      # formatting opens and closes only at the edge of a word: snake_case stays untouched
       | [*_~](?![^\W_])
       | `
       | :(?=[\w+'-]+:)        # :emoji:
-      | (?<![\w.+-])[@#](?=[^\W\d])  # @here and #general are found even without angle brackets
+      | (?<![\w.+<-])[@#](?=[^\W\d])  # @here and #general are found even without angle brackets
       | ^[ ]*>                # a quotation
     """,
     re.VERBOSE | re.MULTILINE,
@@ -47,7 +48,7 @@ def escape(text: str, limit: int | None = None) -> str:
     where they would, get zero-width spaces around them. Look-alike letters would change the name for whoever copies
     or searches it; an ordinary name comes through as it is.
     """
-    text = _SPECIAL.sub(_broken, "".join(one for one in text if not _is_surrogate(one)))
+    text = _SPECIAL.sub(_broken, "".join(one for one in text.translate(_TURNS) if not _is_surrogate(one)))
     pieces = ["".join(_ENTITIES.get(one, one) for one in cluster) for cluster in graphemes(text)]
     return "".join(pieces) if limit is None else _fitted(pieces, limit)
 
