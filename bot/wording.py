@@ -224,13 +224,13 @@ def nothing_to_recover(read: WeeklyRead) -> str:
     return f"{seen} is in rhythm. Next up: {name(first.facts.name)}, {lateness(first, read.today)}."
 
 
-def progress(read: WeeklyRead) -> str | None:
-    """ "7 of 11 assigned"; None when there is nothing to assign."""
+def progress(read: WeeklyRead, settled: int = 0) -> str | None:
+    """ "7 of 11 assigned"; None when there is nothing to assign. Partners `settled` since need nobody any more."""
     if not read.overdue:
         return None
-    if not read.unassigned:
+    if read.unassigned <= settled:
         return "Every slipped partner has a name beside it"
-    return f"{read.assigned} of {len(read.overdue)} assigned"
+    return f"{read.assigned + settled} of {len(read.overdue)} assigned"
 
 
 def due_soon_line(read: WeeklyRead, shown: int = 6) -> str | None:
