@@ -87,7 +87,7 @@ class Capture:
             named = {one for message in page.messages for one in references_of(message)}
             known = mail_queries.known_message_ids(session, programme.workspace_id, named)
         now = self.clock.now()
-        return [decide(message, roster, mailbox=address, captured_at=now, known=known) for message in page.messages]
+        return [decide(message, roster, mailbox=address, captured_at=now, known_ids=known) for message in page.messages]
 
     def store(
         self,
