@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -125,3 +126,16 @@ def _hand_over(folder: Path, user: int, group: int) -> None:
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             os.chown(Path(parent, name), user, group, follow_symlinks=False)
+
+
+def main(command: list[str]) -> int:
+    """Runs a command with CADENCE_DATABASE_URL set to an empty database that is gone afterwards."""
+    server = PostgresServer()
+    try:
+        return subprocess.run(command, check=False, env={**os.environ, "CADENCE_DATABASE_URL": server.url}).returncode
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
