@@ -127,17 +127,23 @@ def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> i
 def claim(
     session: Session,
     programme: Programme,
-    standing: Standing,
+    partner_id: int,
     person_id: int,
     now: datetime,
     *,
     assigned_by_id: int | None = None,
 ) -> ClaimResult:
-    """One holder per episode. The unique index decides between two people who press in the same instant."""
-    facts = standing.facts
-    settle_episodes(session, programme, now, {facts.partner_id})
-    open_episodes(session, programme, [standing], now)
-    episode = session.scalar(select(Episode).where(Episode.partner_id == facts.partner_id, Episode.closed_at.is_(None)))
+    """One holder per episode. The unique index decides between two people who press in the same instant.
+
+    What the presser saw may be old, so the facts are read again; a partner that slipped since opens its episode here.
+    """
+    settle_episodes(session, programme, now, {partner_id})
+    lines = standings(session, programme, now, partner_ids={partner_id})
+    if not lines:
+        return ClaimResult(Taken.NOTHING)
+    facts = lines[0].facts
+    open_episodes(session, programme, lines, now)
+    episode = session.scalar(select(Episode).where(Episode.partner_id == partner_id, Episode.closed_at.is_(None)))
     if episode is None or facts.tier is None:
         return ClaimResult(Taken.NOTHING)
     due_on = claim_due_on(local_day(now, programme.zone), facts.tier.rank)
