@@ -36,9 +36,11 @@ def plain(text: str, limit: int | None = None) -> str:
     numbers beside a name stay where they belong. What is left reads and searches like the original.
     """
     line = " ".join("".join(_visible(text)).split())
-    if any(unicodedata.bidirectional(one) in ("R", "AL", "AN") for one in line):
-        return _ISOLATE + (line if limit is None else cut(line, limit - 2)) + _POP
-    return line if limit is None else cut(line, limit)
+    shown = line if limit is None else cut(line, limit)
+    if not _runs_left(shown):
+        return shown
+    shown = line if limit is None else cut(line, limit - 2)
+    return _ISOLATE + shown + _POP if _runs_left(shown) else shown
 
 
 def escape(text: str, limit: int | None = None) -> str:
@@ -48,7 +50,9 @@ def escape(text: str, limit: int | None = None) -> str:
     where they would, get zero-width spaces around them. Look-alike letters would change the name for whoever copies
     or searches it; an ordinary name comes through as it is.
     """
-    text = _SPECIAL.sub(_broken, "".join(one for one in text.translate(_TURNS) if not _is_surrogate(one)))
+    lines = (line.replace("\t", " ").translate(_TURNS) for line in text.splitlines())
+    text = "\n".join("".join(one for one in line if unicodedata.category(one) not in ("Cc", "Cs")) for line in lines)
+    text = _SPECIAL.sub(_broken, text)
     pieces = ["".join(_ENTITIES.get(one, one) for one in cluster) for cluster in graphemes(text)]
     return "".join(pieces) if limit is None else _fitted(pieces, limit)
 
@@ -130,8 +134,8 @@ def _units(text: str) -> int:
     return len(text) + sum(one > "\uffff" for one in text)
 
 
-def _is_surrogate(one: str) -> bool:
-    return "\ud800" <= one <= "\udfff"
+def _runs_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(one) in ("R", "AL", "AN") for one in text)
 
 
 def _is_tag(one: str) -> bool:

@@ -278,8 +278,8 @@ def test_adding_a_touch_never_worsens_a_standing(
     before = stand(facts, now, zone)
     known_at = before.facts.last_touch_at
     start_at = datetime.combine(facts.cadence_start_on, time(), tzinfo=zone).astimezone(UTC)
-    if added_at < (known_at or start_at):  # an older touch lowers nothing; before the start, there was no cadence
-        added_at = known_at or start_at
+    # An older touch moves nothing, a future one is not known yet, and before the start there was no cadence.
+    added_at = max(known_at or start_at, min(added_at, now))
     after = stand(replace(before.facts, last_touch_at=added_at), now, zone)
     assert HOW_BAD[after.state] <= HOW_BAD[before.state]
     assert after.days_overdue <= before.days_overdue
