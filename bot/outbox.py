@@ -132,7 +132,10 @@ class Outbox:
     def _update(self, post: Post, payload: Payload) -> bool:
         try:
             self.client.chat_update(
-                channel=post.slack_channel or post.channel, ts=post.ts or "", text=payload["text"], blocks=payload["blocks"]
+                channel=post.slack_channel or post.channel,
+                ts=post.ts or "",
+                text=payload["text"],
+                blocks=payload["blocks"],
             )
         except SlackApiError as error:
             reason = _reason(error)

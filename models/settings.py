@@ -23,19 +23,13 @@ class ReadAt:
     """The weekly read's hour: a weekday (0 is Monday) and a local wall-clock time."""
 
     def __init__(self, words: str) -> None:
-        found = re.fullmatch(
-            r"\s*([a-z]{3})[a-z]*\s+([0-2]?\d):([0-5]\d)\s*", words.lower()
-        )
+        found = re.fullmatch(r"\s*([a-z]{3})[a-z]*\s+([0-2]?\d):([0-5]\d)\s*", words.lower())
         if not found or found[1] not in WEEKDAYS or int(found[2]) > 23:
-            raise ValueError(
-                f"'{words}' is not a weekday and a time such as 'mon 09:00'"
-            )
+            raise ValueError(f"'{words}' is not a weekday and a time such as 'mon 09:00'")
         self.weekday = WEEKDAYS.index(found[1])
         self.at = time(int(found[2]), int(found[3]))
         if self.at < time(4):
-            raise ValueError(
-                f"'{words}' lies between 00:00 and 03:59, where clocks change: choose 04:00 or later"
-            )
+            raise ValueError(f"'{words}' lies between 00:00 and 03:59, where clocks change: choose 04:00 or later")
 
     def __str__(self) -> str:
         return f"{WEEKDAYS[self.weekday]} {self.at:%H:%M}"
@@ -46,9 +40,7 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            f"'{name}' is not a time zone such as 'Europe/London'"
-        ) from error
+        raise ValueError(f"'{name}' is not a time zone such as 'Europe/London'") from error
 
 
 class Settings(BaseSettings):
@@ -62,41 +54,25 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    database_url: str = Field(
-        "sqlite:///cadence.db", validation_alias="CADENCE_DATABASE_URL"
-    )
+    database_url: str = Field("sqlite:///cadence.db", validation_alias="CADENCE_DATABASE_URL")
     timezone: str = Field("UTC", validation_alias="CADENCE_TIMEZONE")
     channel: str | None = Field(None, validation_alias="CADENCE_CHANNEL")
     read_at: str = Field("mon 09:00", validation_alias="CADENCE_READ_AT")
     leads: CommaList = Field((), validation_alias="CADENCE_LEADS")
-    secret_keys: CommaList = Field(
-        (), validation_alias="CADENCE_SECRET_KEYS", repr=False
-    )
+    secret_keys: CommaList = Field((), validation_alias="CADENCE_SECRET_KEYS", repr=False)
     poll_seconds: int = Field(300, ge=1, validation_alias="CADENCE_POLL_SECONDS")
     tick_seconds: int = Field(20, ge=1, validation_alias="CADENCE_TICK_SECONDS")
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
-    slack_signing_secret: SecretStr | None = Field(
-        None, validation_alias="SLACK_SIGNING_SECRET"
-    )
-    slack_api_url: str = Field(
-        "https://slack.com/api/", validation_alias="SLACK_API_URL"
-    )
-    google_service_account_file: Path | None = Field(
-        None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE"
-    )
-    gmail_api_url: str = Field(
-        "https://gmail.googleapis.com", validation_alias="GMAIL_API_URL"
-    )
+    slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+    google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
+    gmail_api_url: str = Field("https://gmail.googleapis.com", validation_alias="GMAIL_API_URL")
 
     @field_validator("leads", "secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod
@@ -106,9 +82,7 @@ class Settings(BaseSettings):
         except ArgumentError:
             backend = ""
         if backend not in ("sqlite", "postgresql", "postgres"):
-            raise ValueError(
-                "give 'sqlite:///cadence.db' or 'postgresql://user:password@host/database'"
-            )
+            raise ValueError("give 'sqlite:///cadence.db' or 'postgresql://user:password@host/database'")
         return value
 
     @field_validator("timezone")
@@ -143,18 +117,13 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # tests and the sandbox hand over plain values by variable name
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, problem['loc']))}: {_plain(problem['msg'])}"
-            for problem in error.errors()
-        ]
+        lines = [f"{'.'.join(map(str, problem['loc']))}: {_plain(problem['msg'])}" for problem in error.errors()]
         raise SettingsError("; ".join(lines)) from error
 
 
 def setting_names() -> tuple[str, ...]:
     """Every environment variable that Cadence reads."""
-    return tuple(
-        str(field.validation_alias) for field in Settings.model_fields.values()
-    )
+    return tuple(str(field.validation_alias) for field in Settings.model_fields.values())
 
 
 def _plain(message: str) -> str:

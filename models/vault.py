@@ -31,9 +31,7 @@ class Vault:
                 f"the secret of {owner} was sealed with a key that is not in CADENCE_SECRET_KEYS: add the old key there"
             ) from error
         if named != owner:
-            raise VaultError(
-                f"the secret stored for {owner} belongs to {named}: connect it again"
-            )
+            raise VaultError(f"the secret stored for {owner} belongs to {named}: connect it again")
         return str(secret)
 
     def reseal(self, sealed: str) -> str:
@@ -41,15 +39,11 @@ class Vault:
         try:
             return self._ready().rotate(sealed.encode()).decode()
         except InvalidToken as error:
-            raise VaultError(
-                "a secret was sealed with a key that is not in CADENCE_SECRET_KEYS"
-            ) from error
+            raise VaultError("a secret was sealed with a key that is not in CADENCE_SECRET_KEYS") from error
 
     def _ready(self) -> MultiFernet:
         if self._fernet is None:
-            raise VaultError(
-                "CADENCE_SECRET_KEYS is not set: make a key with `cadence secrets new-key` and set it"
-            )
+            raise VaultError("CADENCE_SECRET_KEYS is not set: make a key with `cadence secrets new-key` and set it")
         return self._fernet
 
 

@@ -26,6 +26,7 @@ class Post:
     slack_channel: str | None
     ts: str | None
     not_before: datetime | None
+    attempts: int
     redraw_wanted: int
     redraw_done: int
     redrawn_at: datetime | None
