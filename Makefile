@@ -20,6 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_CACHE_DIR := 1
 
 PY := .venv/bin/python
+# pip asks every rustc that it finds for its version, and rustup then writes into the home folder.
+PIP := PATH=/usr/bin:/bin $(PY) -m pip
 ARGS ?=
 
 # An environment whose interpreter has gone away is no environment.
@@ -87,12 +89,12 @@ FIND_PYTHON = for candidate in $(if $(PYTHON),'$(PYTHON)',python3.14 python3.13 
 
 # uv is an accelerator: when it cannot be had, or fails, pip installs from the same file.
 .venv/.uv: requirements/uv.txt .venv/.made
-	@$(PY) -m pip install -q --require-hashes -r requirements/uv.txt || echo 'uv is not to be had here; pip does its work' >&2
+	@$(PIP) install -q --require-hashes -r requirements/uv.txt || echo 'uv is not to be had here; pip does its work' >&2
 	@touch $@
 
 INSTALL = install() { \
 		$(PY) -m uv pip install -q --python $(PY) "$$@" && rm -rf .cache/uv && return; \
-		rm -rf .cache/uv; echo 'uv failed; trying pip' >&2; $(PY) -m pip install -q "$$@"; \
+		rm -rf .cache/uv; echo 'uv failed; trying pip' >&2; $(PIP) install -q "$$@"; \
 	}; install
 
 .venv/.run: requirements/run.txt .venv/.uv
