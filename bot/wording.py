@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from bot.literal import cut, escape, plain
+from bot.literal import cut as cut
+from bot.literal import escape as escape
+from bot.literal import plain as plain
 from models.cadence import State
 from models.clock import local_day
 from models.standing import Standing, Who
 from models.weekly_read import Coverage, MailboxTrouble, Recovery, TierLine, WeeklyRead
-
-__all__ = ["cut", "escape", "plain"]
 
 NAME_LIMIT = 80
 STEP_LIMIT = 300

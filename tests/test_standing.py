@@ -134,11 +134,12 @@ def test_a_blind_partner_is_neither_covered_nor_counted_nor_late() -> None:
 @pytest.mark.parametrize(
     ("touched", "replied", "heard", "backed"),
     [
-        (20.0, 6.0, 6.0, True),  # answered on the 14th day
-        (25.0, 10.0, 10.0, False),  # answered on the 15th
+        (30.0, 16.0, 16.0, True),  # answered on the 14th day
+        (30.0, 15.0, 15.0, False),  # answered on the 15th
         (20.0, None, None, False),
         (20.0, None, 7.0, True),  # wrote to us within the window
         (20.0, None, 8.0, False),
+        (3.0, -1.0, None, False),  # an answer that has not come yet
         (None, None, 3.0, True),
         (None, None, None, False),
     ],

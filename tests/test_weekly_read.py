@@ -17,7 +17,7 @@ def _standings() -> list[Standing]:
         QUIET.facts(touched=20, name="Late", heard=10, wrote=20),
         QUIET.facts(touched=30, name="Later", claim=claim_by()),
         QUIET.facts(touched=30, name="Unseen", observed=3),
-        QUIET.facts(name="New", started=2),
+        QUIET.facts(name="New", started=2, heard=1),
         QUIET.facts(touched=30, name="Paused", status=Status.PAUSED),
         QUIET.facts(touched=9, name="Waiting", tier=FORTNIGHTLY, heard=8, wrote=9),
         QUIET.facts(touched=50, name="Forgotten", tier=FORTNIGHTLY),
