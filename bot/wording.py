@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bot.literal import cut as cut
 from bot.literal import escape as escape
 from bot.literal import plain as plain
-from models.cadence import State
+from models.cadence import State, Tier
 from models.clock import local_day
 from models.standing import Standing, Who
 from models.weekly_read import Coverage, MailboxTrouble, Recovery, TierLine, WeeklyRead
@@ -98,9 +98,13 @@ def rhythm(standing: Standing) -> str:
     """ "12 days past its 7-day rhythm"; for whom is in time, the rhythm alone."""
     if standing.facts.tier is None:
         return "no rhythm set"
-    target = f"{standing.facts.tier.window_days}-day rhythm"
+    target = rhythm_days(standing.facts.tier)
     late = standing.state is State.OVERDUE
     return f"{plural(standing.days_overdue, 'day')} past its {target}" if late else target
+
+
+def rhythm_days(tier: Tier) -> str:
+    return f"{tier.window_days}-day rhythm"
 
 
 def last_touch(standing: Standing) -> str:
