@@ -44,6 +44,39 @@ def read_preview(read: WeeklyRead) -> Payload:
     return kit.fitting(lambda scale: _parent(held, Paper(read.today, read.zone, scale=scale, buttons=False)))
 
 
+def unassigned_payload(held: HeldRead) -> Payload | None:
+    """What a lead hears in the afternoon: partners nobody has taken, and a button; None when there are none."""
+    read = held.read
+    free = [one for one in read.overdue if one.claim is None and one.facts.partner_id not in held.settled]
+    if not free:
+        return None
+
+    def draw(scale: float) -> Payload:
+        paper = Paper(read.today, read.zone, scale=scale)
+        needs = wording.plural(len(free), "partner still waits", "partners still wait") + " for somebody to take it"
+        lines = [
+            f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {_owner(one)}', 200)}"
+            for one in free[: kit.MOST_ROWS]
+        ]
+        more = len(free) - len(lines)
+        if more:
+            lines.append(f"• and {more} more")
+        told = "\n".join(lines)
+        blocks = [kit.section(f"*{needs}*\n{told}")]
+        owned = sum(one.facts.owner is not None for one in free)
+        if owned:
+            question = kit.confirm(
+                "Assign to owners?", f"{wording.plural(owned, 'partner')} will go to the owner.", "Assign", "Not now"
+            )
+            assign = kit.button(
+                ids.ASSIGN, "Assign to owners", Carried(read=held.id), style="primary", confirm=question
+            )
+            blocks.append(kit.actions(assign))
+        return {"text": f"{needs}:\n{told}", "blocks": blocks}
+
+    return kit.fitting(draw)
+
+
 def read_modal(held: HeldRead, page: int) -> View:
     """Everything a read names, 15 partners at a time."""
     read = held.read
@@ -144,3 +177,7 @@ def _settled(held: HeldRead) -> int:
 
 def _lines(paper: Paper, *sentences: tuple[str | None, int]) -> str:
     return "\n".join(paper.words(sentence, room) for sentence, room in sentences if sentence)
+
+
+def _owner(standing: Standing) -> str:
+    return f"owner {wording.owner(standing)}" if standing.facts.owner else wording.owner(standing)

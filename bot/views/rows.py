@@ -41,8 +41,9 @@ def partner_row(standing: Standing, paper: Paper, settled: Settled | None = None
     """Name, tier, owner; how late and since when; the next step; who is on it."""
     facts = standing.facts
     tier = wording.name(facts.tier.name) if facts.tier else "no tier"
+    owner = f"owner {wording.owner(standing)}" if facts.owner else wording.owner(standing)
     lines = [
-        f"{kit.strong(name_on(paper, facts.name))} · {paper.words(f'{tier} · {wording.owner(standing)}', 160)}",
+        f"{kit.strong(name_on(paper, facts.name))} · {paper.words(f'{tier} · {owner}', 160)}",
         paper.words(_clocks(standing, paper), 260),
         paper.words(wording.next_step(standing, paper.today), 180),
         outcome(standing, paper, settled),

@@ -1,0 +1,76 @@
+"""The one private message a day, and the answers to its buttons."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from bot import ids, wording
+from bot.ids import Carried
+from bot.nudge_lines import NudgeLine
+from bot.views import kit
+from bot.views.kit import Element, Payload
+from bot.views.rows import CLAIM_LABEL
+
+TOMORROW, A_WEEK = 1, 7
+CAN_BE_CLAIMED = ("overdue", "claim_lapsed")
+
+
+def nudge_payload(name: str, lines: Sequence[NudgeLine]) -> Payload:
+    """Everything there is to say to one person today."""
+
+    def draw(scale: float) -> Payload:
+        shown = lines[: kit.MOST_ROWS]
+        more = len(lines) - len(shown)
+        greeting = kit.words(f"Hello {wording.name(name)}, this is where a hand helps today.", 200 * scale)
+        said = [kit.words(line.text, 400 * scale) for line in shown]
+        rest = f"and {wording.plural(more, 'more thing')}: `{ids.COMMAND} mine` shows them all" if more else ""
+        acted: set[int] = set()
+        blocks = [kit.section(greeting)]
+        for line, words in zip(shown, said, strict=True):
+            fresh = line.partner_id is not None and line.partner_id not in acted
+            blocks.append(kit.section(words, accessory=_accessory(line) if fresh else None))
+            acted |= {line.partner_id} if line.partner_id is not None else set()
+        if rest:
+            blocks.append(kit.context(rest))
+        blocks.append(
+            kit.actions(
+                kit.button(f"{ids.SNOOZE}:{TOMORROW}", "Quiet until tomorrow", Carried(days=TOMORROW)),
+                kit.button(f"{ids.SNOOZE}:{A_WEEK}", "Quiet for a week", Carried(days=A_WEEK)),
+                kit.button(ids.NUDGES_OFF, "Stop nudges", Carried()),
+            )
+        )
+        return {"text": "\n".join(filter(None, (greeting, *said, rest))), "blocks": blocks}
+
+    return kit.fitting(draw)
+
+
+def snoozed_answer(until: date, today: date) -> Payload:
+    """`until` is the last quiet day."""
+    return kit.notice(
+        f"Quiet until the end of {wording.on_day(until, today)}. Nothing is lost: the lists stay as they are."
+    )
+
+
+def off_answer() -> Payload:
+    said = "Nudges are off. The weekly read and your claims stay as they are."
+    again = kit.actions(kit.button(ids.NUDGES_ON, "Start nudges again", Carried()))
+    return {"text": said, "blocks": [kit.section(said), again]}
+
+
+def on_answer() -> Payload:
+    return kit.notice("Nudges are on again: at most one message a day, in your working hours.")
+
+
+def _accessory(line: NudgeLine) -> Element | None:
+    partner_id = line.partner_id
+    if partner_id is None:
+        return None
+    spoken = kit.label(line.text, 75)
+    if line.kind in CAN_BE_CLAIMED:
+        return kit.button(ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id), spoken=spoken)
+    if line.kind == "claim_due":
+        return kit.overflow(
+            ids.row(ids.ROW_MENU, partner_id),
+            ("Set next step", Carried(verb=ids.NEXT_STEP, partner=partner_id)),
+            ("Release", Carried(verb=ids.RELEASE, partner=partner_id)),
+        )
+    return kit.button(ids.row(ids.NEXT_STEP, partner_id), "Set next step", Carried(partner=partner_id), spoken=spoken)

@@ -1,0 +1,119 @@
+"""One partner: its record as a card, and why it stands where it stands, mail by mail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from bot import ids, wording
+from bot.ids import Carried
+from bot.views import kit, rows
+from bot.views.kit import Element, Payload
+from bot.views.rows import Paper
+from models.cadence import State
+from models.clock import local_day
+from models.queries.mail import PartnerRecord, TouchFacts
+from models.standing import Standing
+
+ON_CARD = 5
+IN_EVIDENCE = 8
+ADDRESSES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is known about a partner. `guessed` is what somebody typed when the name was not exact."""
+
+    standing: Standing
+    record: PartnerRecord
+    touches: Sequence[TouchFacts]
+    guessed: str | None = None
+
+
+def partner_card(card: Card, on: Paper) -> Payload:
+    def draw(scale: float) -> Payload:
+        paper = replace(on, scale=scale)
+        standing, facts = card.standing, card.standing.facts
+        row = rows.partner_row(standing, replace(paper, buttons=False))
+        lines = [row["text"]["text"], paper.words(f"{_because(standing, paper.today)}", 400)]
+        if card.record.pause_reason and standing.state is State.PAUSED:
+            lines.append(paper.words(f"Paused: {wording.plain(card.record.pause_reason, 200)}", 300))
+        known = [wording.plain(one, 80) for one in (*card.record.domains, *card.record.contacts)]
+        lines.append(
+            paper.words(f"Known by {wording.listed(known, ADDRESSES)}" if known else "No addresses known", 400)
+        )
+        mails = [paper.words(f"• {evidence(one, on)}", 300) for one in card.touches[:ON_CARD]]
+        told = "\n".join(mails) or "No mail of theirs or to them has been captured."
+        said = _guess(card, paper) + "\n".join(lines)
+        blocks = [kit.section(said), kit.section(f"*Last mails*\n{told}")]
+        buttons = _buttons(standing, facts.partner_id)
+        if buttons and paper.buttons:
+            blocks.append(kit.actions(*buttons))
+        return {"text": f"{said}\n{told}", "blocks": blocks}
+
+    return kit.fitting(draw)
+
+
+def why_answer(card: Card, on: Paper) -> Payload:
+    """The clock in one sentence, then the mails that moved it and those that did not, each with its rule."""
+
+    def draw(scale: float) -> Payload:
+        paper = replace(on, scale=scale)
+        name = rows.name_on(paper, card.standing.facts.name)
+        said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(_because(card.standing, paper.today), 500)}"
+        shown = card.touches[:IN_EVIDENCE]
+        mails = [paper.words(f"• {evidence(one, on)}", 280) for one in shown]
+        told = "\n".join(mails) or "No mail of theirs or to them has been captured."
+        blocks = [kit.section(said), *(kit.section("\n".join(page)) for page in kit.pages(mails or [told], 4))]
+        if len(card.touches) > len(shown):
+            blocks.append(kit.context("There are older mails. The command line shows them all: `cadence why`."))
+        return {"text": f"{said}\n{told}", "blocks": blocks}
+
+    return kit.fitting(draw)
+
+
+def evidence(touch: TouchFacts, on: Paper) -> str:
+    """ "Mon 2 Nov: Dana Kim wrote to a@acme.example. Counts: written by a person." """
+    day = wording.on_day(local_day(touch.at, on.zone), on.today)
+    by, matched = wording.plain(touch.by, 80), wording.plain(touch.matched, 80)
+    said = f"{by} wrote to {matched} ({touch.field})" if touch.direction == "outbound" else f"{by} wrote to us"
+    rule = wording.plain(touch.rule, 120)
+    if touch.void_reason:
+        return f"{day}: {said}. Taken back: {wording.plain(touch.void_reason, 120)}."
+    if touch.counts:
+        return f"{day}: {said}. Counts: {rule}."
+    note = "moves no clock, but was heard" if touch.verdict == "human" else f"does not count, {touch.verdict}"
+    return f"{day}: {said}. It {note}: {rule}."
+
+
+def _because(standing: Standing, today: date) -> str:
+    """The state and the arithmetic behind it."""
+    facts, state = standing.facts, wording.lateness(standing, today)
+    if facts.tier is None or standing.due_on is None:
+        return f"{state}, so no clock runs."
+    if facts.last_touch_at is None:
+        start = wording.on_day(facts.cadence_start_on, today)
+        count = f"never touched; its {facts.tier.window_days}-day rhythm runs since {start}"
+    else:
+        count = f"{wording.last_touch(standing)}; its {facts.tier.window_days}-day rhythm runs from there"
+    seen = f", {wording.NOT_SEEN}" if standing.unobserved else ""
+    return f"{state}: {count}, which makes it due on {wording.on_day(standing.due_on, today)}{seen}."
+
+
+def _guess(card: Card, paper: Paper) -> str:
+    if card.guessed is None:
+        return ""
+    return f"_Taking “{paper.words(wording.plain(card.guessed, 60), 100)}” for the nearest name._\n"
+
+
+def _buttons(standing: Standing, partner_id: int) -> list[Element]:
+    name, carried = wording.name(standing.facts.name), Carried(partner=partner_id)
+    buttons = []
+    if standing.claim is None and (standing.state is State.OVERDUE or standing.facts.episode):
+        spoken = f"{rows.CLAIM_LABEL} for {name}"
+        buttons.append(kit.button(ids.row(ids.CLAIM, partner_id), rows.CLAIM_LABEL, carried, spoken=spoken))
+    elif standing.claim is not None:
+        spoken = f"Release the claim on {name}"
+        buttons.append(kit.button(ids.row(ids.RELEASE, partner_id), "Release", carried, spoken=spoken))
+    spoken = f"Set next step for {name}"
+    buttons.append(kit.button(ids.row(ids.NEXT_STEP, partner_id), "Set next step", carried, spoken=spoken))
+    return buttons

@@ -1,0 +1,197 @@
+"""What people see: the weekly read and its relatives, for none, one, many and hostile partners."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from bot.views import kit, read
+from models.queries.reads import HeldRead, Settled
+from models.standing import NextStepFacts, Standing, Who
+from models.weekly_read import MailboxTrouble, Recovery, weekly_read
+from tests.facts import DANA, LONDON, MONTHLY, NOW, QUIET, TIERS, claim_by
+from tests.slack_lint import elements, lint_message, lint_view, said
+
+HOSTILE = (
+    "<!channel>",
+    "<@U1|boss>",
+    "a & b < c > d",
+    "*x*",
+    "_y_ ~z~",
+    "`code`",
+    "a|b",
+    "two\nlines",
+    "\u202eesrever\u202c",
+    "👩‍👩‍👧‍👦 Family",
+    "lone \ud800 half",
+    "مرحبا",
+    "&amp; twice",
+    "@here #general :smile:",
+    "x" * 300,
+    "&" * 300,
+    "👩‍👩‍👧‍👦" * 60,
+    "企" * 300,
+    "z" + "\u0301" * 299,
+    "<" * 150 + "🏴󠁧󠁢󠁥󠁮󠁧󠁿" * 20,
+)
+
+
+def overdue(number: int, name: str | None = None, **more: object) -> Standing:
+    facts = QUIET.facts(touched=20 + number % 9, partner_id=number, name=name or f"Partner {number:03}", heard=40)
+    return QUIET.standing(replace(facts, **more))  # type: ignore[arg-type]  # fields of the facts, by name
+
+
+def held(*standings: Standing, settled: dict[int, Settled] | None = None, **more: object) -> HeldRead:
+    made = weekly_read(standings, TIERS, NOW, LONDON)
+    return HeldRead(1, replace(made, **more), settled or {})  # type: ignore[arg-type]  # fields of the read, by name
+
+
+def many(count: int) -> HeldRead:
+    return held(*(overdue(number) for number in range(1, count + 1)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 15, 25, 26, 40, 41, 100, 400])
+def test_the_read_fits_slack_whatever_the_number_of_partners(count: int) -> None:
+    parts = read.read_parts(many(count), 7)
+    for part in parts:
+        lint_message(part)
+    rows = [block for part in parts for block in part["blocks"] if block.get("block_id", "").startswith("p:")]
+    assert len(rows) == min(count, 40)
+    assert len(parts) == {0: 1, 1: 1, 10: 1, 11: 2, 15: 2, 25: 2}.get(count, 3)
+
+
+@pytest.mark.parametrize("count", [11, 40, 400])
+def test_whoever_is_not_shown_can_be_opened(count: int) -> None:
+    buttons = [one for one in elements(read.read_parts(many(count), 0)[0]["blocks"]) if one["action_id"] == "see_all"]
+    assert [one["text"]["text"] for one in buttons] == [f"See all {count}"]
+
+
+def test_the_text_names_the_partners_that_the_blocks_show() -> None:
+    for part in read.read_parts(many(60), 0):
+        for number in range(1, 61):
+            assert (f"Partner {number:03}" in part["text"]) == (f"Partner {number:03}" in said(part["blocks"]))
+
+
+def test_ten_claim_buttons_sound_different() -> None:
+    spoken = [one["accessibility_label"] for one in elements(read.read_parts(many(10), 0)[0]["blocks"])]
+    assert len(set(spoken)) == 10
+
+
+def test_a_read_with_nothing_to_recover_says_so_in_one_line_without_buttons() -> None:
+    [part] = read.read_parts(many(0), 0)
+    assert not list(elements(part["blocks"]))
+    calm = held(QUIET.standing(QUIET.facts(touched=1)))
+    assert "Every partner is in rhythm." in said(read.read_parts(calm, 0)[0]["blocks"])
+
+
+def test_hostile_names_are_shown_literally_and_mention_nobody() -> None:
+    who = Who(9, "<!here> *boss*", "boss@lantern.example")
+    standings = [
+        overdue(
+            number, name, owner=who, last_touch_by=name, next_step=NextStepFacts(name * 10, date(2026, 11, 30), who)
+        )
+        for number, name in enumerate(HOSTILE, start=1)
+    ]
+    for claimed in (False, True):
+        if claimed:
+            standings = [QUIET.standing(replace(QUIET.facts(claim=claim_by(who)), **_fields(one))) for one in standings]
+        troubles = tuple(MailboxTrouble(name, name, name * 3) for name in HOSTILE)
+        recoveries = tuple(Recovery(name, "Tier 1", "recovered", name, 3) for name in HOSTILE)
+        for part in read.read_parts(held(*standings, troubles=troubles, recoveries=recoveries), 3):
+            lint_message(part)
+        for page in range(3):
+            lint_view(read.read_modal(held(*standings), page))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("count", [10, 40])
+def test_forty_times_the_worst_name_still_fits(name: str, count: int) -> None:
+    who = Who(9, name, "boss@lantern.example")
+    step = NextStepFacts(name * 10, date(2026, 11, 30), who)
+    rows = [
+        overdue(
+            number, name, owner=who, last_touch_by=name, next_step=step, tier=replace(MONTHLY, window_days=7, name=name)
+        )
+        for number in range(1, count + 1)
+    ]
+    soon = [QUIET.standing(QUIET.facts(touched=6, partner_id=100 + one, name=name)) for one in range(9)]
+    troubles = (MailboxTrouble(name, name, name),) * 9
+    recoveries = (Recovery(name, name, "recovered", name, 3),) * 20
+    settled = {one: Settled("recovered", name, NOW + timedelta(days=1)) for one in range(1, 12)}
+    for part in read.read_parts(held(*rows, *soon, settled=settled, troubles=troubles, recoveries=recoveries), 3):
+        lint_message(part)
+
+
+def test_pages_do_not_move_when_rows_change() -> None:
+    before = read.read_parts(many(40), 1)
+    holders = {one: Settled("recovered", "Dana Kim", NOW + timedelta(days=1)) for one in range(1, 30)}
+    after = read.read_parts(replace(many(40), settled=holders), 2)
+    assert [_partners(part) for part in before] == [_partners(part) for part in after]
+
+
+def test_a_revision_changes_every_row_and_nothing_that_people_read() -> None:
+    first, second = (read.read_parts(many(3), revision)[0] for revision in (1, 2))
+    assert said(first["blocks"]) == said(second["blocks"])
+    assert {"p:1:r1", "p:2:r1", "p:3:r1"} <= {block.get("block_id") for block in first["blocks"]}
+    assert not _block_ids(first) & _block_ids(second)
+
+
+def test_a_row_says_what_the_reader_needs_to_decide() -> None:
+    step = NextStepFacts("Send the price list", date(2026, 11, 27), DANA)
+    words = said(read.read_parts(held(overdue(1, "Acme", next_step=step)), 0)[0]["blocks"])
+    for part in (
+        *("Acme", "Tier 1", "Dana Kim", "14 days past its 7-day rhythm", "last touch 21 days ago by Dana Kim"),
+        *("last heard 40 days ago", "next step: Send the price list, by Fri 27 Nov (Dana Kim)", "0 of 1 assigned"),
+    ):
+        assert part in words
+    assert "no next step" in said(read.read_parts(held(overdue(1)), 0)[0]["blocks"])
+
+
+def test_a_claimed_row_names_its_holder_and_lets_go_by_a_menu() -> None:
+    claimed = QUIET.standing(QUIET.facts(touched=20, claim=claim_by()))
+    blocks = read.read_parts(held(claimed), 0)[0]["blocks"]
+    assert "✓ Dana Kim is on it · by Wed 25 Nov" in said(blocks)
+    [menu] = elements(blocks)
+    assert [option["text"]["text"] for option in menu["options"]] == ["Set next step", "Release"]
+    assert "Every slipped partner has a name beside it" in said(blocks)
+
+
+def test_a_recovered_row_says_who_did_it_and_needs_no_button() -> None:
+    settled = {1: Settled("recovered", "Dana Kim", NOW + timedelta(days=1))}
+    blocks = read.read_parts(held(overdue(1), overdue(2), settled=settled), 0)[0]["blocks"]
+    assert "✓ Recovered by Dana Kim on Tue 24 Nov" in said(blocks)
+    assert [one["action_id"] for one in elements(blocks)] == ["claim:2"]
+    assert "1 of 2 assigned" in said(blocks)
+
+
+def test_the_preview_is_the_read_without_buttons() -> None:
+    preview = read.read_preview(many(40).read)
+    lint_message(preview)
+    assert not list(elements(preview["blocks"]))
+
+
+def test_the_modal_turns_through_everything() -> None:
+    seen: list[str] = []
+    for page in range(27):
+        view = read.read_modal(many(400), page)
+        lint_view(view)
+        seen += _partners(view)
+    assert len(seen) == len(set(seen)) == 400
+
+
+def test_a_name_that_fits_is_never_cut() -> None:
+    name = "Wolfeschlegelsteinhausenbergerdorff & Töchter Vermögensverwaltungsgesellschaft mbH"[:80]
+    assert kit.words(name, 160).replace("&amp;", "&") == name
+
+
+def _fields(one: Standing) -> dict[str, object]:
+    keep = ("partner_id", "name", "owner", "last_touch_at", "last_touch_by", "next_step")
+    return {name: getattr(one.facts, name) for name in keep}
+
+
+def _partners(part: kit.Payload | kit.View) -> list[str]:
+    return [block["block_id"].split(":")[1] for block in part["blocks"] if block.get("block_id", "").startswith("p:")]
+
+
+def _block_ids(part: kit.Payload) -> set[str]:
+    return {block["block_id"] for block in part["blocks"] if "block_id" in block}
