@@ -16,12 +16,14 @@ unexport VIRTUAL_ENV
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_CACHE_DIR := 1
 
 PY := .venv/bin/python
 # pip asks every rustc that it finds for its version, and rustup then writes into the home folder.
-PIP := PATH=/usr/bin:/bin $(PY) -m pip
+UNSEEN := PATH=/usr/bin:/bin
+PIP := $(UNSEEN) $(PY) -m pip
 ARGS ?=
 
 # An environment whose interpreter has gone away is no environment.
@@ -75,8 +77,8 @@ clean:
 # --- what the commands stand on ---------------------------------------------------------------------------------
 
 FIND_PYTHON = for candidate in $(if $(PYTHON),'$(PYTHON)',python3.14 python3.13 python3.12 python3.11 python3 python); do \
-	"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
-	{ echo "$$candidate"; exit; }; done
+	"$$candidate" -c 'import sys, venv, ensurepip; sys.version_info < (3, 11) and sys.exit(1); print(sys.executable)' \
+	2>/dev/null && exit; done
 
 .venv/.made:
 	@python=$$($(FIND_PYTHON)); \
@@ -85,7 +87,7 @@ FIND_PYTHON = for candidate in $(if $(PYTHON),'$(PYTHON)',python3.14 python3.13 
 		exit 1; \
 	fi; \
 	echo "Preparing .venv with $$("$$python" --version)"; \
-	rm -rf .venv && "$$python" -m venv .venv && touch $@
+	rm -rf .venv && $(UNSEEN) "$$python" -m venv .venv && touch $@
 
 # uv is an accelerator: when it cannot be had, or fails, pip installs from the same file.
 .venv/.uv: requirements/uv.txt .venv/.made
