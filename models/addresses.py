@@ -135,7 +135,7 @@ class _Item:
             if len(emails) > 1:
                 defects.append("two addresses in one entry")
         elif written:
-            emails = [normal_address(_AROUND_AT.sub("@", written))]
+            emails = [normal_address(_AROUND_AT.sub("@", written[:_LONGEST_NAME]))]
             if emails == [None]:
                 # `Ana ana@x.example`, as some old programs write; never out of quotes, which hold a name.
                 loose = "".join(self.loose)
@@ -146,7 +146,7 @@ class _Item:
             return
         for email, bracket in zip(emails, self.brackets or [written], strict=True):
             if email:
-                name = decode_words(re.sub(r'"((?:[^"\\]|\\.)*)"', _unquote, written)) if self.brackets else ""
+                name = decode_words(_NAMED.sub(_unquote, written[:_LONGEST_NAME])) if self.brackets else ""
                 found.setdefault(
                     email,
                     Address(email, name or " ".join(map(decode_words, self.comments))),
@@ -210,6 +210,8 @@ def _comment_end(value: str, start: int) -> int:
 
 
 _LONGEST = 200_000  # characters of one header value; a list of some five thousand addresses
+_LONGEST_NAME = 1_000  # characters of one entry that are looked at for a name: the search for quotes is quadratic
+_NAMED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~`.-]+"
 _SIMPLE = re.compile(_LOCAL + r"@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NAME = r"[\w.'&-]+(?: [\w.'&-]+)*"

@@ -73,7 +73,7 @@ def date_of(value: str) -> datetime | None:
 
 def subject_key(value: str) -> str:
     """What is left of a subject when encoding, case and the marks of answering and forwarding are taken off."""
-    text = decode_words(value).casefold()
+    text = decode_words(value)[:_LONGEST_SUBJECT].casefold()
     while (shorter := _ANSWER.sub("", text)) != text:
         text = shorter
     return text
@@ -120,6 +120,7 @@ def _quoted(payload: str) -> bytes:
 
 
 _LONGEST_ID = 998  # a header line's own limit
+_LONGEST_SUBJECT = 1_000  # characters; a header line has 998
 _MOST_IDS = 100  # the newest; a thread that long is known by its last hundred
 _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _WORDS = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?=(?:\s*=\?[^?\s]+\?[bBqQ]\?[^?]*\?=)*")

@@ -1,4 +1,4 @@
-"""One message × the roster → touches, or a short reason for none. Pure: no clock, no database, no display names."""
+"""One message × the roster → touches, or a short reason for none. No clock, no database; names match nobody."""
 
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -117,7 +117,8 @@ def decide(
             verdict, rule, reason = Verdict.UNPARSED, "no sender", "unparsed: no sender"
     else:
         found = tuple(_outbound(headers, roster, sent_by) if outbound else _inbound(author, roster, mailbox))
-        touches = tuple(touch for touch in found if not (outbound and _unsubscribes(touch.matched)))
+        leaving = outbound and bool(_UNSUBSCRIBE_SUBJECT.fullmatch(decode_words(message.first("Subject"))))
+        touches = tuple(touch for touch in found if not outbound or not (leaving or _unsubscribes(touch.matched)))
         if not touches:
             reason = "unsubscribe" if found else _reason(headers, author, outbound, roster, mailbox)
         elif outbound and verdict is Verdict.HUMAN:
@@ -165,9 +166,9 @@ class _Headers:
 
     @property
     def recipients(self) -> Iterator[str]:
+        """What every copy of the mail shows: Bcc stands only in the sender's own."""
         yield from self.to.emails
         yield from self.cc.emails
-        yield from self.bcc.emails
 
     @property
     def undisclosed(self) -> bool:
@@ -191,7 +192,7 @@ def _author(headers: _Headers, roster: Roster, mailbox: str) -> tuple[str, bool]
     author = _one_author(headers.author, message)
     if message.folder is Folder.SENT:
         return author, True
-    ours = author == mailbox or roster.person(author) is not None
+    ours = _is_ours(author, roster, mailbox)
     if (ours or _is_house_of(author, mailbox)) and message.first("List-Id").strip():
         original = addresses_in((*message.all("X-Original-From"), *message.all("X-Original-Sender"))).emails
         rewritten = any(_VIA.search(address.name) for address in headers.author.found)
@@ -199,7 +200,7 @@ def _author(headers: _Headers, roster: Roster, mailbox: str) -> tuple[str, bool]
             original = addresses_in(message.all("Reply-To")).emails
         if original or rewritten:
             author = next((email for email in original if email != author), "" if rewritten else author)
-            ours = author == mailbox or roster.person(author) is not None
+            ours = _is_ours(author, roster, mailbox)
     return author, ours
 
 
@@ -214,10 +215,16 @@ def _one_author(addresses: Addresses, message: Message) -> str:
     return emails[0] if len({host_of(email) for email in emails}) == 1 else ""
 
 
+def _is_ours(email: str, roster: Roster, mailbox: str) -> bool:
+    return roster.person(email) is not None or (
+        bool(email) and mailbox in (email, without_tag(email), gmail_form(email))
+    )
+
+
 def _our_writer(headers: _Headers, author: str, roster: Roster, mailbox: str) -> str:
     """Sender if it is one of us (a delegate), else From, else the mailbox."""
     for email in (*addresses_in(headers.message.all("Sender")).emails[:1], author):
-        if email == mailbox or roster.person(email) is not None:
+        if _is_ours(email, roster, mailbox):
             return email
     return mailbox
 
@@ -252,8 +259,8 @@ def _inbound(author: str, roster: Roster, mailbox: str) -> Iterator[TouchDraft]:
 
 
 def _reason(headers: _Headers, author: str, outbound: bool, roster: Roster, mailbox: str) -> str:
-    others = [email for email in (author, *headers.recipients) if email and email != mailbox]
-    return "internal" if outbound and all(roster.person(email) is not None for email in others) else "no partner"
+    others = [email for email in (author, *headers.recipients, *headers.bcc.emails) if email]
+    return "internal" if outbound and all(_is_ours(email, roster, mailbox) for email in others) else "no partner"
 
 
 def _lookup(email: str, known: Mapping[str, int], gmail: Mapping[str, int]) -> int | None:
@@ -284,8 +291,9 @@ _NEVER_READ = (Folder.DRAFT, Folder.SPAM, Folder.TRASH, Folder.CHAT)
 _HIDDEN = re.compile(r"undisclosed|unlisted|hidden|verborgene|:\s*;", re.IGNORECASE)
 _VIA = re.compile(r"\svia\s", re.IGNORECASE)
 _UNSUBSCRIBE = re.compile(
-    r"^(?:list-?)?(?:un-?sub(?:scribe)?|opt-?out|leave)(?:$|[+._=-])|[-+.]unsubscribe(?:$|[+._=-])"
+    r"^(?:list-?)?(?:un-?sub(?:scribe)?|opt-?out)(?:$|[+._=-])|^leave[-+]|[-+.]unsubscribe(?:$|[+._=-])"
 )
+_UNSUBSCRIBE_SUBJECT = re.compile(r"(?:please )?unsubscribe(?: me| request)?[.!]?", re.IGNORECASE)
 _DMARC_FAIL = re.compile(r"\bdmarc\s*=\s*fail\b", re.IGNORECASE)
 _PUBLIC_HOST = re.compile(
     r"(?:gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|me|mac|aol|gmx|web|proton|protonmail)\."
