@@ -126,7 +126,7 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
 
     def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
         query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
-        return dict(session.execute(query).tuples().all())
+        return {row[0]: row[1] for row in session.execute(query)}
 
     seen = counts(Seen)
     pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))

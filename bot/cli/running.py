@@ -1,0 +1,174 @@
+"""Everything that `cadence run` keeps going: the Slack surface, the clock, capture and the outbox, in one process.
+
+Steps are safe to repeat and to run in two processes. What is due is asked of the database, never of this process.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from slack_bolt import App
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.app import build_app
+from bot.outbox import Outbox, posting_client
+from bot.redraw import redraw_of
+from bot.views.reads_notice import uncertain_payload
+from jobs import recovery, weekly_read
+from jobs.capture import Capture, Outcome
+from jobs.mailbox.base import ProviderError
+from jobs.mailbox.providers import build_mailbox
+from jobs.nudges import send_nudges
+from jobs.schedule import Job, scheduler
+from models.actions import outbox as outbox_actions
+from models.actions import roster
+from models.clock import Clock
+from models.db import make_engine, make_sessions
+from models.queries import outbox as outbox_queries
+from models.queries.mail import MailboxFacts, mailboxes
+from models.queries.programme import Programme, people, programmes
+from models.settings import Settings, SettingsError
+from models.vault import Vault, VaultError
+
+MAILBOXES_AT_ONCE = 8
+OUTBOX_SECONDS = 1
+log = structlog.get_logger(__name__)
+
+
+class SlackRefused(Exception):
+    """Slack does not take the bot's token; the text says what to do."""
+
+
+class Running:
+    """One running Cadence. Build it, `start` it, `stop` it; or call the steps one by one."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        if settings.slack_bot_token is None:
+            raise SettingsError("SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your Slack app's page")
+        self.settings, self.clock = settings, clock
+        self.engine: Engine = make_engine(settings.database_url)
+        self.sessions: sessionmaker[Session] = make_sessions(self.engine)
+        self.reading: sessionmaker[Session] = make_sessions(self.engine, reading=True)
+        self.vault = Vault(settings.secret_keys)
+        token = settings.slack_bot_token.get_secret_value()
+        self.client: WebClient = posting_client(token, settings.slack_api_url)
+        self.app: App = build_app(settings, self.sessions, self.reading, clock)
+        self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
+        self._capture = Capture(self.sessions, self.reading, clock)
+        self._pool = ThreadPoolExecutor(MAILBOXES_AT_ONCE, thread_name_prefix="capture")
+        self._in_flight: set[int] = set()
+        self._flight = threading.Lock()
+        self._ticker = scheduler(
+            [
+                Job("tick", self.tick, settings.tick_seconds),
+                Job("capture", self.capture, settings.poll_seconds),
+                Job("outbox", self.pump, OUTBOX_SECONDS),
+            ]
+        )
+
+    def connect(self) -> None:
+        """Learns from Slack which workspace this is; raises SlackRefused when the token is not taken."""
+        try:
+            answer = self.client.auth_test()
+        except SlackApiError as error:
+            reason = error.response.get("error", "no reason given")
+            raise SlackRefused(f"Slack refuses SLACK_BOT_TOKEN ({reason}): copy it anew from your app's page") from error
+        except OSError as error:
+            raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error
+        with self.sessions.begin() as session:
+            workspace_id = roster.the_workspace(session, self.clock.now())
+            roster.link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
+
+    def start(self) -> None:
+        self._ticker.start()
+        self.capture()
+
+    def stop(self) -> None:
+        """Lets what runs finish its page or its message, starts nothing new."""
+        if self._ticker.running:
+            self._ticker.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.engine.dispose()
+
+    def tick(self) -> None:
+        """Whatever the clock has made due: the sweep, the read, its reminder to the leads, nudges."""
+        for programme in self._programmes():
+            self._step("sweep", lambda p: recovery.sweep(self.sessions, p, self.clock.now()), programme)
+            self._step("read", self._read, programme)
+            self._step("leads", lambda p: weekly_read.ask_leads(self.sessions, p, self.clock.now()), programme)
+            self._step("nudges", lambda p: send_nudges(self.sessions, p, self.clock.now()), programme)
+            self._step("uncertain", self._tell_leads, programme)
+
+    def pump(self) -> None:
+        """Sends and redraws what is waiting."""
+        for programme in self._programmes():
+            self._step("outbox", lambda p: self.outbox.pump(p.workspace_id), programme)
+
+    def capture(self) -> None:
+        """Starts a pass over every mailbox that is not being read already; a slow one holds up nobody."""
+        for programme in self._programmes():
+            with self.reading() as session:
+                boxes = [box for box in mailboxes(session, programme.workspace_id) if box.provider != "mbox"]
+            for box in boxes:
+                with self._flight:
+                    if box.id in self._in_flight:
+                        continue
+                    self._in_flight.add(box.id)
+                self._pool.submit(self._read_mailbox, programme, box)
+
+    def _read_mailbox(self, programme: Programme, box: MailboxFacts) -> None:
+        try:
+            report = self._capture.poll(programme, box, build_mailbox(box, self.settings, self.vault))
+            if report.outcome is not Outcome.DONE:
+                log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
+        except (ProviderError, VaultError) as error:
+            log.warning("capture.not_started", mailbox=box.id, detail=str(error))
+        except Exception:  # one mailbox must never stop the others; the next pass starts from the stored cursor
+            log.exception("capture.failed", mailbox=box.id)
+        finally:
+            with self._flight:
+                self._in_flight.discard(box.id)
+
+    def _read(self, programme: Programme) -> None:
+        now = self.clock.now()
+        with self.reading() as session:
+            due = weekly_read.read_is_due(session, programme, now)
+        if due:
+            weekly_read.hold_and_post(self.sessions, programme, now)
+
+    def _tell_leads(self, programme: Programme) -> None:
+        """Asks the leads, once per message, about a read of which nobody knows whether it arrived."""
+        now = self.clock.now()
+        with self.sessions.begin() as session:
+            outbox_actions.abandon(session, now)
+            uncertain = [
+                post for post in outbox_queries.uncertain_posts(session, programme.workspace_id) if post.kind == "read"
+            ]
+            leads = [one for one in people(session, programme.workspace_id) if one.leads] if uncertain else []
+            for post in uncertain:
+                for lead in leads:
+                    if lead.slack_user_id:
+                        outbox_actions.enqueue(
+                            session,
+                            programme.workspace_id,
+                            lead.slack_user_id,
+                            "notice",
+                            f"post {post.id}, attempt {post.attempts}",
+                            0,
+                            uncertain_payload(post),
+                            now,
+                        )
+
+    def _programmes(self) -> list[Programme]:
+        with self.reading() as session:
+            return programmes(session, self.settings)
+
+    def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
+        try:
+            step(programme)
+        except Exception:  # a step that fails is offered again at the next tick; the others go on
+            log.exception("step.failed", step=name, workspace=programme.workspace_id)

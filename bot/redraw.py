@@ -1,0 +1,28 @@
+"""Draws a posted message anew from the facts of this moment. Knows which kinds of message live on; sends nothing."""
+
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from bot.outbox import Render
+from bot.views.kit import Payload
+from bot.views.read import read_parts
+from models.queries import reads
+from models.queries.outbox import Post
+from models.queries.programme import programme
+from models.settings import Settings
+
+
+def redraw_of(settings: Settings) -> Render:
+    """What the outbox asks for: the message as it should read now, or None where nothing ever changes."""
+
+    def render(session: Session, post: Post, now: datetime) -> Payload | None:
+        if post.kind != "read":
+            return None
+        read_id = reads.read_of_week(session, post.workspace_id, date.fromisoformat(post.period))
+        if read_id is None:
+            return None
+        held = reads.held_read(session, programme(session, settings, post.workspace_id), read_id, now)
+        return read_parts(held, post.redraw_wanted)[post.part]
+
+    return render

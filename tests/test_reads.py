@@ -1,0 +1,243 @@
+"""The weekly read in the database: held once a week, kept as it was, followed by the week after."""
+
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select
+
+from jobs.weekly_read import hold_and_post, read_is_due
+from models.actions import reads, recovery
+from models.actions.roster import put_partner, set_tier
+from models.cadence import Policy, State, Tier
+from models.queries import reads as queries
+from models.queries.programme import Programme
+from models.queries.standings import standings
+from models.settings import ReadAt
+from models.tables import OutboxPost, Read, ReadLine
+from models.weekly_read import Coverage
+from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PRIYA, UMBRELLA, Cast, put_cast, put_touch
+from tests.databases import Database
+
+WEEK = timedelta(weeks=1)
+
+
+@pytest.fixture
+def cast(database: Database) -> Cast:
+    """Acme has slipped, Globex is due soon, Initech and Umbrella are in time; everybody else was never touched."""
+    with database.sessions.begin() as session:
+        cast = put_cast(session)
+        for partner, days in ((ACME, 23), (GLOBEX, 7), (INITECH, 2), (UMBRELLA, 3)):
+            put_touch(session, cast, partner, MONDAY - timedelta(days=days))
+    return cast
+
+
+def states(database: Database, cast: Cast, at: datetime) -> dict[str, State]:
+    with database.reading() as session:
+        return {one.facts.name: one.state for one in standings(session, cast.programme, at)}
+
+
+def test_a_week_has_one_read_whoever_asks_and_however_often(database: Database, cast: Cast) -> None:
+    start, held = threading.Barrier(4), []
+
+    def hold() -> None:
+        start.wait()
+        held.append(hold_and_post(database.sessions, cast.programme, MONDAY))
+
+    threads = [threading.Thread(target=hold) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert hold_and_post(database.sessions, cast.programme, MONDAY + timedelta(days=6)) is None
+    assert len([one for one in held if one is not None]) == 1
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Read)) == 1
+        parents = select(func.count()).select_from(OutboxPost).where(OutboxPost.part == 0)
+        assert session.scalar(parents) == 1
+
+
+def test_the_next_week_has_a_read_of_its_own(database: Database, cast: Cast) -> None:
+    assert hold_and_post(database.sessions, cast.programme, MONDAY) is not None
+    assert hold_and_post(database.sessions, cast.programme, MONDAY + WEEK) is not None
+
+
+def test_the_snapshot_has_one_line_for_every_partner_whatever_its_state(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        reads.hold_read(session, cast.programme, MONDAY)
+        lines = {row.partner_id: row for row in session.scalars(select(ReadLine))}
+    assert len(lines) == 10
+    assert lines[cast.partner(ACME)].state == "overdue"
+    assert lines[cast.partner(ACME)].days_overdue == 16
+    assert lines[cast.partner(GLOBEX)].state == "due_soon"
+
+
+def test_what_comes_to_light_later_changes_no_line_of_a_held_read(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        read_id = reads.hold_read(session, cast.programme, MONDAY)
+    assert read_id is not None
+    with database.reading() as session:
+        before = queries.held_read(session, cast.programme, read_id, MONDAY).read
+    later = MONDAY + timedelta(days=1)
+    with database.sessions.begin() as session:
+        put_touch(session, cast, ACME, MONDAY - timedelta(days=1), captured_at=later)
+        put_partner(session, cast.workspace_id, "test", replace(GLOBEX, tier=3), later)
+        set_tier(session, cast.workspace_id, "test", Tier(1, "Tier 1", 2), later)
+    with database.reading() as session:
+        after = queries.held_read(session, cast.programme, read_id, later).read
+    assert [one.facts.name for one in after.overdue] == [one.facts.name for one in before.overdue]
+    assert [line.coverage for line in after.tiers] == [line.coverage for line in before.tiers]
+    assert [line.tier for line in after.tiers] == [line.tier for line in before.tiers]
+
+
+def test_a_held_read_shows_the_same_as_the_read_of_that_instant(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        read_id = reads.hold_read(session, cast.programme, MONDAY)
+    assert read_id is not None
+    with database.reading() as session:
+        held = queries.held_read(session, cast.programme, read_id, MONDAY).read
+        computed = queries.weekly_read(session, cast.programme, MONDAY)
+    assert held.tiers == computed.tiers
+    assert [(one.facts.name, one.state, one.days_overdue, one.days_quiet) for one in held.overdue] == [
+        (one.facts.name, one.state, one.days_overdue, one.days_quiet) for one in computed.overdue
+    ]
+    assert [one.facts.name for one in held.due_soon] == [one.facts.name for one in computed.due_soon]
+    assert (held.new, held.paused, held.untiered) == (computed.new, computed.paused, computed.untiered)
+
+
+def test_a_held_read_shows_who_has_taken_what_since(database: Database, cast: Cast) -> None:
+    later = MONDAY + timedelta(hours=2)
+    with database.sessions.begin() as session:
+        read_id = reads.hold_read(session, cast.programme, MONDAY)
+        recovery.claim(session, cast.programme, cast.partner(ACME), cast.person(DANA), later)
+    assert read_id is not None
+    with database.reading() as session:
+        line = next(
+            one
+            for one in queries.held_read(session, cast.programme, read_id, later).read.overdue
+            if one.facts.name == "Acme"
+        )
+    assert line.claim is not None
+    assert line.claim.by.name == "Dana Kim"
+
+
+def test_a_recovery_stands_beside_its_line_and_in_the_next_read(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        read_id = reads.hold_read(session, cast.programme, MONDAY)
+        put_touch(session, cast, ACME, MONDAY + timedelta(days=2), by=PRIYA)
+        recovery.settle_episodes(session, cast.programme, MONDAY + timedelta(days=2))
+    assert read_id is not None
+    with database.reading() as session:
+        held = queries.held_read(session, cast.programme, read_id, MONDAY + timedelta(days=3))
+        following = queries.weekly_read(session, cast.programme, MONDAY + WEEK)
+    settled = held.settled[cast.partner(ACME)]
+    assert (settled.outcome, settled.by) == ("recovered", "Priya Nair")
+    told = [one for one in following.recoveries if one.partner == "Acme"]
+    assert [(one.outcome, one.by, one.days) for one in told] == [("recovered", "Priya Nair", 2)]
+
+
+def test_a_read_tells_the_change_since_the_one_before(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        reads.hold_read(session, cast.programme, MONDAY)
+        put_touch(session, cast, ACME, MONDAY + timedelta(days=3))
+        read = queries.weekly_read(session, cast.programme, MONDAY + WEEK)
+    first = read.tiers[0]
+    assert (first.previous, first.coverage) == (Coverage(2, 3), Coverage(1, 3))
+
+
+def test_weeks_that_were_held_come_from_the_snapshot_and_others_are_reconstructed(
+    database: Database, cast: Cast
+) -> None:
+    with database.sessions.begin() as session:
+        reads.hold_read(session, cast.programme, MONDAY)
+        put_touch(session, cast, ACME, MONDAY - timedelta(days=1), captured_at=MONDAY + timedelta(days=1))
+        weeks = queries.coverage_weeks(session, cast.programme, MONDAY + timedelta(days=1), 2)
+    shown = {(one.week, one.tier.rank): (one.coverage, one.source) for one in weeks}
+    assert shown[MONDAY.date(), 1] == (Coverage(2, 3), "snapshot")
+    assert shown[(MONDAY - WEEK).date(), 1][1] == "reconstructed"
+
+
+def test_an_as_of_question_uses_the_tier_that_was_in_force_then(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        set_tier(session, cast.workspace_id, "test", Tier(1, "Tier 1", 30), MONDAY + timedelta(days=1))
+    assert states(database, cast, MONDAY)["Acme"] is State.OVERDUE
+    assert states(database, cast, MONDAY + timedelta(days=1))["Acme"] is State.DUE_SOON
+
+
+def test_a_touch_counts_from_its_own_time_on_and_not_before(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        put_touch(session, cast, ACME, MONDAY + timedelta(hours=1))
+    assert states(database, cast, MONDAY)["Acme"] is State.OVERDUE
+    assert states(database, cast, MONDAY + timedelta(hours=1))["Acme"] is State.ON_PACE
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [(Policy.OUTBOUND, State.ON_PACE), (Policy.TWO_WAY, State.OVERDUE), (Policy.ANY, State.ON_PACE)],
+)
+def test_the_policy_decides_whether_an_unanswered_mail_counts(
+    database: Database, cast: Cast, policy: Policy, expected: State
+) -> None:
+    with database.sessions.begin() as session:
+        put_touch(session, cast, ACME, MONDAY - timedelta(days=1))
+    programme = replace(cast.programme, policy=policy)
+    with database.reading() as session:
+        line = standings(session, programme, MONDAY, partner_ids={cast.partner(ACME)})[0]
+    assert line.state is expected
+
+
+def test_without_a_mailbox_the_owner_is_blind_first_and_then_overdue_unobserved(database: Database) -> None:
+    with database.sessions.begin() as session:
+        cast = put_cast(session, observed_until=MONDAY - timedelta(days=3))
+        put_touch(session, cast, ACME, MONDAY - timedelta(days=23))
+    with database.reading() as session:
+        lines = {
+            days: standings(session, cast.programme, MONDAY + timedelta(days=days), partner_ids={cast.partner(ACME)})[0]
+            for days in (-3, 0, 5, 6)
+        }
+    assert [lines[days].state for days in (-3, 0, 5, 6)] == [
+        State.OVERDUE,
+        State.BLIND,
+        State.BLIND,
+        State.OVERDUE,
+    ]
+    assert [lines[days].unobserved for days in (-3, 6)] == [False, True]
+
+
+def programme(zone: str, created_at: datetime) -> Programme:
+    return Programme(1, "T0", ZoneInfo(zone), "C0", ReadAt("mon 09:00"), Policy.OUTBOUND, created_at)
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "Australia/Sydney", "Asia/Kolkata"])
+def test_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Database, zone: str) -> None:
+    one = programme(zone, MONDAY - 60 * WEEK)
+    with database.reading() as session:
+        for back in range(53):
+            monday = (MONDAY - back * WEEK).date()
+            nine = datetime(monday.year, monday.month, monday.day, 9, tzinfo=ZoneInfo(zone))
+            assert queries.read_instant(one, monday) == nine
+            assert not read_is_due(session, one, nine - timedelta(minutes=1))
+            assert read_is_due(session, one, nine)
+
+
+def test_an_outage_over_monday_morning_delays_the_read_and_does_not_lose_it(database: Database, cast: Cast) -> None:
+    with database.reading() as session:
+        assert read_is_due(session, cast.programme, MONDAY + timedelta(days=2))
+    hold_and_post(database.sessions, cast.programme, MONDAY + timedelta(days=2))
+    with database.reading() as session:
+        assert not read_is_due(session, cast.programme, MONDAY + timedelta(days=3))
+
+
+def test_a_programme_that_begins_in_mid_week_starts_with_the_next_monday(database: Database) -> None:
+    one = programme("UTC", MONDAY + timedelta(days=2))
+    with database.reading() as session:
+        assert not read_is_due(session, one, MONDAY + timedelta(days=3))
+        assert read_is_due(session, one, MONDAY + WEEK)
+
+
+def test_without_a_channel_no_read_is_due(database: Database) -> None:
+    one = replace(programme("UTC", MONDAY - WEEK), channel=None)
+    with database.reading() as session:
+        assert not read_is_due(session, one, MONDAY)
