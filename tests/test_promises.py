@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,19 @@ def test_nothing_in_the_domain_ends_a_transaction() -> None:
 def test_every_module_says_what_it_is_for() -> None:
     silent = [_module(path) for path in _product() if _tree(path).body and not ast.get_docstring(_tree(path))]
     assert not silent
+
+
+def test_what_is_not_installed_is_not_imported() -> None:
+    """`make test` installs more than `make demo`, and `make demo` more than `make install`: a slip shows only there."""
+    sandbox = [*sorted((ROOT / "tests" / "sandbox").rglob("*.py")), ROOT / "tests" / "cast.py"]
+    assert not _missing_from("run", _product())
+    assert not _missing_from("demo", sandbox)
+    assert not {
+        (_module(path), imported)
+        for path in sandbox
+        for imported, _ in _imports(path)
+        if _within(imported, "tests") and not (_within(imported, "tests.sandbox") or imported == "tests.cast")
+    }
 
 
 # --- README -------------------------------------------------------------------------------------------------------
@@ -235,6 +249,19 @@ def _imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from ((f"{module}.{name}", ()) for name in packages)
             if rest := tuple(name for name in names if name not in packages):
                 yield module, rest
+
+
+def _missing_from(lock: str, paths: list[Path]) -> set[tuple[str, str]]:
+    """Imports of libraries that the lock file does not hold."""
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / f"{lock}.txt").read_text(), re.MULTILINE))
+    made_by = packages_distributions()
+    ours = {*PRODUCT, "tests", *sys.stdlib_module_names}
+    tops = {(_module(path), imported.partition(".")[0]) for path in paths for imported, _ in _imports(path)}
+    return {
+        (module, top)
+        for module, top in tops
+        if top not in ours and locked.isdisjoint(re.sub(r"[-_.]+", "-", made).lower() for made in made_by.get(top, []))
+    }
 
 
 def _product(*packages: str) -> list[Path]:
