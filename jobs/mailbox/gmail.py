@@ -1,0 +1,286 @@
+"""A Gmail mailbox as capture reads it: the history since last time, or a bounded walk back. It never judges or stores.
+
+The rules that make it lose nothing:
+1. The cursor comes from the profile, before anything is listed; never from a message, whose history may have expired.
+2. A yielded page's cursor promises no more than the pages so far contain, so storing any of them is safe.
+3. A message that does not come is named in `failed`; the cursor may pass it because the engine queues it.
+4. When Gmail forgets the history, the gap is listed again back to a day before the last clean poll.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs.mailbox.base import Page, Paused, ProviderError, Unseen
+from jobs.mailbox.gmail_api import GmailApi
+from jobs.mailbox.gmail_cursor import Backfill, Cursor
+from jobs.mailbox.gmail_errors import BadRequest, Gone
+from jobs.mailbox.gmail_message import dicts, labels_of, set_aside
+from jobs.mailbox.gmail_quota import Bucket, Quota, quota_for
+from jobs.mailbox.google_auth import Credentials
+from models.clock import Clock, SystemClock
+
+CAP = 5000  # messages of a first walk
+CHUNK = 100  # messages of one page, and so of one transaction
+OVERLAP = timedelta(hours=24)
+MARGIN = timedelta(days=7)  # migrated mail can stand out of order in the listing
+RESTARTS = 3  # of a walk whose page tokens are refused
+PROBES = 10
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Records of the history up to and with `until`: what to fetch, and what its labels settle already."""
+
+    until: str
+    wanted: dict[str, None] = field(default_factory=dict)
+    aside: dict[str, str] = field(default_factory=dict)
+
+    def add(self, record: dict[str, Any]) -> None:
+        for change in dicts(record.get("messagesAdded")):
+            message = change.get("message")
+            if not isinstance(message, dict) or not message.get("id"):
+                continue
+            key = str(message["id"])
+            verdict = set_aside(labels_of(message))  # None also where the history gives no labels: then we look
+            if verdict is None:
+                self._want(key)
+            elif key not in self.wanted:
+                self.aside[key] = verdict
+        for change in dicts(record.get("labelsAdded")):
+            message = change.get("message")
+            # A draft that is sent and spam that is freed come as labels on a message that we set aside before.
+            if isinstance(message, dict) and message.get("id") and {"SENT", "INBOX"} & set(labels_of(change)):
+                self._want(str(message["id"]))
+
+    def _want(self, key: str) -> None:
+        self.wanted[key] = None
+        self.aside.pop(key, None)
+
+
+class GmailMailbox:
+    """The Mailbox protocol for Gmail. Keep the object between polls: it keeps the access token and the bucket."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        api_url: str = "https://gmail.googleapis.com",
+        clock: Clock | None = None,
+        wait: Callable[[float], None] = time.sleep,
+        quota: Quota | None = None,
+        tick: Callable[[], float] = time.monotonic,
+        cap: int = CAP,
+        chunk: int = CHUNK,
+    ) -> None:
+        self._credentials, self._api_url, self._cap, self._chunk = credentials, api_url.rstrip("/"), cap, chunk
+        self._clock, self._wait = clock or SystemClock(), wait
+        self._bucket = Bucket(quota or quota_for(api_url), tick, wait)
+        self._not_before: Paused | None = None
+
+    def pages(
+        self, cursor: str | None, *, since: datetime, last_ok_at: datetime | None, unseen: Unseen
+    ) -> Iterator[Page]:
+        """Everything new since `cursor`, ending with a page marked `last`; see the protocol."""
+        with self._gmail() as gmail:
+            try:
+                yield from self._walk(gmail, Cursor.load(cursor), cursor, since, last_ok_at, unseen)
+            except Paused as pause:
+                self._not_before = pause
+                raise
+
+    def fetch(self, provider_ids: Sequence[str]) -> Page:
+        """These messages again. When Gmail throttles us midway, what came is answered and the rest stays queued."""
+        with self._gmail() as gmail:
+            fetched = gmail.fetch(provider_ids)
+        if isinstance(fetched.stopped, Paused):
+            self._not_before = fetched.stopped
+        if fetched.stopped and not fetched:
+            raise fetched.stopped
+        return Page(None, tuple(fetched.messages), tuple(fetched.failed), tuple(fetched.gone), tuple(fetched.set_aside))
+
+    def check(self) -> str:
+        """The address that Gmail knows this mailbox by."""
+        with self._gmail() as gmail:
+            return str(gmail.profile().get("emailAddress", ""))
+
+    def _gmail(self) -> GmailApi:
+        if self._not_before is not None:
+            if self._clock.now() < self._not_before.until:
+                raise Paused(self._not_before.until, str(self._not_before))
+            self._not_before = None
+        return GmailApi(self._credentials, self._api_url, self._clock, self._wait, self._bucket)
+
+    def _walk(
+        self,
+        gmail: GmailApi,
+        place: Cursor | None,
+        stored: str | None,
+        since: datetime,
+        last_ok_at: datetime | None,
+        unseen: Unseen,
+    ) -> Iterator[Page]:
+        gap_since = min(since, place.backfill.since) if place and place.backfill else since
+        if last_ok_at is not None:
+            gap_since = last_ok_at - OVERLAP
+        if place is None:
+            # A cursor that we cannot read is as lost as one that Gmail forgot; a first walk is bounded, a gap is not.
+            place = self._pin(gmail, *((since, self._cap) if stored is None else (gap_since, None)))
+        for relisted in (False, True):
+            if place.backfill is not None:
+                place = yield from self._walk_back(gmail, place.history, place.backfill, unseen)
+            try:
+                yield from self._follow(gmail, place, unseen)
+                return
+            except Gone as error:
+                if relisted:
+                    raise ProviderError(f"Gmail refuses the history id that it has just given ({error})") from error
+                place = self._pin(gmail, gap_since, None)
+
+    def _pin(self, gmail: GmailApi, since: datetime, cap: int | None) -> Cursor:
+        history = _number(gmail.profile().get("historyId"))
+        if history is None:
+            raise ProviderError("Gmail's profile has no history id: check GMAIL_API_URL")
+        return Cursor(history, Backfill(since, since, cap))
+
+    def _follow(self, gmail: GmailApi, place: Cursor, unseen: Unseen) -> Iterator[Page]:
+        """The history after the cursor, a chunk of records at a time. Raises Gone when Gmail no longer knows it."""
+        start, token, promised = place.history, None, None
+        while True:
+            answer = gmail.history(start, token)
+            token = answer.get("nextPageToken")
+            # Of several pages, only what the first one promised is certain to be contained in all of them.
+            promised = promised or _number(answer.get("historyId")) or start
+            chunks = self._chunks(dicts(answer.get("history")), place.history)
+            last = None if token else chunks.pop() if chunks else _Changes(place.history)
+            for changes in chunks:
+                after = replace(place, history=changes.until)
+                yield from self._page(gmail, place, after, list(changes.wanted), changes.aside, unseen)
+                place = after
+            if last is not None:
+                end = Cursor(max(promised, last.until, key=int))
+                for page in self._page(gmail, place, end, list(last.wanted), last.aside, unseen, last=True):
+                    known_from = place.backfill.known_from if place.backfill and page.last else None
+                    yield replace(page, observed_from=known_from)
+                return
+
+    def _chunks(self, records: Iterator[dict[str, Any]], start: str) -> list[_Changes]:
+        """The records in their order, cut where a chunk is full, but never between two of one id."""
+        chunks: list[_Changes] = []
+        until = start
+        for record in records:
+            key = _number(record.get("id")) or until
+            if not chunks or (key != until and len(chunks[-1].wanted) + len(chunks[-1].aside) >= self._chunk):
+                chunks.append(_Changes(key))
+            chunks[-1].until = until = key
+            chunks[-1].add(record)
+        return chunks
+
+    def _walk_back(self, gmail: GmailApi, history: str, job: Backfill, unseen: Unseen) -> Generator[Page, None, Cursor]:
+        """Fetches what the listing holds down to the cut-off. A killed walk resumes at the page it had come to."""
+        restarts = 0
+        while not job.done:
+            try:
+                for ids, following in self._listed(gmail, job.page_token, job.since - MARGIN):
+                    kept = ids if job.cap is None else ids[: job.cap - job.kept]
+                    after = self._after(gmail, job, kept, following)
+                    places = Cursor(history, job), Cursor(history, after)
+                    for start in range(0, max(1, len(kept)), self._chunk):
+                        some = kept[start : start + self._chunk]
+                        reached = places[1] if start + self._chunk >= len(kept) else places[0]
+                        yield from self._page(gmail, places[0], reached, some, {}, unseen)
+                    job = after
+                    if job.done:
+                        break
+            except BadRequest as error:  # the page token has expired: list again, the ledger skips what it knows
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise ProviderError(str(error)) from error
+                job = replace(job, page_token=None, kept=0)
+        return Cursor(history, job)
+
+    def _listed(self, gmail: GmailApi, token: str | None, cutoff: datetime) -> Iterator[tuple[list[str], str | None]]:
+        """Pages of ids young enough to keep, newest first, with the token of what follows; None ends the walk.
+
+        It ends when the last ids of two pages in a row are too old. The first of the two is held back until then,
+        since migrated mail can stand out of order; its boundary is found by halving.
+        """
+        held: tuple[list[str], str | None] | None = None
+        while True:
+            ids, following = gmail.listing(token)
+            if ids and not self._is_old(gmail, ids, len(ids) - 1, cutoff):
+                if held:
+                    yield held
+                held = None
+                yield ids, following
+            elif held or not following:
+                oldest = held[0] if held else ids
+                yield oldest[: self._boundary(gmail, oldest, cutoff)], None
+                return
+            elif ids:
+                held = ids, following
+            if not following:
+                return
+            token = following
+
+    def _after(self, gmail: GmailApi, job: Backfill, kept: Sequence[str], following: str | None) -> Backfill:
+        """The walk once these ids are stored."""
+        count = job.kept + len(kept)
+        after = replace(job, kept=count, page_token=following, done=following is None)
+        if job.cap is None or count < job.cap:
+            return after
+        oldest = self._date_near(gmail, kept, len(kept) - 1)
+        return replace(after, page_token=None, done=True, known_from=max(job.since, oldest or job.since))
+
+    def _boundary(self, gmail: GmailApi, ids: Sequence[str], cutoff: datetime) -> int:
+        """How many of the ids come before the first that is too old; the last one is."""
+        low, high = 0, max(0, len(ids) - 1)
+        while low < high:
+            middle = (low + high) // 2
+            if self._is_old(gmail, ids, middle, cutoff):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def _is_old(self, gmail: GmailApi, ids: Sequence[str], index: int, cutoff: datetime) -> bool:
+        at = self._date_near(gmail, ids, index)
+        return at is not None and at < cutoff
+
+    def _date_near(self, gmail: GmailApi, ids: Sequence[str], index: int) -> datetime | None:
+        """The date of a listed message, or of the next newer one if it is gone meanwhile."""
+        for key in reversed(ids[max(0, index - PROBES) : index + 1]):
+            if at := gmail.date_of(key):
+                return at
+        return None
+
+    def _page(
+        self,
+        gmail: GmailApi,
+        before: Cursor,
+        after: Cursor,
+        wanted: Sequence[str],
+        aside: Mapping[str, str],
+        unseen: Unseen,
+        *,
+        last: bool = False,
+    ) -> Iterator[Page]:
+        """Fetches what is wanted and not yet known. If that is cut short, what came is yielded under the old cursor."""
+        fresh = unseen([*wanted, *aside]) if wanted or aside else set()
+        if not fresh and before == after and not last:
+            return
+        fetched = gmail.fetch([key for key in wanted if key in fresh])
+        messages, gone, by_labels = tuple(fetched.messages), tuple(fetched.gone), tuple(fetched.set_aside)
+        if fetched.stopped:
+            if messages or gone or by_labels:
+                yield Page(before.dump(), messages, gone=gone, set_aside=by_labels)
+            raise fetched.stopped
+        known = tuple((key, verdict) for key, verdict in aside.items() if key in fresh)
+        yield Page(after.dump(), messages, tuple(fetched.failed), gone, known + by_labels, last=last)
+
+
+def _number(value: object) -> str | None:
+    """A history id: digits, however the server writes them."""
+    return str(value) if str(value).isdecimal() else None

@@ -1,0 +1,110 @@
+"""Reads Gmail's refusals: what may be tried again and when, what is gone, what needs a person. It calls nobody."""
+
+import contextlib
+import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+
+from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from googleapiclient.errors import HttpError
+from httplib2 import HttpLib2Error
+
+from jobs.mailbox.base import NeedsAuth, ProviderError
+
+RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
+RETRY_DATE = re.compile(r"retry after\s+(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
+BROKEN_LINE = (OSError, HTTPException, HttpLib2Error, TransportError)
+"""What a call raises when the connection fails, from the socket up to google-auth."""
+
+
+class Gone(ProviderError):
+    """404 or 410: what was asked for is not there, or no longer."""
+
+
+class BadRequest(ProviderError):
+    """400: Gmail does not accept what it was asked."""
+
+
+class TryAgain(ProviderError):
+    """It may work later: after `seconds` if the server said so. `throttled` when we were too fast."""
+
+    def __init__(self, reason: str, seconds: float | None = None, *, throttled: bool = False) -> None:
+        super().__init__(reason)
+        self.seconds, self.throttled = seconds, throttled
+
+
+def judge(error: HttpError, now: datetime) -> ProviderError:
+    """What an answer other than 200 means for the mailbox."""
+    status = int(error.resp.status)
+    reason, message = _said(error)
+    words = f"Gmail answered {status}: {message or reason or 'no reason given'}"
+    throttled = status == 429 or (status == 403 and reason in RATE_REASONS)
+    if throttled or (status >= 500 and status != 501) or status == 408 or reason == "failedPrecondition":
+        return TryAgain(words, _seconds(error, message, now), throttled=throttled)
+    if status in (404, 410):
+        return Gone(words)
+    if status == 401:
+        return NeedsAuth(f"{words}. Connect the mailbox again")
+    if status == 403 and reason == "accessNotConfigured":
+        return ProviderError(f"{words}. Turn on the Gmail API in the Google Cloud project")
+    if status == 403:
+        return NeedsAuth(f"{words}. Allow the scope gmail.metadata for this mailbox, then connect it again")
+    return BadRequest(words)
+
+
+def judge_token(error: GoogleAuthError) -> ProviderError:
+    """What it means that no access token could be had."""
+    words = _refusal(error)
+    if isinstance(error, RefreshError) and not error.retryable:
+        return NeedsAuth(f"Google gives no access ({words}): connect the mailbox again, or check the delegation")
+    return TryAgain(f"Google's token server could not answer ({words})")
+
+
+def broken_line(error: Exception) -> TryAgain:
+    return TryAgain(f"Gmail could not be reached ({str(error) or type(error).__name__})")
+
+
+def _refusal(error: GoogleAuthError) -> str:
+    """`invalid_grant: Token has been expired or revoked.`, without the second copy that google-auth appends."""
+    said = error.args[0] if error.args else type(error).__name__
+    return " ".join(str(said).split())[:200]
+
+
+def _said(error: HttpError) -> tuple[str, str]:
+    """The machine's reason and the words for people, in either form that Google uses; both may be empty."""
+    try:
+        body = json.loads(error.content)["error"]
+        details = body.get("errors") or body.get("details") or [{}]
+        reason = details[0].get("reason") or body.get("status", "")
+        reason = _camel(reason) if "_" in reason else reason
+        return str(reason), " ".join(str(body.get("message", "")).split())
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return "", ""
+
+
+def _camel(status: str) -> str:
+    first, *rest = status.lower().split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _seconds(error: HttpError, message: str, now: datetime) -> float | None:
+    """How long to wait by Retry-After (seconds or a date) or by the date in the message; the later of the two."""
+    waits = [_until(found[1], now) for found in RETRY_DATE.finditer(message)]
+    header = str(error.resp.get("retry-after", "")).strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", header):
+        waits.append(float(header))
+    elif header:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            waits.append((parsedate_to_datetime(header).astimezone(UTC) - now).total_seconds())
+    known = [wait for wait in waits if wait is not None]
+    return max(0.0, *known) if known else None
+
+
+def _until(text: str, now: datetime) -> float | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
