@@ -1,0 +1,130 @@
+"""Puts the workspace on the network: Web API, page, response URLs and uploads on one port, Socket Mode on another."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from tests.sandbox.slack import methods_chat, methods_people, methods_views, ui_api, web_api
+from tests.sandbox.slack.delivery import Delivery
+from tests.sandbox.slack.errors import SlackError
+from tests.sandbox.slack.faults import Faults
+from tests.sandbox.slack.interactions import Interactions
+from tests.sandbox.slack.responses import Responses
+from tests.sandbox.slack.socket_mode import SocketMode
+from tests.sandbox.slack.workspace import Workspace
+
+REGISTERED = (methods_chat, methods_people, methods_views)
+"""Importing them fills the table of methods."""
+STATIC = Path(__file__).parent / "static"
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nothing: the terminal belongs to the product."""
+
+
+class SlackServer:
+    """`with SlackServer(workspace) as slack:` … then `slack.api_url`, `slack.page_url`.
+
+    `request_url` makes it speak signed HTTP to the app; otherwise the app connects by Socket Mode.
+    `blueprints` are added to the page's own routes.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        socket_port: int = 0,
+        request_url: str | None = None,
+        blueprints: Sequence[Blueprint] = (),
+        ack_seconds: float = 3.0,
+        event_retry_delays: Sequence[float] = (0.0, 60.0, 300.0),
+    ) -> None:
+        self.workspace = workspace or Workspace()
+        self.faults = Faults()
+        self.pace = web_api.Pace()
+        self.uploads: dict[str, dict[str, Any]] = {}
+        self.socket_mode = SocketMode(self.workspace, host, socket_port)
+        self.delivery = Delivery(
+            self.workspace,
+            self.socket_mode,
+            request_url=request_url,
+            ack_seconds=ack_seconds,
+            event_retry_delays=event_retry_delays,
+        )
+        self.stopping = self.delivery.stopping
+        self.app = Flask(__name__, static_folder=str(STATIC), static_url_path="/static")
+        self._http: BaseWSGIServer = make_server(host, port, self.app, threaded=True, request_handler=QuietHandler)
+        self.page_url = f"http://{host}:{self._http.server_port}/"
+        self.api_url = f"{self.page_url}api/"
+        self.responses = Responses(self.workspace, self.page_url)
+        self.interactions = Interactions(self)
+        self._routes(blueprints)
+        self._http.app = web_api.reset_dropped(self.app)
+
+    def start(self) -> "SlackServer":
+        self.socket_mode.start()
+        threading.Thread(target=self._http.serve_forever, name="slack-http", daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.workspace.close()
+        self.socket_mode.stop()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def __enter__(self) -> "SlackServer":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def uninstall(self) -> None:
+        """Takes the app out of the workspace: its tokens die, and it is told."""
+        ws = self.workspace
+        ws.revoke(ws.bot_token)
+        self.delivery.event("tokens_revoked", {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [ws.bot.id]}})
+        self.delivery.event("app_uninstalled", {"type": "app_uninstalled"})
+
+    def _routes(self, blueprints: Sequence[Blueprint]) -> None:
+        app = self.app
+        for one in (web_api.blueprint(self), ui_api.blueprint(self), *blueprints):
+            app.register_blueprint(one)
+
+        @app.get("/")
+        def page() -> Response:
+            if not (STATIC / "index.html").exists():
+                return Response("The page has not been built.", 404, mimetype="text/plain")
+            return app.send_static_file("index.html")
+
+        @app.get("/archives/<channel>/<message>")
+        def archives(channel: str, message: str) -> Response:
+            return Response(status=302, headers={"Location": f"/#{channel}/{message}"})
+
+        @app.post("/responses/<key>")
+        def response_url(key: str) -> Response:
+            try:
+                self.responses.take(key, web_api.arguments(request))
+            except SlackError as error:
+                answer = jsonify(error.body)
+                answer.status_code = 404 if error.error.endswith("_url") else 400
+                return answer
+            return Response("ok", mimetype="text/plain")
+
+        @app.post("/upload/<file_id>")
+        def upload(file_id: str) -> Response:
+            if file_id not in self.uploads:
+                return Response("unknown file", 404)
+            first = next(iter(request.files.values()), None)
+            self.uploads[file_id]["content"] = first.read() if first else request.get_data()
+            return Response("OK", mimetype="text/plain")
