@@ -89,7 +89,11 @@ def _report(header: dict[str, str], content_type: str, sender: str) -> Judgement
         return Judgement(Verdict.BOUNCE, "bounce: delivery report")
     if header.get("x-failed-recipients", "").strip():
         return Judgement(Verdict.BOUNCE, "bounce: failed recipients")
-    if _DAEMON.match(sender) or _DAEMON.match(header.get("return-path", "").strip("< \t\r\n")):
+    if (
+        _DAEMON.match(sender)
+        or _SYSTEM.search(header.get("from", ""))
+        or _DAEMON.match(header.get("return-path", "").strip("< \t\r\n"))
+    ):
         return Judgement(Verdict.BOUNCE, "bounce: sent by a mail system")
     return None
 
@@ -179,6 +183,9 @@ def _first_token(value: str) -> str:
 _LONGEST_SUBJECT = 1_000  # the patterns below are not made for more
 _TOKEN = re.compile(r"\s*(?:\([^)]*\)\s*)?([\w-]+)", re.ASCII)
 _DAEMON = re.compile(r"(?:mailer[-_]?daemon|post[-_]?master|mail[-_]daemon)(?:[@\s>(+]|$)", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"^[\"']?(?:e?mail|message) delivery (?:sub)?system\b|\(mail delivery (?:sub)?system\)", re.IGNORECASE
+)
 _COMPLAINT = re.compile(
     r"(?:complaint about message from|e?mail feedback report for ip) \[?[\da-f]+[.:][\da-f]", re.IGNORECASE
 )
@@ -191,12 +198,15 @@ def _any(*phrases: str) -> str:
 _FAILURE = re.compile(
     _any(
         "returned mail: ",
-        "undeliver(?:able|ed)(?: mail| message)?(?::| returned to sender)",
+        "undeliver(?:able|ed)(?: mail| message)?(?::|$| returned to sender)",
         "delivery status notification",
         "failure notice$",
         "(?:mail|message) delivery (?:failed|failure|delayed)",
-        "delivery (?:failure|notification:)",
-        "warning: could not send message",
+        "delivery (?:failure|notification:|has failed)",
+        r"warning: (?:could not send message|delayed mail|message \S+ delayed)",
+        "notice: mail delivery status",
+        r"mail failure\b|\[bounce\]",
+        "(?:mail|message|e-?mail) (?:could not be|was not) delivered",
         "mail system error - returned mail",
         "non[- ]?deliver(?:y|able) (?:report|mail|notification)",
         "unzustellbar: ",
@@ -232,7 +242,7 @@ _ABSENCE = re.compile(
         r"automatisch antwoord|afwezig\w*",
         r"autosvar|automatisk[at]? svar|frånvar\w*|fraværende|automaattinen vastaus|poissaolo\w*",
         r"odpowiedź automatyczna|automatická odpověď|автоответ\w*",
-        "自動応答|不在通知|自动[回答]复|自動回覆|자동 ?회신",
+        "自動(?:応答|返信)|不在通知|自动[回答]复|自動回覆|자동 ?회신",
     )
     + r"\s*(?:[:(]|\uff1a|[.!]?$)",
     re.IGNORECASE,
@@ -240,7 +250,7 @@ _ABSENCE = re.compile(
 # Forms that only programs write: `AUTO:`, and Notes, which signs with the whole name (`Ana Lee/Sales/ACME is …`).
 _ABSENCE_ALONE = re.compile(
     r"^auto: .*\b(?:is )?out of (?:the )?office\b"
-    r"|\(automatic (?:response|reply)\)$"
+    r"|\(automatic (?:response|reply)\)$|^\[auto(?:matic)?[ -]?(?:response|reply)\]"
     r"|^(?:\[[^\]]+\] ?)?[^:/]+/[^:]+ is out of the office\.",
     re.IGNORECASE,
 )

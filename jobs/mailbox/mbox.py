@@ -50,7 +50,7 @@ class MboxFile:
             found = self._files() if self._emls else self._messages()
             while batch := list(islice(found, PAGE)):
                 self.offset = batch[-1][0]
-                messages = [_message(line, block) for _, line, block in batch]
+                messages = [message_of(line, block) for _, line, block in batch]
                 wanted = unseen([message.provider_id for message in messages])
                 kept = [m for m in messages if m.provider_id in wanted and (m.at is None or m.at >= since)]
                 yield Page(cursor=self._cursor(), messages=tuple(kept))
@@ -142,26 +142,29 @@ class _Window:
         while True:
             self.ensure(position, length)
             at = position - self.start
-            block = self.data.find(b"\n", at) + 1 or len(self.data)
-            blank = _BLANK.search(self.data, block - 1, at + length)
-            if blank or not self.more or length >= LONGEST_BLOCK:
-                break
+            top = self.data.find(b"\n", at) + 1 or len(self.data)
+            blank = _BLANK.search(self.data, top - 1, at + length)
+            end = blank.start() + 1 if blank else min(len(self.data), at + length)
+            cut = self._separator_in(top, end)  # the blank line between two messages may be missing
+            if blank or cut or not self.more or length >= LONGEST_BLOCK:
+                end = cut or end
+                return self.data[at:top], self.data[top:end], self.start + end
             length *= 4
-        end = blank.start() + 1 if blank else min(len(self.data), at + length)
-        inside = self.data.find(b"\nFrom ", block, end)
-        while inside >= 0:  # the blank line between two messages may be missing
-            if _separates(self.data, inside + 1):
-                end = inside + 1
-                break
-            inside = self.data.find(b"\nFrom ", inside + 1, end)
-        return self.data[at:block], self.data[block:end], self.start + end
+
+    def _separator_in(self, top: int, end: int) -> int | None:
+        """Where a From_ line starts among header lines of `data`."""
+        found = self.data.find(b"\nFrom ", top, end)
+        while found >= 0 and not _separates(self.data, found + 1, in_header=True):
+            found = self.data.find(b"\nFrom ", found + 1, end)
+        return found + 1 if found >= 0 else None
 
 
-def _separates(data: bytes, at: int) -> bool:
+def _separates(data: bytes, at: int, *, in_header: bool = False) -> bool:
     """Whether the `From ` at `at` starts a message and is not a sentence of a body.
 
     It does when a blank line stands before it and a header below it. Where the line carries no date the header must
-    be one that mail starts with; where the blank line is missing both are asked for.
+    be one that mail starts with. Where the blank line is missing both are asked for, but not between header lines:
+    nothing else starts with `From ` there.
     """
     line = _FROM_LINE.match(data, at)
     name = _HEADER.match(data, line.end()) if line else None
@@ -170,13 +173,13 @@ def _separates(data: bytes, at: int) -> bool:
     dated = _DATED.search(line[0]) is not None
     usual = _USUAL.fullmatch(name[1]) is not None
     blank = data[at - 2 : at] == b"\n\n" or data[at - 3 : at] == b"\n\r\n"
-    return (dated or usual) if blank else (dated and usual)
+    return (dated or usual) if blank or in_header else (dated and usual)
 
 
-def _message(from_line: bytes, block: bytes) -> Message:
+def message_of(from_line: bytes, block: bytes) -> Message:
     headers: list[tuple[str, str]] = []
     labels: str | None = None
-    for name, value in _fields(block):
+    for name, value in fields_of(block):
         if name == "X-Gmail-Labels":
             labels = value
         else:
@@ -189,7 +192,7 @@ def _message(from_line: bytes, block: bytes) -> Message:
     return Message(fingerprint("mbox", dedupe_key_of(message)), bare.headers, at, folder)
 
 
-def _fields(block: bytes) -> Iterator[tuple[str, str]]:
+def fields_of(block: bytes) -> Iterator[tuple[str, str]]:
     """The wanted headers, folds kept. A line that is no header is passed over: what follows it may still be one."""
     for match in _FIELD.finditer(block):
         name = _WANTED.get(match[1].lower())
