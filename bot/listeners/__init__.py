@@ -1,0 +1,12 @@
+"""What the bot listens to: one file per conversation. Each decodes, asks who it is, does one action and answers."""
+
+from slack_bolt import App
+
+from bot.listeners import claims, commands, home, next_steps, nudges, reads, retired, workspace
+from bot.listeners.desk import Desk
+
+
+def register(app: App, desk: Desk) -> None:
+    """In the order in which Bolt tries them: what is retired comes last, because it matches everything."""
+    for conversation in (commands, claims, next_steps, reads, nudges, home, workspace, retired):
+        conversation.register(app, desk)

@@ -1,11 +1,22 @@
 """What whoever pressed a button around a claim is told, and nobody else."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
 from bot.views.kit import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A claim that a lead gave to somebody."""
+
+    partner_id: int
+    name: str
+    due_on: date
 
 
 def claimed_note(partner_id: int, partner: str, due_on: date, today: date, *, again: bool = False) -> Payload:
@@ -56,6 +67,33 @@ def assigned_note(assigned: int, unowned: int, taken: int) -> Payload:
     if unowned:
         said.append(f"{wording.plural(unowned, 'partner has', 'partners have')} no owner who can take it")
     return kit.notice(f"{'; '.join(said)}.")
+
+
+def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Payload:
+    """To an owner, in private: what a lead has assigned, and the way to give each back."""
+
+    def draw(scale: float) -> Payload:
+        shown = given[: kit.MOST_ROWS]
+        more = len(given) - len(shown)
+        who, what = wording.name(lead), wording.plural(len(given), "recovery touch", "recovery touches")
+        head = kit.words(f"{who} has assigned {what} to you. Release what you cannot take.", 300 * scale)
+        blocks, said = [kit.section(head)], [head]
+        for one in shown:
+            line = kit.words(f"{wording.name(one.name)}, {wording.by_day(one.due_on, today)}", 250 * scale)
+            menu = kit.overflow(
+                ids.row(ids.ROW_MENU, one.partner_id),
+                ("Set next step", Carried(verb=ids.NEXT_STEP, partner=one.partner_id)),
+                ("Release", Carried(verb=ids.RELEASE, partner=one.partner_id)),
+            )
+            blocks.append(kit.section(line, accessory=menu))
+            said.append(line)
+        if more:
+            rest = f"and {more} more: `{ids.COMMAND} mine` shows them all"
+            blocks.append(kit.context(rest))
+            said.append(rest)
+        return {"text": "\n".join(said), "blocks": blocks}
+
+    return kit.fitting(draw)
 
 
 def _follow_up(partner_id: int, partner: str) -> kit.Block:

@@ -9,6 +9,7 @@ from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Block, View
+from bot.views.reads_notice import uncertain_payload
 from bot.views.rows import Paper
 from models.cadence import State
 from models.queries.outbox import Post
@@ -18,7 +19,6 @@ from models.weekly_read import MailboxTrouble
 
 MOST = 10
 POSTS = 3
-WHAT = {"read": "weekly read", "nudge": "private message", "unassigned": "message about unassigned partners"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class HomePage:
     zone: ZoneInfo
     posts: Sequence[Post] = ()
     troubles: Sequence[MailboxTrouble] = ()
+    note: str | None = None  # mrkdwn: the answer to what was just pressed
 
 
 def home_view(page: HomePage) -> View:
@@ -40,9 +41,9 @@ def home_view(page: HomePage) -> View:
     mine = [one for one in page.standings if one.facts.owner is not None and one.facts.owner.id == me]
     free = [one for one in mine if one.claim is None]
     steps = [one for one in page.standings if _is_my_step(one, me)]
-    blocks: list[Block] = []
+    blocks: list[Block] = [kit.section(page.note)] if page.note else []
     for post in page.posts[:POSTS] if page.leads else ():
-        blocks += _uncertain(post)
+        blocks += uncertain_payload(post)["blocks"]
     if page.leads and page.troubles:
         told = "\n".join(f"• {kit.words(wording.trouble(one), 300)}" for one in page.troubles[:MOST])
         blocks += [kit.header("Mailboxes"), kit.section(told)]
@@ -72,23 +73,6 @@ def _list(heading: str, those: Sequence[Standing], paper: Paper, shown: set[int]
     if more:
         blocks.append(kit.context(f"and {more} more: `{ids.COMMAND} mine` shows them all"))
     return blocks
-
-
-def _uncertain(post: Post) -> list[Block]:
-    """A post whose fate nobody knows: a person looks, and then says which."""
-    what = WHAT.get(post.kind, "message")
-    reason = kit.words(wording.plain(post.error or "no answer", 200), 300)
-    spoken = f"the {what} of {post.period}"
-    ask = (
-        f"*Did the {what} of {post.period} arrive?* Slack did not confirm it ({reason}). "
-        "Have a look before it is posted again."
-        if post.status == "unknown"
-        else f"*The {what} of {post.period} could not be posted*: {reason}."
-    )
-    carried = Carried(post=post.id)
-    again = kit.button(f"{ids.POST_AGAIN}:{post.id}", "Post again", carried, spoken=f"Post again {spoken}")
-    there = kit.button(f"{ids.IT_ARRIVED}:{post.id}", "It arrived", carried, spoken=f"It arrived, {spoken}")
-    return [kit.section(ask), kit.actions(again, *([there] if post.status == "unknown" else []))]
 
 
 def _nudges(page: HomePage) -> Block:

@@ -49,13 +49,18 @@ def list_modal(
     carried: Carried,
     paper: Paper,
     settled: Mapping[int, Settled] | None = None,
+    note: str | None = None,
 ) -> View:
-    """One page of a list. A partner that stands under two headings gets its row once and is named the second time."""
+    """One page of a list. A partner that stands under two headings gets its row once and is named the second time.
+
+    `note` is mrkdwn: the answer to what was just pressed on this page.
+    """
     sheets = list(kit.pages(entries)) or [()]
     page = min(page, len(sheets) - 1)
     settled = settled or {}
     first = page * kit.MOST_ROWS + 1
-    blocks: list[Block] = [kit.section(kit.words(title, 300))]
+    blocks: list[Block] = [kit.section(note)] if note else []
+    blocks.append(kit.section(kit.words(title, 300)))
     if entries:
         blocks.append(kit.context(f"Partners {first} to {first + len(sheets[page]) - 1} of {len(entries)}"))
     else:

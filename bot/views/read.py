@@ -77,7 +77,7 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
     return kit.fitting(draw)
 
 
-def read_modal(held: HeldRead, page: int) -> View:
+def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:
     """Everything a read names, 15 partners at a time."""
     read = held.read
     lists = {
@@ -88,7 +88,7 @@ def read_modal(held: HeldRead, page: int) -> View:
     }
     entries = [Entry(heading, one) for heading, those in lists.items() for one in those]
     paper = Paper(read.today, read.zone, read_id=held.id)
-    return list_modal(wording.title(read), entries, page, Carried(read=held.id), paper, held.settled)
+    return list_modal(wording.title(read), entries, page, Carried(read=held.id), paper, held.settled, note)
 
 
 def _parent(held: HeldRead, paper: Paper) -> Payload:

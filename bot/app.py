@@ -1,0 +1,135 @@
+"""Puts the Slack surface together: the Bolt app, and the web application for HTTP. Opens no port and no socket.
+
+Nothing is read from the environment, though Bolt would: everything comes from the settings that are handed over.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import structlog
+from flask import Flask, Response, request
+from slack_bolt import App
+from slack_bolt.adapter.flask import SlackRequestHandler
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.kwargs_injection.args import Args
+from slack_bolt.response import BoltResponse
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
+from slack_sdk.signature import SignatureVerifier
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot import listeners
+from bot.listeners.call import Call, explain
+from bot.listeners.desk import Desk
+from models.clock import Clock
+from models.settings import Settings, SettingsError
+
+THREADS = 32
+"""Bolt's five would leave a burst of clicks waiting past the three seconds that Slack allows."""
+
+REPLAY_WINDOW = 10_000
+EVENTS_PATH = "/slack/events"
+LARGEST_REQUEST = 2_000_000
+log = structlog.get_logger(__name__)
+
+
+def build_app(
+    settings: Settings,
+    sessions: sessionmaker[Session],
+    reading: sessionmaker[Session],
+    clock: Clock,
+    *,
+    client: WebClient | None = None,
+) -> App:
+    """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack."""
+    if settings.slack_bot_token is None:
+        raise SettingsError("SLACK_BOT_TOKEN: set it to the bot token of your Slack app, which starts with xoxb-")
+    token = settings.slack_bot_token.get_secret_value()
+    secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
+    client = client or surface_client(token, settings.slack_api_url)
+    app = App(
+        name="cadence",
+        client=client,
+        # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
+        signing_secret=secret or secrets.token_hex(32),
+        # Our own, because Bolt asks auth.test on each request and turns to the environment when it has a choice.
+        authorize=lambda enterprise_id, team_id, user_id: AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, user_id=user_id, bot_token=token
+        ),
+        listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="listener"),
+    )
+    desk = Desk(settings, sessions, reading, clock, client)
+    listeners.register(app, desk)
+    app.error(_on_error(desk))
+    return app
+
+
+def surface_client(token: str, base_url: str) -> WebClient:
+    """For calls that are safe to repeat: modals, the Home tab, ephemeral answers, look-ups. Posts are the outbox's."""
+    retries = [ConnectionErrorRetryHandler(max_retry_count=1), RateLimitErrorRetryHandler(max_retry_count=1)]
+    return WebClient(token=token, base_url=base_url, timeout=10, retry_handlers=retries)
+
+
+def flask_app(app: App, settings: Settings) -> Flask:
+    """POST /slack/events. Forged, stale and replayed requests get 401 before anything looks into them."""
+    secret = settings.slack_signing_secret
+    if secret is None or not secret.get_secret_value():
+        raise SettingsError("SLACK_SIGNING_SECRET: set it, or set SLACK_APP_TOKEN to use Socket Mode instead of HTTP")
+    web = Flask("cadence")
+    web.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    handler, gate = SlackRequestHandler(app), Gate(secret.get_secret_value())
+
+    @web.post(EVENTS_PATH)
+    def events() -> Response:
+        if not gate.admits(request.get_data(), dict(request.headers), is_event=request.is_json):
+            return Response('{"error":"invalid request"}', 401, content_type="application/json")
+        return handler.handle(request)
+
+    return web
+
+
+class Gate:
+    """Checks signatures over the raw bytes, which Bolt parses first, and remembers those of the last minutes.
+
+    Slack repeats events, and `first_delivery` absorbs them; it never repeats a click or a command. Another replica
+    remembers nothing of ours, but there too a replayed click finds its delivery taken.
+    """
+
+    def __init__(self, signing_secret: str) -> None:
+        self._verifier = SignatureVerifier(signing_secret)
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = Lock()
+
+    def admits(self, body: bytes, headers: dict[str, str], *, is_event: bool) -> bool:
+        lower = {name.lower(): value for name, value in headers.items()}
+        stamp, signature = lower.get("x-slack-request-timestamp", ""), lower.get("x-slack-signature", "")
+        if not (stamp.isascii() and stamp.isdigit()) or not self._verifier.is_valid(body, stamp, signature):
+            return False
+        if is_event:
+            return True
+        with self._lock:
+            if signature in self._seen:
+                return False
+            self._seen[signature] = None
+            if len(self._seen) > REPLAY_WINDOW:
+                self._seen.popitem(last=False)
+        return True
+
+
+def _on_error(desk: Desk) -> Callable[..., BoltResponse | None]:
+    def on_error(error: Exception, args: Args, response: BoltResponse | None) -> BoltResponse | None:
+        """Logs, tells the user in one sentence, and lets Slack know that the request arrived."""
+        call = Call(desk, args)
+        log.exception("slack.listener_failed", kind=call.body.get("type") or call.body.get("command"), exc_info=error)
+        sentence = "Sorry, that did not work, and nothing was saved. Please try again in a moment."
+        try:
+            explain(call, sentence)
+        except Exception as second:  # Slack itself is out of reach: there is nobody left to tell
+            log.warning("slack.not_told", error=repr(second))
+        answer = args.ack.response
+        return answer if response is not None else None
+
+    return on_error

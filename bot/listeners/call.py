@@ -1,0 +1,185 @@
+"""One press, command, form or event from Slack, with what it takes to answer it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from slack_bolt import App
+from slack_bolt.kwargs_injection.args import Args
+from slack_sdk.errors import SlackApiError
+
+from bot import ids
+from bot.ids import Carried, OldButton
+from bot.listeners.desk import Desk, Refused, Visitor
+from bot.views import help as answers
+from bot.views.kit import Payload, View
+from models.queries.programme import Programme
+
+log = structlog.get_logger(__name__)
+LATE = ("expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "trigger_exchanged", "invalid_trigger_id")
+CLOSED = ("not_found", "hash_conflict", "view_not_found")
+
+
+class Late(Exception):
+    """Slack does not open a modal any more: its three seconds are over."""
+
+
+class Call:
+    def __init__(self, desk: Desk, args: Args) -> None:
+        self.desk, self._args = desk, args
+        self.body: dict[str, Any] = args.body
+        self.now = desk.clock.now()
+        self._visitor: Visitor | None = None
+
+    @property
+    def user_id(self) -> str | None:
+        return self._args.context.user_id
+
+    @property
+    def channel(self) -> str | None:
+        return self._args.context.channel_id
+
+    @property
+    def action(self) -> Mapping[str, Any]:
+        actions: list[Mapping[str, Any]] = self.body.get("actions") or [{}]
+        return actions[0]
+
+    @property
+    def surface(self) -> str:
+        """Where it happened: message, modal or home."""
+        return str((self.body.get("view") or {}).get("type") or "message")
+
+    def ack(self, **answer: Any) -> None:
+        self._args.ack(**answer)
+
+    def carried(self) -> Carried:
+        """What the button or the chosen option carries; raises OldButton."""
+        return ids.decode((self.action.get("selected_option") or self.action).get("value"))
+
+    def beneath(self) -> Carried:
+        """What the modal around it carries."""
+        return ids.decode((self.body.get("view") or {}).get("private_metadata"))
+
+    def key(self) -> str:
+        """The same for every delivery of one click, form or event."""
+        if self.body.get("event_id"):
+            return f"event:{self.body['event_id']}"
+        if self.body.get("type") == "view_submission":
+            return f"form:{self.body['view']['id']}"
+        team_id, action = self._args.context.team_id, self.action
+        return f"click:{team_id}:{self.user_id}:{action.get('action_ts')}:{action.get('action_id')}"
+
+    def visitor(self, *, acting: bool = False, leading: bool = False) -> Visitor:
+        """Who it is; raises Refused unless they may do this."""
+        if self._visitor is None:
+            context, user = self._args.context, self.body.get("user")
+            users_team = user.get("team_id") if isinstance(user, dict) else None
+            self._visitor = self.desk.visitor(context.team_id, self.user_id, users_team or context.actor_team_id)
+        if leading and not self._visitor.leads:
+            raise Refused("Only a programme lead can do this.")
+        if acting and not self._visitor.may_act:
+            raise Refused("You can read everything here; claims and next steps are for partner managers.")
+        return self._visitor
+
+    def home(self) -> Programme:
+        """The programme of the Slack workspace that speaks, whoever in it does."""
+        return self.desk.programme(self._args.context.team_id)
+
+    def tell(self, payload: Payload) -> None:
+        """Says something to this user alone: by the request's own address, else as an ephemeral message."""
+        if self._args.context.response_url:
+            try:
+                answer = self._args.respond(
+                    text=payload["text"], blocks=payload["blocks"], response_type="ephemeral", replace_original=False
+                )
+            except OSError as error:
+                log.warning("slack.no_response", error=str(error))
+            else:
+                if answer.status_code == 200:
+                    return
+        if self.channel and self.user_id:
+            self.whisper(self.channel, payload)
+
+    def whisper(self, channel: str, payload: Payload) -> None:
+        try:
+            self._args.client.chat_postEphemeral(channel=channel, user=self.user_id or "", **payload)
+        except (SlackApiError, OSError) as error:
+            log.warning("slack.not_told", error=str(error)[:200])
+
+    def open(self, view: View) -> None:
+        """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more."""
+        trigger_id = self.body.get("trigger_id") or ""
+        push = self.surface == "modal" and self.body.get("type") == "block_actions"
+        client = self._args.client
+        try:
+            if push:
+                client.views_push(trigger_id=trigger_id, view=view)
+            else:
+                client.views_open(trigger_id=trigger_id, view=view)
+        except SlackApiError as error:
+            if error.response.get("error") in LATE:
+                raise Late from error
+            raise
+
+    def update(self, view: View) -> None:
+        """Draws the open modal anew. That it was closed in the meantime is no error."""
+        around = self.body["view"]
+        try:
+            self._args.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
+        except SlackApiError as error:
+            if error.response.get("error") not in CLOSED:
+                raise
+
+    def publish(self, view: View) -> None:
+        """Draws the user's Home tab anew."""
+        self._args.client.views_publish(user_id=self.user_id or "", view=view)
+
+
+Listen = Callable[[Call], None]
+
+
+def answering(desk: Desk, listen: Listen) -> Callable[[Args], None]:
+    """The listener as Bolt calls it. Refusals are answered in their own words; all else is for the error handler."""
+
+    def listener(args: Args) -> None:
+        call = Call(desk, args)
+        try:
+            listen(call)
+        except (Refused, OldButton, Late) as error:
+            refuse(call, error)
+
+    listener.__name__ = listen.__name__
+    return listener
+
+
+def refuse(call: Call, error: Exception) -> None:
+    """Tells why not, on the surface where it was asked."""
+    if isinstance(error, Late):
+        call.ack()
+        partner_id = call.carried().partner if call.action else None
+        late = "That took too long for Slack to open it. Nothing was changed: please try again."
+        call.tell(answers.late_modal_answer(partner_id) if partner_id else answers.sorry(late))
+        return
+    sentence = str(error)
+    if isinstance(error, OldButton):
+        sentence = f"This button comes from an older message. `{ids.COMMAND} overdue` shows how things stand now."
+    explain(call, sentence)
+
+
+def explain(call: Call, sentence: str) -> None:
+    """Acknowledges and says one plain sentence: in the open form, above the page, or to this user in the channel."""
+    kind = call.body.get("type")
+    if kind == "view_submission":
+        call.ack(response_action="update", view=answers.note_modal(sentence))
+    elif kind == "block_suggestion":
+        call.ack(options=[])
+    else:
+        call.ack()
+        if call.surface == "message":
+            call.tell(answers.sorry(sentence))
+        elif kind == "block_actions":
+            call.open(answers.note_modal(sentence))
+
+
+def on_action(app: App, desk: Desk, action: str, listen: Listen) -> None:
+    app.action(ids.matches(action))(answering(desk, listen))

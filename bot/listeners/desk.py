@@ -1,0 +1,173 @@
+"""Who may do what: from a Slack user to a person of the roster, or to a kind refusal.
+
+Every click is judged here again, whatever the message showed. Nothing in a request is believed but Slack's own ids.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Lock
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from sqlalchemy.orm import Session, sessionmaker
+
+from models.actions import roster
+from models.clock import Clock, local_day
+from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
+from models.queries.standings import standings
+from models.settings import Settings
+from models.standing import Standing
+
+log = structlog.get_logger(__name__)
+REMEMBERED_SECONDS, SILENCE_SECONDS = 600, 30
+MOST_REMEMBERED = 5_000
+PATIENCE_SECONDS = 2
+"""Slack waits three seconds for our answer, and this look-up is only one part of it."""
+
+
+class Refused(Exception):
+    """Not allowed or not possible. The text is one plain sentence for whoever asked; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What Slack says about one of its users."""
+
+    email: str | None
+    team_id: str | None
+    guest: bool
+    gone: bool
+
+
+class Directory:
+    """users.info, asked once in ten minutes per user. Slack's silence is no verdict: then the roster alone decides."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = WebClient(token=client.token, base_url=client.base_url, timeout=PATIENCE_SECONDS)
+        self._known: dict[str, tuple[float, Profile | None]] = {}  # user → until when, what
+        self._lock = Lock()
+
+    def profile(self, user_id: str) -> Profile | None:
+        now = time.monotonic()
+        with self._lock:
+            until, known = self._known.get(user_id, (0.0, None))
+        if now < until:
+            return known
+        found = self._ask(user_id)
+        with self._lock:
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.clear()
+            self._known[user_id] = (now + (REMEMBERED_SECONDS if found else SILENCE_SECONDS), found)
+        return found
+
+    def _ask(self, user_id: str) -> Profile | None:
+        try:
+            user = self._client.users_info(user=user_id)["user"]
+        except (SlackApiError, OSError, KeyError) as error:
+            log.warning("slack.no_profile", user=user_id, error=str(error)[:200])
+            return None
+        about = user.get("profile") or {}
+        confirmed = user.get("is_email_confirmed", True)
+        return Profile(
+            email=str(about["email"]).lower() if about.get("email") and confirmed else None,
+            team_id=user.get("team_id"),
+            guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger")),
+            gone=bool(user.get("deleted") or user.get("is_bot")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody of the roster, in their programme."""
+
+    programme: Programme
+    person: Person
+    leads: bool
+    today: date
+
+    @property
+    def may_act(self) -> bool:
+        return self.leads or self.person.may_act
+
+
+@dataclass(slots=True)
+class Desk:
+    """What every listener works with."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    reading: sessionmaker[Session]
+    clock: Clock
+    client: WebClient
+    directory: Directory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory = Directory(self.client)
+
+    def programme(self, team_id: str | None) -> Programme:
+        """The programme of a Slack workspace. One that was never linked is linked when Slack says it is ours."""
+        with self.reading() as session:
+            workspace_id = workspace_of_team(session, team_id) if team_id else None
+            if workspace_id is not None:
+                return programme(session, self.settings, workspace_id)
+            unlinked = [one for one in programmes(session, self.settings) if one.team_id is None]
+        if not unlinked or team_id is None:
+            raise Refused("This Slack workspace has no partner programme in Cadence.")
+        about = self.client.auth_test()
+        if about["team_id"] != team_id:
+            raise Refused("This Slack workspace has no partner programme in Cadence.")
+        with self.sessions.begin() as session:
+            roster.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
+            return programme(session, self.settings, unlinked[0].workspace_id)
+
+    def visitor(self, team_id: str | None, user_id: str | None, users_team_id: str | None) -> Visitor:
+        """The person behind a Slack user; raises Refused for guests, other workspaces' members and strangers."""
+        home = self.programme(team_id)
+        if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
+            raise Refused(self._not_ours(home))
+        profile = self.directory.profile(user_id)
+        if profile is not None:
+            if profile.team_id is not None and profile.team_id != home.team_id:
+                raise Refused(self._not_ours(home))
+            if profile.guest or profile.gone:
+                raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
+        person = self._person(home, user_id, profile)
+        leads = person.leads or person.email in self._leads()
+        return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
+
+    def standing(self, session: Session, visitor: Visitor, partner_id: int) -> Standing:
+        """A partner of the visitor's programme; a value that names another programme's partner is refused."""
+        found = standings(session, visitor.programme, self.clock.now(), partner_ids={partner_id})
+        if not found:
+            raise Refused("I do not know this partner: it may have left the roster.")
+        return found[0]
+
+    def _person(self, home: Programme, user_id: str, profile: Profile | None) -> Person:
+        with self.reading() as session:
+            everybody = people(session, home.workspace_id)
+        known = next((one for one in everybody if one.slack_user_id == user_id), None)
+        if known is not None:
+            return known
+        email = profile.email if profile else None
+        same = next(
+            (one for one in everybody if email in (one.email, *one.aliases) and one.slack_user_id is None), None
+        )
+        if email is None or same is None:
+            raise Refused(f"You are not on the roster of this partner programme yet. {self._ask(home)}")
+        with self.sessions.begin() as session:
+            roster.link_person(session, home.workspace_id, same.id, user_id, self.clock.now())
+        return same
+
+    def _not_ours(self, home: Programme) -> str:
+        return f"This partner programme belongs to another Slack workspace. {self._ask(home)}"
+
+    def _ask(self, home: Programme) -> str:
+        """Whom to ask: a lead by name."""
+        with self.reading() as session:
+            leads = [one.name for one in people(session, home.workspace_id) if one.leads or one.email in self._leads()]
+        return f"{leads[0]} can help." if leads else "Whoever set Cadence up can help."
+
+    def _leads(self) -> frozenset[str]:
+        return frozenset(one.lower() for one in self.settings.leads)

@@ -1,0 +1,26 @@
+"""The App Home tab, drawn whenever somebody opens it."""
+
+from slack_bolt import App
+
+from bot.listeners.call import Call, answering
+from bot.listeners.desk import Desk, Refused
+from bot.listeners.pages import home
+from bot.views.home import stranger_view
+from models.actions.deliveries import first_delivery
+
+
+def register(app: App, desk: Desk) -> None:
+    app.event("app_home_opened")(answering(desk, opened))
+
+
+def opened(call: Call) -> None:
+    if call.body["event"].get("tab") != "home":
+        return
+    with call.desk.sessions.begin() as session:
+        if not first_delivery(session, call.key(), call.now):
+            return
+    try:
+        view = home(call)
+    except Refused as error:
+        view = stranger_view(str(error))
+    call.publish(view)

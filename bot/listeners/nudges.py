@@ -1,0 +1,61 @@
+"""Snooze, stop and start: each person decides about the own nudges only."""
+
+from datetime import timedelta
+
+from slack_bolt import App
+
+from bot import ids
+from bot.ids import OldButton
+from bot.listeners.call import Call, on_action
+from bot.listeners.desk import Desk
+from bot.listeners.pages import answer
+from bot.views import nudges as views
+from bot.views.kit import Payload
+from models.actions import roster
+from models.actions.deliveries import first_delivery
+from models.clock import local_day
+from models.settings import zone_named
+
+
+def register(app: App, desk: Desk) -> None:
+    on_action(app, desk, ids.SNOOZE, snooze)
+    on_action(app, desk, ids.NUDGES_OFF, stop)
+    on_action(app, desk, ids.NUDGES_ON, start)
+
+
+def snooze(call: Call) -> None:
+    """Quiet for so many days of the person's own calendar, today included."""
+    days = call.carried().days
+    if days not in (views.TOMORROW, views.A_WEEK):
+        raise OldButton("nobody offers that many days")
+    visitor = call.visitor()
+    zone = zone_named(visitor.person.timezone) if visitor.person.timezone else visitor.programme.zone
+    today = local_day(call.now, zone)
+    until = today + timedelta(days=days - 1)
+    with call.desk.sessions.begin() as session:
+        if first_delivery(session, call.key(), call.now):
+            home, me = visitor.programme.workspace_id, visitor.person
+            roster.set_nudge_wishes(session, home, me.id, call.now, nudges=me.nudges, snoozed_until=until)
+    call.ack()
+    answer(call, views.snoozed_answer(until, today))
+
+
+def stop(call: Call) -> None:
+    told = switch(call, on=False, key=call.key())
+    call.ack()
+    answer(call, told)
+
+
+def start(call: Call) -> None:
+    told = switch(call, on=True, key=call.key())
+    call.ack()
+    answer(call, told)
+
+
+def switch(call: Call, *, on: bool, key: str | None) -> Payload:
+    visitor = call.visitor()
+    with call.desk.sessions.begin() as session:
+        if key is None or first_delivery(session, key, call.now):
+            home, me = visitor.programme.workspace_id, visitor.person
+            roster.set_nudge_wishes(session, home, me.id, call.now, nudges=on, snoozed_until=None)
+    return views.on_answer() if on else views.off_answer()

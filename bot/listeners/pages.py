@@ -1,0 +1,77 @@
+"""The two surfaces that stay open, the list modal and the Home tab: drawn from the facts, and again after a press."""
+
+from bot.ids import Carried
+from bot.listeners.call import Call
+from bot.listeners.desk import Refused, Visitor
+from bot.views.home import HomePage, home_view
+from bot.views.kit import Payload, View
+from bot.views.lists import Entry, list_modal
+from bot.views.read import read_modal
+from bot.views.rows import Paper
+from models.cadence import State
+from models.queries.outbox import uncertain_posts
+from models.queries.programme import people, tiers
+from models.queries.reads import held_read, troubles
+from models.queries.slack import has_read
+from models.queries.standings import standings
+from models.standing import Standing, sort_key
+
+
+def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
+    """A page of a held read, or of what is overdue now."""
+    visitor, page = call.visitor(), carried.page or 0
+    with call.desk.reading() as session:
+        if carried.read is not None:
+            if not has_read(session, visitor.programme.workspace_id, carried.read):
+                raise Refused("I do not know this weekly read.")
+            return read_modal(held_read(session, visitor.programme, carried.read, call.now), page, note)
+    title, those = overdue(call, visitor, carried)
+    entries = [Entry("Overdue", one) for one in those]
+    return list_modal(title, entries, page, carried, Paper(visitor.today, visitor.programme.zone), note=note)
+
+
+def overdue(call: Call, visitor: Visitor, carried: Carried) -> tuple[str, list[Standing]]:
+    """What is overdue now, of one tier or one owner if asked, with its title."""
+    home = visitor.programme
+    with call.desk.reading() as session:
+        everything = standings(session, home, call.now)
+        owners = {one.id: one.name for one in people(session, home.workspace_id)}
+        names = {tier.rank: tier.name for tier in tiers(session, home.workspace_id, call.now).values()}
+    those = sorted((one for one in everything if one.state is State.OVERDUE), key=sort_key)
+    title = "Overdue partners"
+    if carried.tier is not None:
+        title = f"Overdue partners of {names.get(carried.tier, f'tier {carried.tier}')}"
+        those = [one for one in those if one.facts.tier is not None and one.facts.tier.rank == carried.tier]
+    if carried.owner is not None:
+        mine = carried.owner == visitor.person.id
+        title = "Your overdue partners" if mine else f"Overdue partners of {owners.get(carried.owner, 'nobody')}"
+        those = [one for one in those if one.facts.owner is not None and one.facts.owner.id == carried.owner]
+    return title, those
+
+
+def home(call: Call, note: str | None = None) -> View:
+    visitor = call.visitor()
+    programme = visitor.programme
+    with call.desk.reading() as session:
+        return home_view(
+            HomePage(
+                person=next(one for one in people(session, programme.workspace_id) if one.id == visitor.person.id),
+                leads=visitor.leads,
+                standings=sorted(standings(session, programme, call.now), key=sort_key),
+                today=visitor.today,
+                zone=programme.zone,
+                posts=uncertain_posts(session, programme.workspace_id) if visitor.leads else (),
+                troubles=troubles(session, programme, call.now) if visitor.leads else (),
+                note=note,
+            )
+        )
+
+
+def answer(call: Call, payload: Payload) -> None:
+    """Says it where it was pressed: a page that stays open is drawn again with the sentence on top."""
+    if call.surface == "home":
+        call.publish(home(call, payload["text"]))
+    elif call.surface == "modal":
+        call.update(list_view(call, call.beneath(), payload["text"]))
+    else:
+        call.tell(payload)

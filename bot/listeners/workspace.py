@@ -1,0 +1,39 @@
+"""What Slack tells about the installation itself: a channel under a new id, access that was taken away."""
+
+import structlog
+from slack_bolt import App
+
+from bot.listeners.call import Call, answering
+from bot.listeners.desk import Desk
+from models.actions.deliveries import first_delivery
+from models.actions.slack import move_channel, note_removal
+
+log = structlog.get_logger(__name__)
+
+
+def register(app: App, desk: Desk) -> None:
+    app.event("app_uninstalled")(answering(desk, removed))
+    app.event("tokens_revoked")(answering(desk, removed))
+    app.event("channel_id_changed")(answering(desk, channel_moved))
+
+
+def removed(call: Call) -> None:
+    """Puts it on record. Calls fail from now on, which the outbox and `cadence doctor` show."""
+    event = call.body["event"]
+    if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
+        return  # somebody's own token, which we never use
+    home = call.home()
+    with call.desk.sessions.begin() as session:
+        if first_delivery(session, call.key(), call.now):
+            note_removal(session, home.workspace_id, event["type"], call.now)
+    log.error("slack.access_removed", workspace=home.workspace_id, event_type=event["type"])
+
+
+def channel_moved(call: Call) -> None:
+    old, new = call.body["event"]["old_channel_id"], call.body["event"]["new_channel_id"]
+    home = call.home()
+    if home.channel != old:
+        return
+    with call.desk.sessions.begin() as session:
+        if first_delivery(session, call.key(), call.now):
+            move_channel(session, home.workspace_id, old, new, call.now)
