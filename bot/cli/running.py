@@ -76,7 +76,9 @@ class Running:
             answer = self.client.auth_test()
         except SlackApiError as error:
             reason = error.response.get("error", "no reason given")
-            raise SlackRefused(f"Slack refuses SLACK_BOT_TOKEN ({reason}): copy it anew from your app's page") from error
+            raise SlackRefused(
+                f"Slack refuses SLACK_BOT_TOKEN ({reason}): copy it anew from your app's page"
+            ) from error
         except OSError as error:
             raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error
         with self.sessions.begin() as session:

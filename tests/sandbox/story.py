@@ -107,14 +107,16 @@ class Story:
         return (today - last).days <= WINDOWS[ally.tier]
 
 
-FIRST = (
-    "Alder Amber Anchor Arbor Aster Atlas Aurora Basalt Beacon Birch Bluebird Boreal Bramble Brightwater Cardinal Cedar "
-    "Cinder Clover Cobalt Copper Coral Crescent Delta Driftwood Ember Everest Falcon Fern Fjord Flint Foxglove Garnet "
-    "Glacier Granite Halcyon Harbor Hawthorn Hazel Heron Horizon Indigo Ironwood Ivory Jasper Juniper Kestrel Kingfisher "
-    "Lagoon Larkspur Lighthouse Linden Magnolia Maple Marigold Meridian Mesa Mistral Monarch Nimbus Northwind Oakline "
-    "Obsidian Onyx Orchard Osprey Pinnacle Prairie Quarry Quartz Redwood Ridgeline Riverbend Rowan Saffron Sequoia Sierra "
-    "Silverleaf Solstice Sparrow Summit Tamarack Tern Thistle Tidewater Topaz Umber Vale Verdant Willow Zephyr"
-).split()
+_FIRST = """
+    Alder Amber Anchor Arbor Aster Atlas Aurora Basalt Beacon Birch Bluebird Boreal Bramble Brightwater Cardinal
+    Cedar Cinder Clover Cobalt Copper Coral Crescent Delta Driftwood Ember Everest Falcon Fern Fjord Flint Foxglove
+    Garnet Glacier Granite Halcyon Harbor Hawthorn Hazel Heron Horizon Indigo Ironwood Ivory Jasper Juniper Kestrel
+    Kingfisher Lagoon Larkspur Lighthouse Linden Magnolia Maple Marigold Meridian Mesa Mistral Monarch Nimbus
+    Northwind Oakline Obsidian Onyx Orchard Osprey Pinnacle Prairie Quarry Quartz Redwood Ridgeline Riverbend Rowan
+    Saffron Sequoia Sierra Silverleaf Solstice Sparrow Summit Tamarack Tern Thistle Tidewater Topaz Umber Vale
+    Verdant Willow Zephyr
+"""
+FIRST = _FIRST.split()
 KIND = ("Systems", "Labs", "Group", "Software", "Logistics", "Health", "Energy", "Studios", "Networks")
 CONTACTS = (
     "Ada Moreno", "Ben Fischer", "Chloe Martin", "Dev Patel", "Elena Rossi", "Farid Haddad", "Grace Lin", "Hugo Berg",
@@ -155,7 +157,7 @@ class _Teller:
     """Writes the mail partner by partner and keeps the truth beside it."""
 
     def __init__(self) -> None:
-        self.random = Random(20260608)  # noqa: S311  # the same story every time is the point
+        self.random = Random(20260608)  # the same story every time is the point
         self.numbers = iter(range(1, 1_000_000))
         self.story = Story(list(self._allies()))
 
@@ -306,7 +308,9 @@ def people_csv() -> str:
 
 def partners_csv(allies: Sequence[Ally]) -> str:
     rows = [
-        f"{one.name},{one.tier},{one.owner.email},{one.domain},{one.contact},{'paused' if one.paused else ''},{one.since}"
+        ",".join(
+            (one.name, str(one.tier), one.owner.email, one.domain, one.contact, "paused" * one.paused, str(one.since))
+        )
         for one in allies
     ]
     return "\n".join(["name,tier,owner_email,domains,contacts,status,since", *rows]) + "\n"

@@ -1,0 +1,107 @@
+"""`cadence run`: the bot, until SIGTERM or Ctrl-C. Composes; decides nothing."""
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+import click
+import structlog
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk.errors import SlackApiError
+from waitress.server import create_server
+
+from bot.app import flask_app
+from bot.cli.common import Desk, Failure, note, pass_desk
+from bot.cli.database import lead_addresses, name_leads
+from bot.cli.running import Running, SlackRefused
+from bot.operation import add_operation
+from models.actions import roster
+from models.settings import SettingsError
+
+HTTP_THREADS = 16
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port of HTTP mode: Slack's requests, health, metrics.")
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on in HTTP mode.")  # noqa: S104  # a server behind a proxy
+@pass_desk
+def run(desk: Desk, port: int, host: str) -> None:
+    """Run the bot: Slack, the clock, capture. Socket Mode when SLACK_APP_TOKEN is set, else HTTP."""
+    settings = desk.settings
+    if settings.slack_app_token is None and settings.slack_signing_secret is None:
+        raise SettingsError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP")
+    leads, now = lead_addresses(settings), desk.clock.now()
+    with desk.sessions.begin() as session:
+        name_leads(session, roster.the_workspace(session, now), leads, now)
+    _log_to_stderr()
+    running = Running(settings, desk.clock)
+    try:
+        running.connect()
+    except SlackRefused as error:
+        raise Failure(str(error)) from error
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        if settings.slack_app_token is not None:
+            _socket_mode(running, settings.slack_app_token.get_secret_value(), stopping)
+        else:
+            _http(running, host, port, stopping)
+    finally:
+        running.stop()
+    note("Stopped.")
+
+
+def _socket_mode(running: Running, app_token: str, stopping: threading.Event) -> None:
+    handler = connect_socket(running, app_token)
+    running.start()
+    note("Cadence is running (Socket Mode). Ctrl-C stops it.")
+    stopping.wait()
+    handler.close()  # type: ignore[no-untyped-call]  # Bolt's handler has no types
+
+
+def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
+    """A socket to Slack that reconnects by itself; Failure when Slack does not take the app token."""
+    handler = SocketModeHandler(running.app, app_token, trace_enabled=False)
+    try:
+        handler.connect()  # type: ignore[no-untyped-call]  # the same
+    except SlackApiError as error:
+        reason = error.response.get("error", "no reason given")
+        raise Failure(
+            f"Slack refuses SLACK_APP_TOKEN ({reason}): make one with the scope connections:write on your app's page"
+        ) from error
+    return handler
+
+
+def _http(running: Running, host: str, port: int, stopping: threading.Event) -> None:
+    web = flask_app(running.app, running.settings)
+    add_operation(web, running.reading, running.clock, lambda: True)
+    server = create_server(web, host=host, port=port, threads=HTTP_THREADS, ident="cadence")
+    serving = threading.Thread(target=server.run, name="http", daemon=True)
+    serving.start()
+    running.start()
+    note(f"Cadence is running (HTTP on port {server.effective_port}, /slack/events). Ctrl-C stops it.")
+    stopping.wait()
+    server.close()
+
+
+def _log_to_stderr() -> None:
+    """One line per event: readable on a terminal, JSON elsewhere."""
+    shown = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            shown,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

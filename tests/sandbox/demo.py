@@ -1,0 +1,52 @@
+"""`make demo`: the story in a browser, or with --once in the terminal, checked against its own truth.
+
+Leaves nothing outside the checkout; its files lie in `.demo` and are made anew each time.
+"""
+
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from tests.sandbox import once, panel, story
+from tests.sandbox.stage import ROOT, Stage, Stuck
+
+
+@click.command()
+@click.option("--once", "only_once", is_flag=True, help="Play the story without a browser, check it, and exit.")
+@click.option("--port", default=0, help="Port of the page; 0 takes a free one.")
+def main(only_once: bool, port: int) -> None:
+    """The main job of Cadence against stand-ins for Slack and Gmail."""
+    stages: list[Stage] = []
+    stage = Stage(Path(ROOT / ".demo"), port=port, blueprints=[panel.blueprint(lambda: stages[0])])
+    stages.append(stage)
+    click.echo("Setting up: ninety partners, eight weeks of mail, three mailboxes …", err=True)
+    try:
+        with stage:
+            if only_once:
+                once.play(stage, lambda line: click.echo(f"✓ {line}", err=True))
+                click.echo(stage.cadence("read", "--as-of", story.READ_AT.isoformat()))
+                click.echo("Everything came out as the story has it.", err=True)
+            else:
+                _show(stage)
+    except (once.Differs, Stuck) as problem:
+        click.echo(f"✗ {problem}", err=True)
+        sys.exit(1)
+
+
+def _show(stage: Stage) -> None:
+    stage.start()
+    stage.move_to(story.READ_AT)
+    stage.wait_for("Monday's read in the channel", stage.reads)
+    click.echo(stage.cadence("read"))
+    click.echo(f"The workspace is open at  {stage.slack.page_url}?as={story.DANA.slack_id}#{stage.channel.id}")
+    click.echo("View as Dana, claim a partner, send it a mail from the panel, and watch. Ctrl-C ends it.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("Stopped; nothing keeps running.", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The panel beside the stand-in workspace: send a mail as a manager, move the clock, see how far the story is."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from tests.sandbox import story
+
+if TYPE_CHECKING:
+    from tests.sandbox.stage import Stage
+
+ABOUT = (
+    "It is Monday at Lantern. Mail went out all week, and still eleven Tier 1 partners have heard from nobody for more "
+    "than three weeks. The read in #partner-weekly names them."
+)
+
+
+def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
+    panel = Blueprint("panel", __name__, url_prefix="/demo")
+
+    @panel.get("/state")
+    def state() -> Response:
+        on = stage()
+        now = on.clock.now().astimezone(story.ZONE)
+        return jsonify(
+            now=now.isoformat(),
+            zone=story.ZONE.key,
+            today_label=f"{now:%A %-d %B %Y, %H:%M}",
+            story=ABOUT,
+            steps=_steps(on),
+            managers=[{"id": one.slack_id, "name": one.name} for one in story.MANAGERS],
+            partners=[
+                {"name": one.name, "owner": one.owner.name, "contact": f"{one.contact_name} <{one.contact}>"}
+                for one in sorted(on.story.allies, key=lambda ally: (not ally.quiet, ally.name))
+            ],
+            busy=None,
+        )
+
+    @panel.post("/mail")
+    def mail() -> Response:
+        on, body = stage(), _body()
+        sender = next((one for one in story.MANAGERS if one.slack_id == body.get("user")), None)
+        ally = next((one for one in on.story.allies if one.name == body.get("partner")), None)
+        subject = str(body.get("subject") or "").strip()[:200] or "A short hello"
+        if sender is None:
+            return jsonify(error="Only partner managers have a mailbox here: view as Dana, Priya or Tomás.")
+        if ally is None:
+            return jsonify(error="Choose a partner from the list.")
+        on.send_mail(sender, ally, subject)
+        return jsonify(
+            ok=True, said=f"{sender.name} wrote to {ally.contact_name} at {ally.name}. Cadence reads it next."
+        )
+
+    @panel.post("/clock")
+    def clock() -> Response:
+        on, to = stage(), _body().get("to")
+        at = next_moment(on.clock.now(), str(to))
+        if at is None:
+            return jsonify(error="The clock can go to the next day or to the next Monday.")
+        on.move_to(at)
+        return jsonify(ok=True, said=f"It is {at.astimezone(story.ZONE):%A %-d %B, %H:%M} now.")
+
+    return panel
+
+
+def next_moment(now: datetime, to: str) -> datetime | None:
+    """Nine o'clock of the next day, or of the next Monday."""
+    local = now.astimezone(story.ZONE)
+    days = {"next_day": 1, "next_monday": 7 - local.weekday()}.get(to)
+    if days is None:
+        return None
+    day = local.date() + timedelta(days=days)
+    return datetime(day.year, day.month, day.day, 9, tzinfo=story.ZONE)
+
+
+def _steps(on: "Stage") -> list[dict[str, Any]]:
+    """What a visitor does, ticked off by what the channel shows: the panel asks nobody else."""
+    shown = "\n".join(_texts(on))
+    return [
+        {"id": "read", "text": "Read Monday's post in #partner-weekly", "done": bool(on.reads())},
+        {"id": "claim", "text": "View as Dana and press Claim recovery touch", "done": " is on it" in shown},
+        {"id": "mail", "text": "Send that partner a mail from this panel", "done": on.mails_sent > 0},
+        {"id": "recovered", "text": "Watch the read close it by itself", "done": "ecovered" in shown},
+        {
+            "id": "clock",
+            "text": "Move the clock and see nudges arrive",
+            "done": on.clock.now() > story.READ_AT + timedelta(hours=12),
+        },
+    ]
+
+
+def _texts(on: "Stage") -> list[str]:
+    def inside(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["text"]] if isinstance(node.get("text"), str) else []
+            return own + [text for value in node.values() for text in inside(value)]
+        if isinstance(node, list):
+            return [text for value in node for text in inside(value)]
+        return []
+
+    return [text for message in on.reads() for text in inside(message.blocks)]
+
+
+def _body() -> dict[str, Any]:
+    body = request.get_json(silent=True)
+    return body if isinstance(body, dict) else {}
