@@ -156,7 +156,7 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
     return replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), ours)))
 
 
-def export_partners(session: Session, programme: Programme, file: TextIO, now: datetime) -> None:
+def export_partners(session: Session, programme: Programme, file: TextIO) -> None:
     """The file that `import_partners` reads, safe to open in a spreadsheet."""
     writer = safe_csv.writer(file, lineterminator="\n")
     writer.writerow(PARTNERS)

@@ -1,0 +1,142 @@
+"""The `cadence` command: names every command, loads only the one that is called, and turns errors into one line."""
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import click
+import structlog
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+
+from bot.cli.common import Desk, Failure, WrongSetting
+from models.schema import SchemaError, shown_url
+from models.settings import SettingsError
+from models.vault import VaultError
+
+COMMANDS = {
+    "run": "run",
+    "migrate": "database",
+    "secrets": "database",
+    "people": "roster",
+    "partners": "roster",
+    "tiers": "tiers",
+    "mailbox": "mailboxes",
+    "capture": "capture",
+    "overdue": "reports",
+    "coverage": "coverage",
+    "partner": "partner",
+    "touches": "reports",
+    "why": "partner",
+    "read": "read",
+    "nudge": "read",
+    "doctor": "doctor",
+}
+"""Command → the module of bot.cli that holds it."""
+
+
+class Cadence(click.Group):
+    """Loads commands when they are called, and prints every expected error as one line without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, module in COMMANDS.items() if find_spec(f"bot.cli.{module}")]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(importlib.import_module(f"bot.cli.{COMMANDS[name]}"), name)
+        return command
+
+    def main(  # type: ignore[override]  # click overloads it by `standalone_mode`
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        if not extra.pop("standalone_mode", True):
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        try:
+            status = super().main(args, prog_name, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
+        except click.ClickException as error:
+            click.echo(f"{_called(error)}: {_said(error)}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("cadence: stopped; what was finished is kept", err=True)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Expected errors become exit 1, or exit 2 where a setting is to blame."""
+    from jobs.mailbox.base import ProviderError
+    from jobs.roster.table import RosterError
+
+    try:
+        yield
+    except (SettingsError, VaultError) as error:
+        raise WrongSetting(str(error)) from error
+    except RosterError as error:
+        count = len(error.problems)
+        last = (
+            f"nothing was imported: correct {'this line' if count == 1 else f'these {count} places'} and import again"
+        )
+        raise Failure("\n".join([*map(str, error.problems), last])) from error
+    except (SchemaError, ProviderError) as error:
+        raise Failure(str(error)) from error
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise Failure("PostgreSQL needs its driver: install Cadence with its `postgres` extra") from error
+    except SQLAlchemyError as error:
+        raise Failure(database_said(error)) from error
+    except BrokenPipeError:
+        raise  # the reader of the pipe has gone: click ends the command quietly
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Failure(f"{where}{error.strerror or error}") from error
+
+
+def database_said(error: SQLAlchemyError) -> str:
+    from models.settings import load_settings
+
+    where = shown_url(load_settings().database_url)
+    if isinstance(error, ArgumentError):
+        return f"CADENCE_DATABASE_URL is not an address of a database: {where}"
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+    if "locked" in cause:
+        return f"the database {where} is in use by another process: try again when it is done"
+    if isinstance(error, OperationalError):
+        return f"cannot work with the database {where} ({cause}): check CADENCE_DATABASE_URL, its server and its disk"
+    return f"the database {where} refused ({cause}): run `cadence doctor`"
+
+
+def _called(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return context.command_path if context else "cadence"
+
+
+def _said(error: click.ClickException) -> str:
+    text = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx:
+        return f"{' '.join(text.split())} See `{error.ctx.command_path} --help`."
+    return text
+
+
+@click.group(cls=Cadence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cadence", message="cadence %(version)s")
+@click.pass_context
+def cadence(ctx: click.Context) -> None:
+    """Reads partner mail, and says every week which partners nobody has written to."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("warning"),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+    desk = ctx.ensure_object(Desk)
+    ctx.call_on_close(desk.close)

@@ -1,0 +1,161 @@
+"""`cadence capture`: one pass now, over the connected mailboxes or over a file. Needs no Slack."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from bot.cli.common import Desk, Failure, json_option, note, pass_desk
+from bot.cli.mailboxes import known_mailbox
+from bot.cli.show import as_json, as_table, heading, say
+from bot.wording import plain, plural
+from jobs.capture import Capture, Outcome, Report
+from jobs.imports import import_mbox
+from jobs.mailbox.base import ProviderError
+from jobs.mailbox.mbox import MboxFile
+from jobs.mailbox.providers import build_mailbox
+from jobs.roster.rows import email_address
+from models.actions import mailboxes as actions
+from models.actions.write import COMMAND_LINE
+from models.queries.mail import MailboxFacts, mailboxes
+from models.settings import SettingsError
+from models.vault import VaultError
+
+WORDS = {
+    "touch": "mail with a partner, written by a person",
+    "no partner": "no partner in it",
+    "internal": "only our own people",
+    "auto": "automatic reply",
+    "bounce": "bounce",
+    "bulk": "newsletter or list mail",
+    "calendar": "invitation or reply to one",
+    "broadcast": "one mail to many",
+    "suspect": "sender looks forged",
+    "draft": "draft",
+    "spam": "in the spam folder",
+    "trash": "in the bin",
+    "chat": "chat",
+    "gone": "deleted before it could be read",
+}
+
+
+@click.command()
+@click.option("--mailbox", "address", help="Only this mailbox; with --mbox, whose mail the file holds.")
+@click.option("--mbox", type=click.Path(path_type=Path), help="Read this mbox file (or folder of .eml files) instead.")
+@json_option
+@pass_desk
+def capture(desk: Desk, address: str | None, mbox: Path | None, form: str | None) -> None:
+    """Read new mail once: every connected mailbox, one of them, or a file."""
+    if mbox is not None and address is None:
+        raise click.UsageError("--mbox needs --mailbox: whose mail is it?", click.get_current_context())
+    reports = [_import(desk, mbox, address)] if mbox is not None and address is not None else _poll(desk, address)
+    if form == "json":
+        as_json([{name: getattr(one, name) for name in Report.__dataclass_fields__} for one in reports])
+    else:
+        for report in reports:
+            _summary(desk, report)
+    failed = [one.address for one in reports if one.outcome in (Outcome.NEEDS_AUTH, Outcome.ERROR)]
+    if failed:
+        raise Failure(
+            f"{len(failed)} of {plural(len(reports), 'mailbox', 'mailboxes')} not read: `cadence doctor` says why"
+        )
+
+
+def _poll(desk: Desk, address: str | None) -> list[Report]:
+    programme = desk.programme
+    with desk.reading() as session:
+        boxes: Sequence[MailboxFacts] = mailboxes(session, programme.workspace_id)
+    boxes = [known_mailbox(boxes, address)] if address else [box for box in boxes if box.provider != "mbox"]
+    if not boxes:
+        raise Failure("no mailbox is connected: `cadence mailbox add` connects one")
+    reports = []
+    for box in boxes:
+        with _watched(desk, box.address, None) as watch:
+            try:
+                built = build_mailbox(box, desk.settings, desk.vault)
+                report = Capture(desk.sessions, desk.reading, desk.clock, watch).poll(programme, box, built)
+            except (ProviderError, VaultError, SettingsError) as error:
+                report = Report(box.address, Outcome.ERROR, str(error))
+        reports.append(report)
+    return reports
+
+
+def _import(desk: Desk, path: Path, typed: str) -> Report:
+    try:
+        address = email_address(typed.strip())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--mailbox") from error
+    file = MboxFile(path)
+    programme = desk.programme
+    with desk.sessions.begin() as session:
+        ids = {box.address: box.id for box in mailboxes(session, programme.workspace_id)}
+        mailbox_id = ids.get(address) or actions.put_mailbox(
+            session, programme.workspace_id, COMMAND_LINE, address, "mbox", desk.clock.now()
+        )
+    with _watched(desk, path.name, file) as watch:
+        engine = Capture(desk.sessions, desk.reading, desk.clock, watch)
+        report = import_mbox(engine, programme, mailbox_id, address, file)
+    with desk.reading() as session:
+        facts = next(box for box in mailboxes(session, programme.workspace_id) if box.id == mailbox_id)
+    if facts.owner_email is None:
+        note(f"note: nobody on the roster has the address {address}, so its mail vouches for no owner")
+    return report
+
+
+@contextmanager
+def _watched(desk: Desk, what: str, file: MboxFile | None) -> Iterator[Callable[[Report], None]]:
+    """A progress bar on a terminal; in a pipe nothing but the summary."""
+    if not desk.on_terminal():
+        yield lambda report: None
+        return
+    if file is None:
+        columns = [
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[found]}"),
+        ]
+    else:
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[found]}"),
+        ]
+    with Progress(*columns, console=desk.progress_console(), transient=True) as progress:
+        task = progress.add_task(plain(what), total=file.total_bytes if file else None, found="")
+
+        def watch(report: Report) -> None:
+            done = file.offset if file else report.messages
+            progress.update(task, completed=done, found=plural(report.touches, "touch", "touches"))
+
+        yield watch
+
+
+def _summary(desk: Desk, report: Report) -> None:
+    """Numbers that add up: every message stands under one reason."""
+    heading(
+        desk,
+        f"{report.address}: {plural(report.messages, 'message')}, {plural(report.touches, 'new touch', 'new touches')}",
+    )
+    if report.outcome is not Outcome.DONE:
+        say(f"{report.outcome}: {plain(report.detail)}")
+    rows = [
+        [str(count), reason, WORDS.get(reason, "")]
+        for reason, count in sorted(report.reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    if rows:
+        as_table(desk, ["Messages", "Outcome", ""], [*rows, [str(report.messages), "together", ""]], right=[0])
+    if report.failed:
+        say(f"{plural(report.failed, 'message')} could not be fetched and will be tried again")

@@ -1,0 +1,189 @@
+"""`cadence doctor`: whatever could be wrong with an installation, one line each, with what to do.
+
+Must not show a secret.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from bot.cli.app import database_said
+from bot.cli.common import MARKS, Desk, pass_desk
+from bot.cli.mailboxes import answer_of
+from bot.cli.show import say
+from bot.wording import plain, plural
+from models.queries.mail import MailboxFacts, mailboxes
+from models.queries.outbox import uncertain_posts
+from models.queries.programme import Programme, people, tiers
+from models.queries.standings import partner_names
+from models.schema import SchemaError, shown_url
+from models.settings import SettingsError
+from models.vault import VaultError
+
+NEEDED = ("chat:write", "commands", "users:read")
+USEFUL = {
+    "im:write": "nudges cannot open a direct message",
+    "users:read.email": "people are not found by their address",
+}
+SLACK_SECONDS = 10
+
+Finding = tuple[bool | None, str]
+"""✓, ✗ or – (nothing to judge), and the line."""
+
+
+@click.command()
+@pass_desk
+@click.pass_context
+def doctor(ctx: click.Context, desk: Desk) -> None:
+    """Check settings, database, Slack and every mailbox; say what to do."""
+    wrong = 0
+    for good, text in findings(desk):
+        wrong += good is False
+        say(f"{MARKS[good]} {plain(text)}")
+    if wrong:
+        click.echo(f"cadence: {plural(wrong, 'thing needs', 'things need')} attention", err=True)
+        ctx.exit(1)
+
+
+def findings(desk: Desk) -> Iterator[Finding]:
+    """Each part is looked at, whatever the others said."""
+    try:
+        settings = desk.settings
+    except SettingsError as error:
+        for one in str(error).split("; "):
+            yield False, f"settings: {one}"
+        return
+    yield True, f"settings: time zone {settings.timezone}, weekly read {settings.read_at}"
+    at_head = _database(desk)
+    yield at_head
+    programme, boxes = None, list[MailboxFacts]()
+    if at_head[0]:
+        with desk.reading() as session:
+            programme = desk.programme
+            boxes = mailboxes(session, programme.workspace_id)
+            yield from _roster(session, programme, desk.clock.now())
+        yield from _secrets(desk, boxes)
+    yield from _slack(desk, programme)
+    if at_head[0] and not boxes:
+        yield False, "mailboxes: none is connected, so nothing is seen: `cadence mailbox add`"
+    for box in boxes:
+        good, said = answer_of(desk, box)
+        yield good, f"mailbox {box.address}: {said}"
+        if box.dead:
+            yield False, f"mailbox {box.address}: {plural(box.dead, 'message')} could not be fetched and are given up"
+
+
+def _database(desk: Desk) -> Finding:
+    where = shown_url(desk.settings.database_url)
+    try:
+        return True, f"database: {shown_url(str(desk.engine.url))} is at head"
+    except SchemaError as error:
+        return False, f"database: {error}"
+    except ModuleNotFoundError as error:
+        return False, f"database: {error.name} is missing: install Cadence with its `postgres` extra"
+    except SQLAlchemyError as error:
+        return False, f"database: {database_said(error)}"
+    except OSError as error:
+        return False, f"database: {error.filename or where}: {error.strerror or error}"
+
+
+def _roster(session: Session, programme: Programme, now: datetime) -> Iterator[Finding]:
+    persons = people(session, programme.workspace_id)
+    leads = sum(one.leads for one in persons)
+    if not persons:
+        yield False, "people: the roster is empty: `cadence people import people.csv`"
+    elif not leads:
+        yield False, "people: nobody is a lead: give somebody the role in people.csv, or set CADENCE_LEADS"
+    else:
+        yield True, f"people: {len(persons)} on the roster, {plural(leads, 'lead')}"
+    in_force = tiers(session, programme.workspace_id, now)
+    said = ", ".join(f"{one.name} {plural(one.window_days, 'day')}" for one in in_force.values())
+    yield bool(in_force), f"tiers: {said}" if said else "tiers: there are none: `cadence tiers set 1 --window 7`"
+    names = partner_names(session, programme.workspace_id, now)
+    yield bool(names), f"partners: {len(names)}" if names else "partners: none: `cadence partners import partners.csv`"
+    posts = uncertain_posts(session, programme.workspace_id)
+    for post in posts:
+        yield False, f"message {post.kind} {post.period}: {post.error or post.status}; a lead decides in Slack"
+
+
+def _secrets(desk: Desk, boxes: list[MailboxFacts]) -> Iterator[Finding]:
+    sealed = [box for box in boxes if box.credential]
+    try:
+        for box in sealed:
+            desk.vault.open(box.address, box.credential or "")
+    except VaultError as error:
+        yield False, f"secrets: {error}"
+    else:
+        yield (
+            True if sealed else None,
+            f"secrets: {len(sealed)} stored, all can be opened" if sealed else "secrets: none",
+        )
+
+
+def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
+    settings = desk.settings
+    if settings.slack_bot_token is None:
+        yield False, "Slack: SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your app's page"
+        return
+    client = WebClient(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, timeout=SLACK_SECONDS)
+    try:
+        answer = client.auth_test()
+    except SlackApiError as error:
+        yield (
+            False,
+            f"Slack: refuses SLACK_BOT_TOKEN ({error.response.get('error')}): copy it anew from your app's page",
+        )
+        return
+    except Exception as error:  # the stock client raises what its transport raises
+        yield False, f"Slack: {settings.slack_api_url} cannot be reached ({type(error).__name__}): check SLACK_API_URL"
+        return
+    yield True, f"Slack: {answer.get('user')} in {answer.get('team')}"
+    if settings.slack_app_token is None and settings.slack_signing_secret is None:
+        yield False, "Slack: set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): nothing can be received"
+    yield from _scopes(answer)
+    if programme is not None and programme.channel is None:
+        yield False, "channel: set CADENCE_CHANNEL to the id (C…) of the channel for the weekly read"
+    elif programme is not None and programme.channel is not None:
+        yield _channel(client, programme.channel)
+
+
+def _scopes(answer: SlackResponse) -> Iterator[Finding]:
+    headers = {key.lower(): value for key, value in (answer.headers or {}).items()}
+    granted = {one.strip() for one in str(headers.get("x-oauth-scopes", "")).split(",")} - {""}
+    if not granted:
+        yield None, "scopes: Slack did not say which were granted"
+        return
+    missing = [one for one in NEEDED if one not in granted]
+    if missing:
+        yield False, f"scopes: {', '.join(missing)} missing: install the app again from manifest.yml"
+    else:
+        yield True, f"scopes: {', '.join(NEEDED)}"
+    for scope, without in USEFUL.items():
+        if scope not in granted:
+            yield None, f"scopes: without {scope} {without}"
+
+
+def _channel(client: WebClient, channel: str) -> Finding:
+    """Looking at a channel needs a scope that the bot does without; then only the first post can tell."""
+    try:
+        about = client.conversations_info(channel=channel)["channel"]
+    except SlackApiError as error:
+        reason = error.response.get("error")
+        if reason == "channel_not_found":
+            return False, f"channel: Slack knows no {channel} that the bot may see: check the id and `/invite @Cadence`"
+        return None, f"channel: {channel} is set; the bot may not look at it ({reason}), so `/invite @Cadence` there"
+    except Exception as error:
+        return False, f"channel: {channel} could not be looked at ({type(error).__name__})"
+    if about.get("is_archived"):
+        return False, f"channel: {channel} is archived: choose another in CADENCE_CHANNEL"
+    if about.get("is_ext_shared"):
+        return False, f"channel: {channel} is shared with another company: nothing is posted there, choose another"
+    if about.get("is_member") is False:
+        return False, f"channel: the bot is not in {channel}: `/invite @Cadence` there"
+    return True, f"channel: the bot is in {channel}"

@@ -1,0 +1,168 @@
+"""`cadence mailbox`: connect, list, check and remove mailboxes. A secret is checked, stored, never shown."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, pass_desk
+from bot.cli.show import as_csv, as_json, as_table, say
+from bot.wording import on_day, plain
+from jobs.mailbox.base import Mailbox, ProviderError
+from jobs.mailbox.providers import PROVIDERS, build_mailbox
+from jobs.roster.rows import email_address
+from models.actions import mailboxes as actions
+from models.actions.write import COMMAND_LINE
+from models.addresses import normal_address
+from models.clock import local_day
+from models.queries.mail import MailboxFacts, mailboxes
+from models.settings import SettingsError
+from models.vault import VaultError
+
+COLUMNS = ("address", "provider", "owner_email", "status", "last_ok_at", "seen", "pending", "dead", "error")
+
+
+@click.group()
+def mailbox() -> None:
+    """The mailboxes that are read: headers only."""
+
+
+@mailbox.command()
+@click.option("--provider", type=click.Choice(sorted(PROVIDERS)), required=True)
+@click.option("--address", required=True, help="The mailbox's own e-mail address.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Google's authorized_user JSON of this person.")
+@click.option("--check", "call", is_flag=True, help="Also call the provider once, before anything is stored.")
+@pass_desk
+def add(desk: Desk, provider: str, address: str, token_file: Path | None, call: bool) -> None:
+    """Connect a mailbox; without --token-file the service account acts for it."""
+    address = _address(address)
+    secret = _read(token_file) if token_file else None
+    sealed = desk.vault.seal(address, secret) if secret is not None else None
+    built = PROVIDERS[provider](address, secret, desk.settings)
+    if call:
+        refuse_other(built, address)
+    now, programme = desk.clock.now(), desk.programme
+    with desk.sessions.begin() as session:
+        try:
+            actions.put_mailbox(session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed)
+        except actions.MailboxExists as error:
+            raise Failure(str(error)) from error
+        facts = next(box for box in mailboxes(session, programme.workspace_id) if box.address == address)
+    owner = (
+        f"it belongs to {facts.owner_email}" if facts.owner_email else "no person on the roster has this address yet"
+    )
+    say(f"{address} is connected ({provider}); {owner}")
+
+
+@mailbox.command("list")
+@json_option
+@csv_option
+@pass_desk
+def show(desk: Desk, form: str | None) -> None:
+    """Every mailbox with its health and its counts."""
+    with desk.reading() as session:
+        boxes = mailboxes(session, desk.programme.workspace_id)
+    records = [{column: getattr(box, column) for column in COLUMNS} for box in boxes]
+    if form == "json":
+        as_json(records)
+    elif form == "csv":
+        as_csv(COLUMNS, records)
+    elif not boxes:
+        say("No mailbox is connected: `cadence mailbox add` connects one.")
+    else:
+        as_table(
+            desk,
+            ["Mailbox", "Provider", "Status", "Last read", "Seen", "Queued", "Lost", "Error"],
+            _rows(desk, boxes),
+            right=[4, 5, 6],
+        )
+
+
+@mailbox.command()
+@click.argument("address", required=False)
+@pass_desk
+def check(desk: Desk, address: str | None) -> None:
+    """Call each mailbox's provider once and say whether it answers."""
+    with desk.reading() as session:
+        boxes = mailboxes(session, desk.programme.workspace_id)
+    chosen = [known_mailbox(boxes, address)] if address else boxes
+    if not chosen:
+        raise Failure("no mailbox is connected: `cadence mailbox add` connects one")
+    failed = 0
+    for box in chosen:
+        good, said = answer_of(desk, box)
+        failed += good is False
+        say(f"{MARKS[good]} {box.address}: {plain(said)}")
+    if failed:
+        raise Failure(f"{failed} of {len(chosen)} mailboxes cannot be read")
+
+
+@mailbox.command()
+@click.argument("address")
+@click.option("--purge", is_flag=True, help="Also forget which messages were seen there.")
+@pass_desk
+def remove(desk: Desk, address: str, purge: bool) -> None:
+    """Disconnect a mailbox and erase its secret; touches stay, they are the partner's history."""
+    programme = desk.programme
+    with desk.sessions.begin() as session:
+        box = known_mailbox(mailboxes(session, programme.workspace_id), address)
+        actions.remove_mailbox(session, programme.workspace_id, COMMAND_LINE, box.id, desk.clock.now(), purge)
+    say(f"{box.address} is disconnected" + (" and what was seen there is forgotten" if purge else ""))
+
+
+def known_mailbox(boxes: Sequence[MailboxFacts], address: str) -> MailboxFacts:
+    wanted = normal_address(address) or address
+    found = next((box for box in boxes if box.address == wanted), None)
+    if found is None:
+        known = ", ".join(box.address for box in boxes) or "none"
+        raise Failure(f"{plain(wanted)} is not a connected mailbox; connected: {known}")
+    return found
+
+
+def answer_of(desk: Desk, box: MailboxFacts) -> tuple[bool | None, str]:
+    """Whether the mailbox can be read, and in words why not; None for one that was only imported."""
+    if box.provider not in PROVIDERS:
+        return None, "filled from a file, nothing to call"
+    try:
+        refuse_other(build_mailbox(box, desk.settings, desk.vault), box.address)
+    except (ProviderError, VaultError, SettingsError, Failure) as error:
+        return False, str(error)
+    return True, "answers"
+
+
+def refuse_other(built: Mailbox, address: str) -> None:
+    """One call: the provider must know the mailbox by this address, or mail of somebody else would be read."""
+    answered = built.check()
+    if (normal_address(answered) or answered) != address:
+        raise Failure(f"the token opens {answered} and not {address}: give the token of this mailbox")
+
+
+def _address(text: str) -> str:
+    try:
+        return email_address(text.strip())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--address") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path} is not a JSON file in UTF-8: give Google's authorized_user file") from error
+
+
+def _rows(desk: Desk, boxes: Sequence[MailboxFacts]) -> list[list[str]]:
+    zone, today = desk.programme.zone, local_day(desk.clock.now(), desk.programme.zone)
+    return [
+        [
+            box.address,
+            box.provider,
+            box.status,
+            f"{on_day(local_day(box.last_ok_at, zone), today)} {box.last_ok_at.astimezone(zone):%H:%M}"
+            if box.last_ok_at
+            else "never",
+            *(str(box.seen), str(box.pending), str(box.dead)),
+            box.error or "",
+        ]
+        for box in boxes
+    ]

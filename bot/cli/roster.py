@@ -1,0 +1,93 @@
+"""`cadence people` and `cadence partners`: the roster from and to files."""
+
+import io
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import click
+from sqlalchemy.orm import Session
+
+from bot.cli.common import Desk, note, pass_desk
+from bot.cli.show import as_json, say
+from bot.wording import name, plain, plural
+from jobs.roster.csv import Imported, export_partners, import_partners, import_people
+from models.queries.programme import Programme
+
+file_argument = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+SHOWN = 40
+Import = Callable[[Session, Programme, bytes, datetime], Imported]
+
+
+@click.group()
+def people() -> None:
+    """Our own people: leads, managers and viewers."""
+
+
+@people.command("import")
+@file_argument
+@dry_run_option
+@pass_desk
+def import_people_file(desk: Desk, file: Path, dry_run: bool) -> None:
+    """Import people from FILE with the columns email, name, role, slack_user_id, aliases, timezone."""
+    _import(desk, file, dry_run, import_people, "person", "people")
+
+
+@click.group()
+def partners() -> None:
+    """The partners: who they are, whose they are and what their tier is."""
+
+
+@partners.command("import")
+@file_argument
+@dry_run_option
+@pass_desk
+def import_partners_file(desk: Desk, file: Path, dry_run: bool) -> None:
+    """Import partners from FILE; empty cells of status, since, next_step and external_id leave what is there."""
+    _import(desk, file, dry_run, import_partners, "partner", "partners")
+
+
+@partners.command("export")
+@click.option("--json", "as_list", is_flag=True, help="As JSON.")
+@click.option("--csv", is_flag=True, help="As CSV; this is what happens anyway.")
+@pass_desk
+def export(desk: Desk, as_list: bool, csv: bool) -> None:
+    """Write the file that `partners import` reads to standard output."""
+    from dataclasses import asdict
+
+    from models.queries.roster import partner_lines
+
+    with desk.reading() as session:
+        if as_list and not csv:
+            lines = partner_lines(session, desk.programme.workspace_id)
+            as_json([{**asdict(line), "status": str(line.status)} for line in lines.values()])
+            return
+        out = io.StringIO()
+        export_partners(session, desk.programme, out)
+    click.echo(out.getvalue(), nl=False)
+
+
+def _import(desk: Desk, file: Path, dry_run: bool, read: Import, one: str, many: str) -> None:
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    programme = desk.programme
+    session = desk.sessions()
+    with session, session.begin() as transaction:
+        done = read(session, programme, data, desk.clock.now())
+        if dry_run:
+            transaction.rollback()
+    would = "would be " if dry_run else ""
+    if not done.added and not done.changed and not done.unchanged:
+        say(f"The file names no {many} below its header: nothing {'would be' if dry_run else 'was'} changed.")
+        return
+    for title, lines in (("added", [name(added) for added in done.added]), ("changed", done.changed)):
+        for line in lines if dry_run else lines[:SHOWN]:
+            say(f"{would}{title}: {plain(line)}")
+        if not dry_run and len(lines) > SHOWN:
+            say(f"… and {len(lines) - SHOWN} more {title}")
+    for warning in done.warnings:
+        note(f"note: {plain(warning)}")
+    counts = f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged"
+    total = plural(len(done.added) + len(done.changed) + done.unchanged, one, many)
+    say(f"{total}: {counts}" + ("; nothing was written (dry run)" if dry_run else ""))
