@@ -177,6 +177,13 @@ def test_original_headers_of_strangers_are_not_believed() -> None:
     assert partners(mail(From=MAILBOX, To="priya@lantern.example", X_Original_From="al@acme.example")) == []
 
 
+def test_nobody_has_a_house_at_a_public_provider() -> None:
+    """A stranger's group there shares the host of a mailbox there, and nothing else."""
+    forged = {"X_Original_From": "al@acme.example", "List_Id": "<g.googlegroups.com>"}
+    message = mail(From="'Al' via G <g@gmail.com>", To="someone@gmail.com", **forged)
+    assert decided(message, mailbox="someone@gmail.com").touches == ()
+
+
 def test_a_colleagues_post_to_a_group_stays_the_colleagues() -> None:
     message = mail(
         From="priya@lantern.example",

@@ -123,6 +123,11 @@ def test_bytes_that_are_no_utf8_are_read_as_latin_1(tmp_path: Path) -> None:
             FROM,
             datetime(2026, 11, 3, 8, tzinfo=UTC),
         ),
+        (
+            b"Received: by b; Tue, 3 Nov 2026 08:00:00 +0000\nDate: Mon, 02 Nov 2026 10:00:00 +0000\n",
+            FROM,
+            datetime(2026, 11, 2, 10, tzinfo=UTC),
+        ),
         (b"To: a@b.example\n", FROM, datetime(2026, 1, 1, tzinfo=UTC)),
         (
             b"To: a@b.example\n",
