@@ -104,10 +104,14 @@ class PostgresDatabases:
         self._template = f"cadence_template_{secrets.token_hex(6)}"
         self._run(f"CREATE DATABASE {self._template} ENCODING 'UTF8' TEMPLATE template0")
         migrate(self._address(self._template))
+        # Five times as fast for a small template; before PostgreSQL 15 the only way, and without a name.
+        with self._admin.connect() as connection:
+            version = connection.dialect.server_version_info or (0,)
+        self._strategy = "STRATEGY FILE_COPY" if version >= (15,) else ""
 
     def fresh(self) -> str:
         name = f"cadence_test_{secrets.token_hex(6)}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        self._run(f"CREATE DATABASE {name} TEMPLATE {self._template} {self._strategy}")
         return self._address(name)
 
     def drop(self, url: str) -> None:
