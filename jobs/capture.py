@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
-from models.actions import mail, mailboxes, recovery
+from models.actions import mail, mailboxes, recovery, touches
 from models.clock import Clock
 from models.matching import Decision, decide, references_of
 from models.queries import mail as mail_queries
@@ -63,8 +63,8 @@ class Capture:
             report.outcome, report.detail = Outcome.PAUSED, f"paused until {facts.paused_until:%H:%M} UTC"
             return report
         try:
-            self._walk(programme, facts, mailbox, report)
-            self._retry(programme, facts, mailbox, report)
+            version = self._walk(programme, facts, mailbox, report)
+            self._retry(programme, facts, mailbox, report, version)
         except mail.StaleCursor as stale:
             log.info("capture.overtaken", mailbox=facts.id, detail=str(stale))
         except Paused as pause:
@@ -87,7 +87,17 @@ class Capture:
             named = {one for message in page.messages for one in references_of(message)}
             known = mail_queries.known_message_ids(session, programme.workspace_id, named)
         now = self.clock.now()
-        return [decide(message, roster, mailbox=address, captured_at=now, known_ids=known) for message in page.messages]
+
+        def decided(known_ids: frozenset[str]) -> list[Decision]:
+            return [
+                decide(message, roster, mailbox=address, captured_at=now, known_ids=known_ids)
+                for message in page.messages
+            ]
+
+        first = decided(known)
+        # A mail and the answer to it can lie on one page.
+        ours = {one.message_id for one in first for touch in one.touches if touch.direction == "outbound"}
+        return decided(known | ours) if ours & named - known else first
 
     def store(
         self,
@@ -107,7 +117,7 @@ class Capture:
         mail.record_seen(session, mailbox_id, verdicts, now)
         mail.settle_pending(session, mailbox_id, [key for key, _, _ in verdicts])
         mail.record_failed(session, mailbox_id, page.failed, now)
-        captured = mail.record_touches(session, programme.workspace_id, mailbox_id, pairs, now)
+        captured = touches.record_touches(session, programme.workspace_id, mailbox_id, pairs, now)
         if captured.partner_ids:
             recovery.reopen_if_voided(session, programme, now)
             recovery.settle_episodes(session, programme, now, captured.partner_ids)
@@ -116,7 +126,8 @@ class Capture:
         for _, verdict, reason in verdicts:
             report.count(reason or ("touch" if verdict == "human" else verdict))
 
-    def _walk(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report) -> None:
+    def _walk(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report) -> int:
+        """Stores what is new; answers the cursor's version after it."""
         version, started_at = facts.cursor_version, self.clock.now()
         pages = mailbox.pages(
             facts.cursor,
@@ -133,8 +144,9 @@ class Capture:
                     observed_from = page.observed_from or facts.last_ok_at or started_at
                     mailboxes.mark_clean(session, facts.id, observed_from, started_at)
             self.watch(report)
+        return version
 
-    def _retry(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report) -> None:
+    def _retry(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report, version: int) -> None:
         now = self.clock.now()
         with self.reading() as session:
             due = mail_queries.due_fetches(session, facts.id, now)
@@ -143,6 +155,7 @@ class Capture:
         page = mailbox.fetch(due)
         decided = self.decide(programme, facts.address, page)
         with self.sessions.begin() as session:
+            mail.hold_cursor(session, facts.id, version)
             dead = mail.retry_failed(session, facts.id, page.failed, now)
             self.store(session, programme, facts.id, page, decided, report)
         if dead:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.actions import mail, recovery
+from models.actions import recovery, touches
 from models.actions.recovery import Taken
 from models.actions.roster import pause_partner, put_partner, set_tier
 from models.cadence import State, Status, Tier
@@ -188,7 +188,7 @@ def test_voiding_the_recovering_touch_reopens_the_episode(database: Database, ca
         touch_id = put_touch(session, cast, ACME, later)
         recovery.settle_episodes(session, cast.programme, later)
     with database.sessions.begin() as session:
-        mail.void_touch(session, cast.workspace_id, session.get_one(Touch, touch_id), "test", "bounced", later)
+        touches.void_touch(session, cast.workspace_id, session.get_one(Touch, touch_id), "test", "bounced", later)
         assert recovery.reopen_if_voided(session, cast.programme, later) == 1
         assert standing(session, cast, later).state is State.OVERDUE
     assert episodes(database) == [(None, True)]

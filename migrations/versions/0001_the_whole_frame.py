@@ -48,6 +48,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_entry_subject", ["workspace_id", "subject"], unique=False)
 
     op.create_table(
+        "bounce",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("recipient_hmac", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_bounce_workspace_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bounce")),
+        sa.UniqueConstraint(
+            "workspace_id", "recipient_hmac", "at", name=op.f("uq_bounce_workspace_id_recipient_hmac_at")
+        ),
+    )
+    op.create_table(
         "job_run",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
@@ -611,6 +623,7 @@ def downgrade() -> None:
 
     op.drop_table("outbox_post")
     op.drop_table("job_run")
+    op.drop_table("bounce")
     with op.batch_alter_table("audit_entry", schema=None) as batch_op:
         batch_op.drop_index("ix_audit_entry_subject")
 

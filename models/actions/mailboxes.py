@@ -103,7 +103,11 @@ def own_mailboxes(session: Session, workspace_id: int) -> None:
 
 def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: datetime) -> None:
     """The mailbox is known from `observed_from` until now. A poll that follows on the last one makes it longer."""
-    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(last_ok_at=now, status="active", error=None))
+    session.execute(
+        update(Mailbox)
+        .where(Mailbox.id == mailbox_id)
+        .values(last_ok_at=now, status="active", error=None, paused_until=None)
+    )
     current = session.scalars(
         select(Observation)
         .where(Observation.mailbox_id == mailbox_id, Observation.source == "poll")
@@ -127,7 +131,11 @@ def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: 
 
 def pause_mailbox(session: Session, mailbox_id: int, until: datetime, reason: str) -> None:
     """The provider asked for patience: nobody calls it before then. The cursor stays."""
-    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(paused_until=until, error=reason))
+    session.execute(
+        update(Mailbox)
+        .where(Mailbox.id == mailbox_id, Mailbox.status != "removed")
+        .values(paused_until=until, error=reason)
+    )
 
 
 def mark_trouble(
@@ -139,7 +147,9 @@ def mark_trouble(
     now: datetime,
 ) -> bool:
     """The mailbox needs attention (`needs_auth`, `error`); answers whether that is news. The cursor stays."""
-    row = session.get_one(Mailbox, mailbox_id)
+    row = session.get_one(Mailbox, mailbox_id, with_for_update=True)
+    if row.status == "removed":  # while we were asking the provider
+        return False
     news, before = row.status != status, {"status": row.status}
     row.status, row.error = status, reason
     if news:

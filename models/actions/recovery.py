@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.outbox import want_redraw
@@ -91,15 +91,18 @@ def settle_episodes(
 
 
 def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> int:
-    """Reopens the episodes whose recovering touch was voided afterwards, unless a newer one is open already."""
+    """Reopens the episodes whose recovering touch was taken back afterwards, unless a newer one is open already.
+
+    It was voided, or turned out to be one of a mail merge.
+    """
     rows = session.execute(
-        select(Episode, Touch.void_reason)
+        select(Episode, func.coalesce(Touch.void_reason, Touch.rule).label("reason"))
         .join(Touch, Touch.id == Episode.touch_id)
         .where(
             Episode.workspace_id == programme.workspace_id,
             Episode.outcome == "recovered",
         )
-        .where(Touch.voided_at.is_not(None))
+        .where(or_(Touch.voided_at.is_not(None), Touch.verdict != "human"))
     )
     reopened = 0
     for episode, reason in rows.all():

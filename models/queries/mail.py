@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.matching import Roster
@@ -105,7 +105,10 @@ def unseen(session: Session, mailbox_id: int, provider_ids: Sequence[str]) -> se
 
 
 def known_message_ids(session: Session, workspace_id: int, message_ids: Collection[str]) -> frozenset[str]:
-    """Those of the Message-IDs that belong to stored touches."""
+    """Those of the Message-IDs that belong to our own mails or to mails that people wrote to us.
+
+    A newsletter that refers to the one before it answers nobody.
+    """
     wanted = sorted(message_ids)
     known: set[str] = set()
     for start in range(0, len(wanted), CHUNK):
@@ -114,6 +117,7 @@ def known_message_ids(session: Session, workspace_id: int, message_ids: Collecti
                 select(Touch.message_id).where(
                     Touch.workspace_id == workspace_id,
                     Touch.message_id.in_(wanted[start : start + CHUNK]),
+                    or_(Touch.direction == "outbound", Touch.verdict == "human"),
                 )
             )
         )

@@ -3,6 +3,7 @@
 from models.db import Base
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery
 from models.tables.mail import (
+    Bounce,
     Mailbox,
     MailImport,
     Observation,
@@ -28,6 +29,7 @@ from models.tables.roster import (
 __all__ = [
     "AuditEntry",
     "Base",
+    "Bounce",
     "Claim",
     "Episode",
     "JobRun",

@@ -119,3 +119,14 @@ class Sighting(Base):
     touch_id: Mapped[int] = mapped_column(ForeignKey("touch.id", ondelete="CASCADE"), primary_key=True)
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True, index=True)
     provider_id: Mapped[str]
+
+
+class Bounce(Base):
+    """To whom a mail did not arrive, as a keyed hash: the mail itself may be read later than its bounce."""
+
+    __tablename__ = "bounce"
+    __table_args__ = (UniqueConstraint("workspace_id", "recipient_hmac", "at"),)
+    id: Mapped[Id]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
+    recipient_hmac: Mapped[str]
+    at: Mapped[At]

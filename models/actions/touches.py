@@ -1,0 +1,285 @@
+"""Writes of touches and of what several mails say together: copies, mail merges, bounces.
+
+Pages come in any order, newest first in a walk back, so nothing here may depend on which mail was stored first.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from models.actions.write import CAPTURE, audit, insert_ignoring
+from models.matching import BROADCAST_PARTNERS, Decision
+from models.tables import Bounce, Sighting, Touch, Workspace
+from models.verdict import Verdict
+
+SAME_MAIL = timedelta(seconds=120)
+BROADCAST_SPAN = timedelta(hours=1)
+BOUNCE_SPAN = timedelta(hours=24)
+LIST_COPY = "own list-unsubscribe"  # the verdict's rule for our own mail as a list handed it on
+ROWS = 500  # of one statement: databases limit the number of its parameters
+
+Key = tuple[int, str]  # partner, dedupe key: what makes a touch
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What one page changed."""
+
+    touches: int = 0
+    partner_ids: frozenset[int] = frozenset()
+
+
+def record_touches(
+    session: Session,
+    workspace_id: int,
+    mailbox_id: int,
+    decisions: Sequence[tuple[str, Decision]],
+    now: datetime,
+) -> Captured:
+    """Stores the touches of (provider id, decision) pairs; what is there already gets one more sighting."""
+    # One page of a programme at a time: two mailboxes may hold copies of one mail, or parts of one mail merge.
+    digest_key = session.scalars(
+        select(Workspace.digest_key).where(Workspace.id == workspace_id).with_for_update(key_share=True)
+    ).one()
+    rows = [row for _, decision in decisions for row in _rows(workspace_id, digest_key, decision, now)]
+    provider_ids = {decision.dedupe_key: provider_id for provider_id, decision in decisions}
+    twins = _twins(session, rows)
+    fresh = sorted((row for row in rows if _key(row) not in twins), key=_key)
+    added = [
+        touch_id
+        for some in _chunks(fresh)
+        for touch_id in session.scalars(insert_ignoring(session, Touch, some).returning(Touch.id))
+    ]
+    _sight(session, mailbox_id, rows, twins, provider_ids)
+    _believe_best_copy(session, rows, twins)
+    broadcast = _mark_broadcasts(session, workspace_id, rows)
+    bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
+    partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
+    return Captured(touches=len(added), partner_ids=partner_ids)
+
+
+def void_touch(session: Session, workspace_id: int, touch: Touch, actor: str, reason: str, now: datetime) -> None:
+    """Takes a touch out of every clock; the evidence stays."""
+    if touch.voided_at is None:
+        touch.voided_at, touch.void_reason = now, reason
+        after = {"voided": True, "reason": reason}
+        audit(
+            session, workspace_id, actor, "void touch", f"touch:{touch.id}", now, before={"voided": False}, after=after
+        )
+
+
+def digest(key: bytes, *parts: str) -> str:
+    """A keyed hash: equal things can be found again, nothing can be read back."""
+    return hmac.new(key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return row["partner_id"], row["dedupe_key"]
+
+
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
+
+
+def _rows(workspace_id: int, key: bytes, decision: Decision, now: datetime) -> list[dict[str, Any]]:
+    if not decision.touches:
+        return []
+    subject = digest(key, "subject", decision.subject_key)
+    content = digest(key, "content", decision.sender, decision.subject_key, *sorted(decision.recipients))
+    return [
+        {
+            "workspace_id": workspace_id,
+            "partner_id": draft.partner_id,
+            "dedupe_key": decision.dedupe_key,
+            "message_id": decision.message_id,
+            "at": decision.at,
+            "captured_at": now,
+            "clamped": decision.clamped,
+            "direction": str(draft.direction),
+            "verdict": str(decision.verdict),
+            "rule": decision.rule,
+            "by_address": draft.by,
+            "person_id": draft.person_id,
+            "matched": draft.matched,
+            "matched_by": str(draft.matched_by),
+            "field": str(draft.field),
+            "subject_hmac": subject,
+            "content_hmac": content,
+        }
+        for draft in decision.touches
+    ]
+
+
+def _twins(session: Session, rows: Sequence[dict[str, Any]]) -> dict[Key, Key]:
+    """Rows that are a stored or an earlier row's mail under another Message-ID: key → key of the one that stands."""
+    stored = session.execute(
+        select(Touch.partner_id, Touch.dedupe_key, Touch.content_hmac, Touch.at).where(
+            Touch.partner_id.in_({row["partner_id"] for row in rows}),
+            Touch.content_hmac.in_({row["content_hmac"] for row in rows}),
+        )
+    )
+    known: dict[tuple[int, str], list[tuple[str, datetime]]] = {}
+    for partner_id, dedupe_key, content, at in stored:
+        known.setdefault((partner_id, content), []).append((dedupe_key, at))
+    twins: dict[Key, Key] = {}
+    for row in rows:
+        same = known.setdefault((row["partner_id"], row["content_hmac"]), [])
+        if any(other == row["dedupe_key"] for other, _ in same):
+            continue
+        near = [other for other, at in same if abs(at - row["at"]) <= SAME_MAIL]
+        if near:
+            twins[_key(row)] = (row["partner_id"], near[0])
+        else:
+            same.append((row["dedupe_key"], row["at"]))
+    return twins
+
+
+def _sight(
+    session: Session,
+    mailbox_id: int,
+    rows: Sequence[dict[str, Any]],
+    twins: Mapping[Key, Key],
+    provider_ids: Mapping[str, str],
+) -> None:
+    targets = {_key(row): twins.get(_key(row), _key(row)) for row in rows}
+    found = session.execute(
+        select(Touch.id, Touch.partner_id, Touch.dedupe_key).where(
+            Touch.partner_id.in_({partner_id for partner_id, _ in targets.values()}),
+            Touch.dedupe_key.in_({dedupe_key for _, dedupe_key in targets.values()}),
+        )
+    )
+    ids = {(row.partner_id, row.dedupe_key): row.id for row in found}
+    sightings = {ids[target]: provider_ids[key[1]] for key, target in sorted(targets.items()) if target in ids}
+    values = [
+        {"touch_id": touch_id, "mailbox_id": mailbox_id, "provider_id": provider_id}
+        for touch_id, provider_id in sorted(sightings.items())
+    ]
+    for some in _chunks(values):
+        session.execute(insert_ignoring(session, Sighting, some))
+
+
+def _believe_best_copy(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
+    """A list or a forwarder marks the copy that it hands on; a copy that came straight says who wrote the mail."""
+    human: dict[str, set[Key]] = {}
+    for row in rows:
+        if row["verdict"] == Verdict.HUMAN:
+            human.setdefault(row["rule"], set()).add(twins.get(_key(row), _key(row)))
+    for rule, keys in human.items():
+        session.execute(
+            update(Touch)
+            .where(
+                tuple_(Touch.partner_id, Touch.dedupe_key).in_(sorted(keys)),
+                or_(Touch.verdict.in_((Verdict.BULK, Verdict.SUSPECT)), Touch.rule == LIST_COPY),
+            )
+            .values(verdict=Verdict.HUMAN, rule=rule)
+        )
+
+
+def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[str, Any]]) -> frozenset[int]:
+    """A mail merge shows only across messages: one sender and subject to ten partners within an hour."""
+    changed: set[int] = set()
+    merges = {(row["by_address"], row["subject_hmac"], row["at"]) for row in rows if row["direction"] == "outbound"}
+    for by_address, subject, at in sorted(merges):
+        near = session.execute(
+            select(Touch.id, Touch.partner_id, Touch.at)
+            .where(
+                Touch.workspace_id == workspace_id,
+                Touch.by_address == by_address,
+                Touch.subject_hmac == subject,
+                Touch.direction == "outbound",
+                Touch.at.between(at - BROADCAST_SPAN, at + BROADCAST_SPAN),
+            )
+            .order_by(Touch.at)
+        ).all()
+        for first in near:
+            hour = [one for one in near if first.at <= one.at <= first.at + BROADCAST_SPAN]
+            reached = len({one.partner_id for one in hour})
+            if reached >= BROADCAST_PARTNERS:
+                marked = session.scalars(
+                    update(Touch)
+                    .where(Touch.id.in_([one.id for one in hour]), Touch.verdict == Verdict.HUMAN)
+                    .values(
+                        verdict=Verdict.BROADCAST,
+                        rule=f"mail merge: one subject to {reached} partners within an hour",
+                    )
+                    .returning(Touch.partner_id)
+                )
+                changed.update(marked)
+    return frozenset(changed)
+
+
+def _void_bounced(
+    session: Session,
+    workspace_id: int,
+    digest_key: bytes,
+    decisions: Iterable[Decision],
+    rows: Iterable[dict[str, Any]],
+    now: datetime,
+) -> frozenset[int]:
+    """A bounce that names its recipient takes back the newest mail of the day before to that address.
+
+    The mail may be read after its bounce, so bounces are remembered, as keyed hashes since most concern no partner.
+    """
+    failed = {
+        (address, decision.at)
+        for decision in decisions
+        if decision.verdict is Verdict.BOUNCE
+        for address in decision.failed_recipients
+    }
+    written = {row["matched"] for row in rows if row["direction"] == "outbound"}
+    names = {digest(digest_key, "recipient", address): address for address in written | {one for one, _ in failed}}
+    values = [
+        {"workspace_id": workspace_id, "recipient_hmac": digest(digest_key, "recipient", address), "at": at}
+        for address, at in sorted(failed)
+    ]
+    for some in _chunks(values):
+        session.execute(insert_ignoring(session, Bounce, some))
+    if not names:
+        return frozenset()
+    known = session.execute(
+        select(Bounce.recipient_hmac, Bounce.at).where(
+            Bounce.workspace_id == workspace_id, Bounce.recipient_hmac.in_(names)
+        )
+    )
+    bounces: dict[str, list[datetime]] = {}
+    for recipient, at in known:
+        bounces.setdefault(names[recipient], []).append(at)
+    changed: set[int] = set()
+    for address, times in sorted(bounces.items()):
+        changed |= _settle_bounces(session, workspace_id, address, times, now)
+    return frozenset(changed)
+
+
+def _settle_bounces(
+    session: Session, workspace_id: int, address: str, times: Sequence[datetime], now: datetime
+) -> set[int]:
+    """Voids what each bounce takes back, and gives back what a newer mail shows to have arrived after all."""
+    touches = session.scalars(
+        select(Touch)
+        .where(
+            Touch.workspace_id == workspace_id,
+            Touch.matched == address,
+            Touch.direction == "outbound",
+            or_(*(and_(Touch.at >= at - BOUNCE_SPAN, Touch.at <= at) for at in times)),
+        )
+        .order_by(Touch.at.desc(), Touch.dedupe_key)
+    ).all()
+    lost = {next((touch.id for touch in touches if at - BOUNCE_SPAN <= touch.at <= at), 0) for at in times}
+    reason = f"bounced for {address}"
+    changed = set()
+    for touch in touches:
+        if touch.id in lost and touch.voided_at is None:
+            void_touch(session, workspace_id, touch, CAPTURE, reason, now)
+        elif touch.id not in lost and touch.void_reason == reason:
+            touch.voided_at = touch.void_reason = None
+        else:
+            continue
+        changed.add(touch.partner_id)
+    session.flush()
+    return changed
