@@ -1,0 +1,162 @@
+"""`/cadence`: what people type, kindly taken, and answered to them alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.listeners.commands import literal, split
+from tests.cast import ACME, DANA, MONDAY, PRIYA, VERA, put_touch
+from tests.databases import Database
+from tests.sandbox.slack.workspace import Message
+from tests.slack_lint import elements, lint_message, said
+from tests.surface import FOREIGNER, STRANGER, Surface, surface
+
+
+@pytest.fixture
+def at(database: Database) -> Iterator[Surface]:
+    with surface(database) as one:
+        yield one
+
+
+def shown(message: Message) -> str:
+    lint_message({"text": message.text, "blocks": message.blocks})
+    return said(message.blocks)
+
+
+@pytest.mark.parametrize("text", ["", "help", "?", "HELP", '"help"'])
+def test_help_lists_every_command(at: Surface, text: str) -> None:
+    words = shown(at.ask(DANA, text))
+    for command in ("overdue", "partner Acme", "why Acme", "mine"):
+        assert f"`/cadence {command}`" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "others"),
+    [
+        ("overdue", ("Acme", "Initech", "Hooli"), ("Globex", "Tyrell")),
+        ("overdue mine", ("Acme", "Soylent"), ("Initech",)),
+        ("overdue tier 1", ("Acme", "Initech"), ("Hooli",)),
+        ("overdue 2", ("Hooli",), ("Acme",)),
+        ("overdue Tier 3", ("Soylent", "Stark Industries"), ("Acme",)),
+        ("overdue @Tomás Silva", ("Initech",), ("Acme", "Hooli")),
+        ("overdue priya", ("Hooli",), ("Acme",)),
+        ("mine", ("Acme", "Soylent"), ("Initech",)),
+        ("list", ("Acme",), ()),
+    ],
+)
+def test_overdue_names_whom_it_was_asked_for(
+    at: Surface, text: str, names: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    message = at.ask(DANA, text)
+    words = shown(message)
+    assert all(name in words and name in message.text for name in names)
+    assert not any(name in words for name in others)
+
+
+def test_a_viewer_sees_the_list_without_buttons(at: Surface) -> None:
+    message = at.ask(VERA, "overdue")
+    assert "Acme" in shown(message)
+    assert not [one for one in elements(message.blocks) if one["action_id"].startswith("claim")]
+
+
+def test_a_claim_can_be_taken_from_the_answer(at: Surface) -> None:
+    message = at.ask(PRIYA, "overdue tier 1")
+    assert "is yours" in at.press_and_hear(PRIYA, message, f"claim:{at.cast.partner(ACME)}").text
+
+
+@pytest.mark.parametrize("text", ["overdue tier 9", "overdue nobody", "overdue tier one hundred"])
+def test_a_filter_that_means_nothing_is_answered_by_an_example(at: Surface, text: str) -> None:
+    assert "Did you mean `/cadence overdue`" in shown(at.ask(DANA, text))
+
+
+def test_nobody_of_the_roster_is_no_owner(at: Surface) -> None:
+    assert "not on the roster" in shown(at.ask(DANA, "overdue @Sam Stranger"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Müller & Söhne", "mueller soehne", "muller & sohne", "“Müller & Söhne”", "'Müller & Söhne'", "Mueler Söhne"],
+)
+def test_a_partner_is_found_however_its_name_is_typed(at: Surface, name: str) -> None:
+    message = at.ask(DANA, f"partner {name}")
+    assert "Müller &amp; Söhne" in shown(message)
+    assert "mueller-soehne.example" in said(message.blocks)
+
+
+def test_a_guessed_name_is_said_to_be_a_guess(at: Surface) -> None:
+    assert "Taking “globx” for the nearest name" in shown(at.ask(DANA, "partner globx"))
+    assert "Taking" not in shown(at.ask(DANA, "partner globex"))
+
+
+def test_a_name_that_nobody_has_brings_the_nearest(at: Surface) -> None:
+    words = shown(at.ask(DANA, "partner Zzyzx Quux"))
+    assert "There is no partner called “Zzyzx Quux”" in words
+    assert "The nearest are" in words
+
+
+def test_a_web_address_that_slack_makes_of_a_name_is_taken_back() -> None:
+    assert literal("<http://acme.example|acme.example>") == "acme.example"
+    assert literal("Müller &amp; Söhne") == "Müller & Söhne"
+    assert literal("“Acme”") == "Acme"
+    assert split("  OVERDUE   tier  1 ") == ("overdue", "tier 1")
+
+
+def test_the_card_tells_what_is_known(at: Surface) -> None:
+    words = shown(at.ask(DANA, "partner Acme"))
+    for part in (
+        "owner Dana Kim",
+        "16 days past its 7-day rhythm",
+        "acme.example",
+        "no next step",
+        "Counts: written by",
+    ):
+        assert part in words
+    assert "Claim recovery touch" in words
+
+
+def test_why_tells_which_mail_moved_the_clock_and_which_did_not(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        put_touch(session, at.cast, ACME, MONDAY, by="wendy@acme.example", verdict="auto", rule="it answers by itself")
+        put_touch(session, at.cast, ACME, MONDAY, by="wendy@acme.example")
+    words = shown(at.ask(DANA, 'why "acme"'))
+    assert "16 days overdue: last touch 23 days ago by Dana Kim; its 7-day rhythm runs from there" in words
+    assert "Counts: written by a person" in words
+    assert "does not count, auto: it answers by itself" in words
+    assert "moves no clock, but was heard" in words
+
+
+@pytest.mark.parametrize("command", ["partner", "why", "claim", "release", "next"])
+def test_a_missing_name_is_asked_for_with_an_example(at: Surface, command: str) -> None:
+    assert f"Which partner? For example `/cadence {command} Acme`." in shown(at.ask(DANA, command))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("overdu", "overdue"), ("partnr Acme", "partner Acme"), ("wy", "why Acme")]
+)
+def test_an_unknown_word_is_answered_by_the_nearest_command(at: Surface, typed: str, meant: str) -> None:
+    assert f"Did you mean `/cadence {meant}`" in shown(at.ask(DANA, typed))
+
+
+def test_a_guess_is_good_enough_to_look_and_not_to_claim(at: Surface) -> None:
+    assert "The nearest are *Initech*" in shown(at.ask(DANA, "claim initec"))
+    assert "is yours" in shown(at.ask(DANA, "claim initech"))
+
+
+def test_nudges_are_switched_by_command(at: Surface) -> None:
+    assert "Nudges are off" in shown(at.ask(DANA, "nudges off"))
+    assert "Nudges are on" in shown(at.ask(DANA, "nudges on"))
+
+
+@pytest.mark.parametrize("who", [STRANGER, FOREIGNER])
+def test_strangers_get_help_and_no_names_of_partners(at: Surface, who: str) -> None:
+    for text in ("overdue", "partner Acme", "why Acme", "mine", "claim Acme", "next Acme"):
+        words = shown(at.ask(who, text))
+        assert "Robin Okafor can help." in words
+        assert "Dana" not in words
+        assert "7-day" not in words
+
+
+def test_what_somebody_typed_is_repeated_literally(at: Surface) -> None:
+    message = at.ask(DANA, "<!channel> *now* &amp;")
+    assert message.mentions == set()
+    shown(message)
