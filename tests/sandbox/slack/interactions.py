@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox.slack import fields, payloads, validate
 from tests.sandbox.slack.delivery import Ack
 from tests.sandbox.slack.errors import SlackError
-from tests.sandbox.slack.views import View, initial_state
+from tests.sandbox.slack.views import View, elements_with_ids, initial_state
 from tests.sandbox.slack.workspace import Channel, Message, User
 
 if TYPE_CHECKING:
@@ -105,6 +105,16 @@ class Interactions:
             payload = payloads.block_actions(ws, user, trigger, pressed, place)
         ack = server.delivery.send("interactive", payload)
         return {"ok": True} if ack.ok else _no(self._silence(ack))
+
+    def press(
+        self, user_id: str, place: Message | View, action_id: str, value: str | None = None, action: Json | None = None
+    ) -> Json:
+        """The element found by its action_id (and by its value, where several rows have the same), pressed."""
+        blocks = place.blocks if isinstance(place, Message) else place.content["blocks"]
+        for block_id, element in elements_with_ids({"blocks": blocks}):
+            if element["action_id"] == action_id and value in (None, element.get("value")):
+                return self.action(user_id, _container(place), block_id, action_id, action or {})
+        return _no("This control is no longer there.")
 
     def options(self, user_id: str, container: Json, block_id: str, action_id: str, value: str) -> Json:
         ws = self._ws
@@ -237,6 +247,12 @@ class Interactions:
         if ack.error == "dispatch_failed":
             return f"{name} is not connected (dispatch_failed)"
         return f"{name} did not respond ({ack.error})"
+
+
+def _container(place: Message | View) -> Json:
+    if isinstance(place, Message):
+        return {"type": "message", "channel": place.channel, "ts": place.ts}
+    return {"type": place.content["type"], "view_id": place.id}
 
 
 def _no(error: str) -> Json:

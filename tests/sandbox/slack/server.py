@@ -71,7 +71,7 @@ class SlackServer:
 
     def start(self) -> "SlackServer":
         self.socket_mode.start()
-        threading.Thread(target=self._http.serve_forever, name="slack-http", daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), name="slack-http", daemon=True).start()
         return self
 
     def stop(self) -> None:

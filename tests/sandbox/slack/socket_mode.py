@@ -32,7 +32,8 @@ class SocketMode:
         self.acks: list[Json] = []
 
     def start(self) -> None:
-        self._server = serve(self._serve, self._host, self._port, compression=None)
+        # A client that closes is stuck in its own read until something arrives; frequent pings let it go at once.
+        self._server = serve(self._serve, self._host, self._port, compression=None, ping_interval=0.25)
         self._port = self._server.socket.getsockname()[1]
         threading.Thread(target=self._server.serve_forever, name="slack-socket-mode", daemon=True).start()
 

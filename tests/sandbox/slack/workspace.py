@@ -173,6 +173,11 @@ class Workspace:
             self.changed.wait_for(lambda: self.revision > after or self.closed, timeout)
             return self.revision
 
+    def wait_until(self, done: Callable[[], object], timeout: float = 10) -> bool:
+        """Waits for a state that some change brings about; False when it did not come."""
+        with self.changed:
+            return bool(self.changed.wait_for(done, timeout))
+
     # --- people, channels, tokens
 
     def add_user(self, name: str, real_name: str, email: str, *, id: str | None = None, **more: Any) -> User:
