@@ -249,10 +249,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
                 yield world
         else:
             handler = SocketModeHandler(app, ws.app_token)
-            handler.connect()
+            handler.connect()  # type: ignore[no-untyped-call]  # the SDK gives it no types
             assert slack.socket_mode.wait_for_connection()
             yield world
-            handler.close()
+            handler.close()  # type: ignore[no-untyped-call]  # the SDK gives it no types
 
 
 def texts(messages: list[Message]) -> list[tuple[str, bool]]:
@@ -434,7 +434,7 @@ def test_socket_mode_sends_each_event_to_one_of_several_connections() -> None:
             for one in seen
         ]
         for handler in handlers:
-            handler.connect()
+            handler.connect()  # type: ignore[no-untyped-call]  # the SDK gives it no types
         assert slack.socket_mode.wait_for_connection(2)
         for _ in range(12):
             assert slack.interactions.message(ana.id, channel.id, "/raw x")["ok"]
@@ -442,7 +442,7 @@ def test_socket_mode_sends_each_event_to_one_of_several_connections() -> None:
         assert sum(counts) == 12
         assert all(counts)
         for handler in handlers:
-            handler.close()
+            handler.close()  # type: ignore[no-untyped-call]  # the SDK gives it no types
 
 
 def test_a_client_comes_back_after_its_socket_was_taken_away() -> None:
@@ -452,13 +452,13 @@ def test_a_client_comes_back_after_its_socket_was_taken_away() -> None:
         handler = SocketModeHandler(
             build(WebClient(ws.bot_token, base_url=slack.api_url), "", seen), ws.app_token, ping_interval=0.1
         )
-        handler.connect()
+        handler.connect()  # type: ignore[no-untyped-call]  # the SDK gives it no types
         assert slack.socket_mode.wait_for_connection()
         slack.socket_mode.drop()
         assert eventually(lambda: len(slack.faults.called("apps.connections.open")) >= 2)
         assert slack.socket_mode.wait_for_connection()
         assert eventually(lambda: slack.interactions.message(ana.id, channel.id, "/raw x")["ok"])
-        handler.close()
+        handler.close()  # type: ignore[no-untyped-call]  # the SDK gives it no types
         assert eventually(lambda: slack.socket_mode.connections == 0)
         answer = slack.interactions.message(ana.id, channel.id, "/raw x")
         assert answer == {"ok": False, "error": "/raw failed: echo is not connected (dispatch_failed)"}

@@ -125,6 +125,8 @@ class SlackServer:
         def upload(file_id: str) -> Response:
             if file_id not in self.uploads:
                 return Response("unknown file", 404)
+            # The stock client sends the bare bytes and calls them a form.
+            data = request.get_data(cache=True, parse_form_data=False)
             first = next(iter(request.files.values()), None)
-            self.uploads[file_id]["content"] = first.read() if first else request.get_data()
+            self.uploads[file_id]["content"] = first.read() if first else data
             return Response("OK", mimetype="text/plain")
