@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from tests.sandbox import story
@@ -29,13 +29,12 @@ def play(stage: Stage, say: Callable[[str], None]) -> None:
 
 
 def _captured(stage: Stage, say: Callable[[str], None]) -> None:
-    touched: dict[str, str] = {}
+    touched: dict[str, datetime] = {}
     for touch in json.loads(stage.cadence("touches", "--json")):
         if touch["counts"]:
-            touched.setdefault(touch["partner"], touch["at"])
+            touched.setdefault(touch["partner"], datetime.fromisoformat(touch["at"]))
     for ally in stage.story.allies:
-        expected = ally.touched_at.isoformat() if ally.touched_at else None
-        same(f"the last touch of {ally.name}", touched.get(ally.name), expected)
+        same(f"the last touch of {ally.name}", touched.get(ally.name), ally.touched_at)
     boxes = json.loads(stage.cadence("mailbox", "list", "--json"))
     seen = sum(box["seen"] for box in boxes)
     say(
@@ -60,13 +59,11 @@ def _read(stage: Stage, say: Callable[[str], None]) -> None:
 def _claimed(stage: Stage, ally: story.Ally, say: Callable[[str], None]) -> None:
     dana = Hands(stage.slack.page_url, story.DANA.slack_id)
     priya = Hands(stage.slack.page_url, story.PRIYA.slack_id)
-    stale = _button(stage, priya, ally.name)
-    answer = dana.press(stage.channel.id, _button(stage, dana, ally.name) or {})
-    same("the answer to the claim", answer.get("ok"), True)
-    stage.wait_for(f"“Dana Kim is on it” beside {ally.name}", lambda: _shown(stage, "Dana Kim is on it"))
-    if stale:  # Priya's page was a moment behind
-        priya.press(stage.channel.id, stale)
-        stage.wait_for("a kind word to Priya that Dana was first", partial(_told, priya, stage.channel.id, "Dana Kim"))
+    both = [_button(stage, hands, ally.name) or {} for hands in (dana, priya)]
+    for hands, button in zip((dana, priya), both, strict=True):  # Priya's page has not seen the claim yet
+        same("the answer to the press", hands.press(stage.channel.id, button).get("ok"), True)
+    stage.wait_for(f"“Dana Kim is on it” beside {ally.name}", partial(_shown, stage, "Dana Kim is on it"))
+    stage.wait_for("a kind word to Priya that Dana was first", partial(_told, priya, stage.channel.id, "Dana Kim"))
     say(f"Dana claims {ally.name}; Priya, a moment later, is told so.")
 
 

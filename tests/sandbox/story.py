@@ -180,7 +180,7 @@ class _Teller:
                 tier=tier,
                 owner=MANAGERS[number % 3],
                 contact_name=CONTACTS[(number * 7) % len(CONTACTS)],
-                quiet=tier == 1 and number % 30 in (1, 4, 7, 9, 12, 14, 17, 20, 22, 25, 28),
+                quiet=tier == 1 and number % 30 in (1, 3, 7, 9, 12, 14, 17, 20, 22, 25, 27),
                 fresh=number in (36, 71),
                 paused=number == 80,
             )
@@ -195,7 +195,7 @@ class _Teller:
     def _conversation(self, ally: Ally) -> None:
         """Mail both ways in the partner's rhythm, up to the day it fell silent."""
         window = WINDOWS[ally.tier]
-        ago = self.random.randint(23, 45) if ally.quiet else self.random.randint(2, window - 2 if window > 7 else 6)
+        ago = self.random.randint(25, 45) if ally.quiet else self.random.randint(2, window - 2 if window > 7 else 6)
         while ago < WEEKS * 7 - 3:
             self._exchange(ally, ago)
             ago += max(3, round(window * self.random.uniform(0.6, 0.95)))
@@ -206,12 +206,27 @@ class _Teller:
         to = f"{ally.contact_name} <{ally.contact}>"
         if self.random.random() < 0.15:  # the partner stands in Cc of a mail between colleagues: still written to
             more, to = (("Cc", to),), f"{ROBIN.name} <{ROBIN.email}>"
+        headers = self._outbound(ally, at, subject, to, *more)
+        if self.random.random() < 0.6:
+            heard_at = at + timedelta(hours=self.random.randint(2, 28))
+            self._inbound(ally, heard_at, f"Re: {subject}", dict(headers))
+            if self.random.random() < 0.9:
+                self._thanks(ally, heard_at + timedelta(hours=self.random.randint(1, 5)), subject)
+
+    def _thanks(self, ally: Ally, at: datetime, subject: str) -> None:
+        """The manager answers the answer, unless that would be after the story has begun."""
+        if at < READ_AT - timedelta(hours=1):
+            self._outbound(ally, at, f"Re: {subject}", f"{ally.contact_name} <{ally.contact}>")
+
+    def _outbound(
+        self, ally: Ally, at: datetime, subject: str, to: str, *more: tuple[str, str]
+    ) -> tuple[tuple[str, str], ...]:
+        """Mail of the owner that counts."""
         headers = _headers(next(self.numbers), at, f"{ally.owner.name} <{ally.owner.email}>", to, subject, *more)
         self._add(Mail(at, headers, ally.owner, (ROBIN,) if more else ()))
         if ally.touched_at is None or at > ally.touched_at:
             ally.touched_at, ally.touched_by = at, ally.owner.name
-        if self.random.random() < 0.6:
-            self._inbound(ally, at + timedelta(hours=self.random.randint(2, 28)), f"Re: {subject}", dict(headers))
+        return headers
 
     def _inbound(self, ally: Ally, at: datetime, subject: str, answered: dict[str, str] | None = None) -> None:
         reference = answered["Message-ID"] if answered else None
