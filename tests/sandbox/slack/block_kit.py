@@ -57,12 +57,15 @@ FILTER = shape(
 def _initial_is_an_option(value: Any, report: Report) -> None:
     if not isinstance(value, dict):
         return
-    groups = value.get("option_groups") or [{"options": value.get("options") or []}]
-    known = [option for group in groups if isinstance(group, dict) for option in group.get("options", ())]
-    one = [value["initial_option"]] if value.get("initial_option") else []
-    for option in value.get("initial_options") or one:
-        if option not in known:
-            report.error("initial option must be one of the options")
+    chosen = _list(value.get("initial_options")) or [value[key] for key in ("initial_option",) if value.get(key)]
+    groups = _list(value.get("option_groups")) or [value]
+    known = [option for group in groups if isinstance(group, dict) for option in _list(group.get("options"))]
+    if any(option not in known for option in chosen):
+        report.error("initial option must be one of the options")
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def element(fields: dict[str, Check], required: tuple[str, ...] = (), *, choice: bool = False) -> Check:
@@ -174,6 +177,15 @@ RICH = list_of(
 CELL = typed("cell", dict.fromkeys(("raw_text", "raw_number", "rich_text"), anything))
 FEW_BUTTONS = list_of(typed("element", ELEMENTS, ("button",)), 1, 3)
 
+
+def _card(value: Any, report: Report) -> None:
+    typed("carousel element", BLOCKS, ("card",))(value, report)
+
+
+def _child(value: Any, report: Report) -> None:
+    typed("container block", BLOCKS, ("section", "divider", "actions", "context", "image", "header"))(value, report)
+
+
 BLOCKS: dict[str, Check] = {
     "section": every(
         block(
@@ -244,12 +256,12 @@ BLOCKS: dict[str, Check] = {
             "actions": FEW_BUTTONS,
         }
     ),
-    "carousel": block({"elements": list_of(anything, 1, 10)}, ("elements",)),
+    "carousel": block({"elements": list_of(_card, 1, 10)}, ("elements",)),
     "container": block(
         {
             "title": plain(150),
             "subtitle": plain(150),
-            "child_blocks": list_of(anything, 1, 10),
+            "child_blocks": list_of(_child, 1, 10),
             "icon": anything,
             "width": anything,
             "is_collapsible": boolean,

@@ -188,7 +188,8 @@ class Views:
 def elements_with_ids(content: Mapping[str, Any]) -> list[tuple[str, Json]]:
     found = []
     for block in content.get("blocks", []):
-        for element in (*block.get("elements", ()), block.get("accessory"), block.get("element")):
+        inside = (*block.get("elements", ()), block.get("accessory"), block.get("element"), *block.get("actions", ()))
+        for element in inside:
             if isinstance(element, dict) and element.get("action_id"):
                 found.append((block.get("block_id", ""), element))
     return found
