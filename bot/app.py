@@ -52,7 +52,7 @@ def build_app(
     client = client or surface_client(token, settings.slack_api_url)
     app = App(
         name="cadence",
-        client=client,
+        client=WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=client.retry_handlers),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
         signing_secret=secret or secrets.token_hex(32),
         # Our own, because Bolt asks auth.test on each request and turns to the environment when it has a choice.

@@ -1,5 +1,6 @@
 """The Slack surface as people meet it: the real app behind signed HTTP, a stand-in workspace, one cast, one clock."""
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ class Surface:
         seen = before.hash if before else None
         self.slack.interactions.open_home(user_id)
         assert self.workspace.wait_until(lambda: user_id in homes and homes[user_id].hash != seen)
-        return homes[user_id]
+        return copy.deepcopy(homes[user_id])
 
     def whispers(self, user_id: str, channel: str = CHANNEL) -> list[Message]:
         return [one for one in self.workspace.messages(channel, user_id) if one.visible_to == user_id]

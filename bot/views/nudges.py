@@ -11,6 +11,7 @@ from bot.views.kit import Element, Payload
 from bot.views.rows import CLAIM_LABEL
 
 TOMORROW, A_WEEK = 1, 7
+MOST_LINES = 10
 CAN_BE_CLAIMED = ("overdue", "claim_lapsed")
 
 
@@ -18,7 +19,7 @@ def nudge_payload(name: str, lines: Sequence[NudgeLine]) -> Payload:
     """Everything there is to say to one person today."""
 
     def draw(scale: float) -> Payload:
-        shown = lines[: kit.MOST_ROWS]
+        shown = lines[:MOST_LINES]
         more = len(lines) - len(shown)
         greeting = kit.words(f"Hello {wording.name(name)}, this is where a hand helps today.", 200 * scale)
         said = [kit.words(line.text, 400 * scale) for line in shown]
@@ -27,7 +28,7 @@ def nudge_payload(name: str, lines: Sequence[NudgeLine]) -> Payload:
         blocks = [kit.section(greeting)]
         for line, words in zip(shown, said, strict=True):
             fresh = line.partner_id is not None and line.partner_id not in acted
-            blocks.append(kit.section(words, accessory=_accessory(line) if fresh else None))
+            blocks.append(kit.section(words, accessory=_accessory(line, scale) if fresh else None))
             acted |= {line.partner_id} if line.partner_id is not None else set()
         if rest:
             blocks.append(kit.context(rest))
@@ -60,11 +61,11 @@ def on_answer() -> Payload:
     return kit.notice("Nudges are on again: at most one message a day, in your working hours.")
 
 
-def _accessory(line: NudgeLine) -> Element | None:
+def _accessory(line: NudgeLine, scale: float) -> Element | None:
     partner_id = line.partner_id
     if partner_id is None:
         return None
-    spoken = kit.label(line.text, 75)
+    spoken = kit.label(line.text, 75, 200 * scale)
     if line.kind in CAN_BE_CLAIMED:
         return kit.button(ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id), spoken=spoken)
     if line.kind == "claim_due":

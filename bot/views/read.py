@@ -15,7 +15,7 @@ from models.queries.reads import HeldRead
 from models.standing import Standing
 from models.weekly_read import WeeklyRead
 
-IN_PARENT = 10
+IN_PARENT = 10  # of a list that is too long for one message
 PAGES_BELOW = 2
 SHOWN = IN_PARENT + PAGES_BELOW * kit.MOST_ROWS
 LINED_UP = 7  # how many names wording puts into one line
@@ -34,7 +34,7 @@ def read_parts(held: HeldRead, revision: int) -> list[Payload]:
         page = read.overdue[first : first + kit.MOST_ROWS]
         return kit.fitting(lambda scale: _below(held, page, first + 1, paper(scale)))
 
-    starts = range(IN_PARENT, min(len(read.overdue), SHOWN), kit.MOST_ROWS)
+    starts = range(_in_parent(read), min(len(read.overdue), SHOWN), kit.MOST_ROWS)
     return [kit.fitting(lambda scale: _parent(held, paper(scale))), *map(below, starts)]
 
 
@@ -93,7 +93,7 @@ def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:
 
 def _parent(held: HeldRead, paper: Paper) -> Payload:
     read = held.read
-    shown = read.overdue[:IN_PARENT]
+    shown = read.overdue[: _in_parent(read)]
     summary = paper.words(wording.summary(read), 1_400)
     moves = _recoveries(read, paper)
     signals = _lines(paper, (wording.due_soon_line(read), 800), (wording.reply_owed_line(read), 700))
@@ -119,6 +119,11 @@ def _parent(held: HeldRead, paper: Paper) -> Payload:
         blocks.append(kit.section(f"*{progress}*"))
     said = (paper.words(wording.title(read), 120), summary, needs, moves, signals, unseen, progress)
     return {"text": "\n".join(filter(None, said)), "blocks": blocks}
+
+
+def _in_parent(read: WeeklyRead) -> int:
+    """How many partners stand in the parent: all of them while one message can hold them."""
+    return len(read.overdue) if len(read.overdue) <= kit.MOST_ROWS else IN_PARENT
 
 
 def _below(held: HeldRead, page: Sequence[Standing], first: int, paper: Paper) -> Payload:
@@ -149,7 +154,7 @@ def _named(shown: Sequence[Standing], more: int, paper: Paper) -> str:
 
 
 def _more_than_shown(read: WeeklyRead) -> bool:
-    return len(read.overdue) > IN_PARENT or any(
+    return len(read.overdue) > _in_parent(read) or any(
         len(those) > LINED_UP for those in (read.due_soon, read.reply_owed, read.blind)
     )
 
