@@ -1,6 +1,6 @@
 """What capture needs to know before it stores, and the evidence that reports show afterwards."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -210,7 +210,7 @@ def touches(
             counts=bool(row.counts),
             verdict=row.Touch.verdict,
             rule=row.Touch.rule,
-            by=names.get(row.Touch.person_id, row.Touch.by_address) if row.Touch.person_id else row.Touch.by_address,
+            by=_writer(row.Touch, names),
             matched=row.Touch.matched,
             matched_by=row.Touch.matched_by,
             field=row.Touch.field,
@@ -222,6 +222,13 @@ def touches(
         )
         for row in rows
     ]
+
+
+def _writer(touch: Touch, names: Mapping[int, str]) -> str:
+    """Of an inbound touch `person_id` says whom of us it reached, so its writer is known by address only."""
+    if touch.direction == "inbound" or touch.person_id is None:
+        return touch.by_address
+    return names.get(touch.person_id, touch.by_address)
 
 
 def _sightings(session: Session, touch_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

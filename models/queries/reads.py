@@ -118,21 +118,21 @@ def _snapshot_standings(session: Session, programme: Programme, read: Read, now:
     current = {facts.partner_id: facts for facts in partner_facts(session, programme, now)}
     names = {rank: tier for tier in tiers(session, programme.workspace_id, read.at).values() for rank in [tier.rank]}
     rows = session.execute(
-        select(ReadLine, Touch.person_id, Touch.by_address)
+        select(ReadLine, Touch.person_id, Touch.by_address, Touch.direction)
         .outerjoin(Touch, Touch.id == ReadLine.last_touch_id)
         .where(ReadLine.read_id == read.id)
         .order_by(ReadLine.partner_id)
     )
     lines = []
     today = local_day(read.at, programme.zone)
-    for line, person_id, by_address in rows:
+    for line, person_id, by_address, direction in rows:
         facts = current[line.partner_id]
         tier = None
         if line.tier_rank is not None and line.window_days is not None:
             named = names.get(line.tier_rank)
             name = named.name if named else f"Tier {line.tier_rank}"
             tier = Tier(line.tier_rank, name, line.window_days, line.grace_days or 0)
-        author = who.get(person_id) if person_id is not None else None
+        author = who.get(person_id) if person_id is not None and direction == "outbound" else None
         last_on = local_day(line.last_touch_at, programme.zone) if line.last_touch_at else None
         facts = replace(
             facts,

@@ -184,7 +184,7 @@ def _clocks(
 def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
     if touch is None:
         return None
-    person = by_id.get(touch.person_id) if touch.person_id else None
+    person = by_id.get(touch.person_id) if touch.person_id and touch.direction == "outbound" else None
     return person.name if person else touch.by_address
 
 
