@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -68,13 +69,13 @@ class Cadence(click.Group):
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _one_line():
+        with _one_line(ctx.params["debug"]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Expected errors become exit 1, or exit 2 where a setting is to blame."""
+def _one_line(debug: bool) -> Iterator[None]:
+    """Errors become exit 1, or exit 2 where a setting is to blame. With `debug` a bug keeps its traceback."""
     from jobs.mailbox.base import ProviderError
     from jobs.roster.table import RosterError
 
@@ -101,6 +102,13 @@ def _one_line() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{where}{error.strerror or error}") from error
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise Failure(f"unexpected {what}; this is a bug: report what `cadence --debug …` prints") from error
 
 
 def database_said(error: SQLAlchemyError) -> str:
@@ -125,14 +133,24 @@ def _called(error: click.ClickException) -> str:
 def _said(error: click.ClickException) -> str:
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx:
-        return f"{' '.join(text.split())} See `{error.ctx.command_path} --help`."
+        return (
+            f"{' '.join(text.split())}{'' if text.endswith(('.', '?')) else '.'} See `{error.ctx.command_path} --help`."
+        )
     return text
 
 
+def _version() -> str:
+    try:
+        return metadata.version("cadence")
+    except metadata.PackageNotFoundError:
+        return "from a checkout that is not installed"
+
+
 @click.group(cls=Cadence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="cadence", message="cadence %(version)s")
+@click.version_option(_version(), message="cadence %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
 @click.pass_context
-def cadence(ctx: click.Context) -> None:
+def cadence(ctx: click.Context, debug: bool) -> None:
     """Reads partner mail, and says every week which partners nobody has written to."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("warning"),

@@ -64,7 +64,7 @@ def capture(desk: Desk, address: str | None, mbox: Path | None, form: str | None
     else:
         for report in reports:
             _summary(desk, report)
-    failed = [one.address for one in reports if one.outcome in (Outcome.NEEDS_AUTH, Outcome.ERROR)]
+    failed = [one.address for one in reports if one.outcome is not Outcome.DONE]
     if failed:
         raise Failure(
             f"{len(failed)} of {plural(len(reports), 'mailbox', 'mailboxes')} not read: `cadence doctor` says why"

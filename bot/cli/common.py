@@ -149,7 +149,7 @@ def the_partner(session: Session, programme: Programme, typed: str, now: datetim
     found = find_partner(session, programme.workspace_id, typed, now)
     if found.partner is not None:
         if not found.exact:
-            note(f"There is no '{name(typed)}': taking it for {name(found.partner.name)}.")
+            note(f"There is no '{name(typed)}'. Did you mean {name(found.partner.name)}? This is about that one.")
         return found.partner
     nearest = [name(one.name) for one in found.nearest]
     if found.ambiguous:

@@ -11,7 +11,7 @@ from bot.cli.common import Desk, pass_desk, report_options
 from bot.cli.reports import when
 from bot.cli.show import as_csv, as_json, as_table, heading, say
 from models.queries.reads import WeekCoverage, coverage_weeks, weekly_read
-from models.weekly_read import TierLine, WeeklyRead
+from models.weekly_read import Coverage, TierLine, WeeklyRead
 
 TIERS = (
     *("tier", "rank", "window_days", "covered", "eligible", "coverage", "reply_backed"),
@@ -56,14 +56,18 @@ def tier_table(desk: Desk, read: WeeklyRead) -> None:
         [
             line.tier.name,
             wording.plural(line.tier.window_days, "day"),
-            wording.counted(line.coverage, ""),
-            wording.counted(line.reply_backed, ""),
+            _both(line.coverage),
+            _both(line.reply_backed),
             *(str(number) for number in (line.due_soon, line.overdue, line.new, line.blind, line.paused)),
         ]
         for line in read.tiers
     ]
     columns = ["Tier", "Window", "Covered", "By reply", "Soon", "Overdue", "New", "Blind", "Paused"]
     as_table(desk, columns, rows, right=[4, 5, 6, 7, 8])
+
+
+def _both(coverage: Coverage) -> str:
+    return wording.counted(coverage, "") if coverage.eligible else "–"
 
 
 def _tier_record(line: TierLine) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def _week_table(desk: Desk, past: Sequence[WeekCoverage]) -> None:
     cells: dict[date, dict[str, str]] = {}
     sources: dict[date, str] = {}
     for one in past:
-        cells.setdefault(one.week, {})[one.tier.name] = wording.counted(one.coverage, "")
+        cells.setdefault(one.week, {})[one.tier.name] = _both(one.coverage)
         sources[one.week] = one.source
     rows = [[week.isoformat(), *(line.get(name, "") for name in names), sources[week]] for week, line in cells.items()]
     as_table(desk, ["Week", *names, "Source"], rows)
