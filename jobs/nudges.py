@@ -6,10 +6,10 @@ A transition is noticed once, by a unique row. It is told in the words of the mo
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from bot.views.nudges import nudge_payload
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.nudge_lines import ORDER, NudgeLine, mailbox_line, partner_line
+from bot.views.nudges import nudge_payload
 from models.actions import outbox, reads
 from models.cadence import State
 from models.clock import local_day

@@ -5,9 +5,9 @@ The read and its messages commit together: a crash leaves both or neither, and t
 
 from datetime import datetime, time
 
-from bot.views.read import read_parts, unassigned_payload
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.views.read import read_parts, unassigned_payload
 from models.actions import outbox, reads
 from models.actions.write import CLOCK
 from models.clock import instant, local_day, week_of

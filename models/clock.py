@@ -27,5 +27,5 @@ def week_of(day: date) -> date:
 
 
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """The UTC instant of a local wall-clock time. A time that a clock change skips is read with the offset before it."""
+    """The UTC instant of a local wall-clock time. One that a clock change skips is read with the offset before it."""
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)

@@ -54,7 +54,7 @@ class Folder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Headers in their order, values undecoded and unfolded as the provider gave them; `at` is the provider's time in UTC.
+    """Headers in their order, values undecoded and unfolded as the provider gave them; `at` is the provider's time.
 
     `at` is None where no believable time exists: the message is then counted as unparsed, never guessed.
     """

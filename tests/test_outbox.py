@@ -34,14 +34,14 @@ class HandClock:
 
 @dataclass
 class Desk:
-    """An outbox at a workspace; `shown` is what a redraw draws."""
+    """An outbox at a workspace; the last of `drawn` is what a redraw draws."""
 
     database: Database
     cast: Cast
     slack: SlackServer
     channel: str
     clock: HandClock
-    shown: Payload
+    drawn: list[Payload]
     outbox: Outbox
 
     def enqueue(self, text: str = "The read", part: int = 0, kind: str = "read") -> int:
@@ -80,15 +80,16 @@ def desk(database: Database) -> Iterator[Desk]:
     with SlackServer(workspace) as slack:
         with database.sessions.begin() as session:
             cast = put_cast(session)
-        clock, shown = HandClock(), notice("The read, redrawn")
+        clock = HandClock()
+
+        drawn = [notice("The read, redrawn")]
 
         def render(_session: Session, _post: Post, _now: datetime) -> Payload | None:
-            return desk.shown
+            return drawn[-1]
 
         client = posting_client(workspace.bot_token, slack.api_url)
         outbox = Outbox(database.sessions, database.reading, client, clock, render)
-        desk = Desk(database, cast, slack, channel.id, clock, shown, outbox)
-        yield desk
+        yield Desk(database, cast, slack, channel.id, clock, drawn, outbox)
 
 
 def test_a_post_is_sent_once_however_often_the_pump_runs(desk: Desk) -> None:
@@ -205,7 +206,7 @@ def test_thirty_changes_in_ten_seconds_are_a_handful_of_updates_and_the_last_sho
     desk.enqueue()
     desk.pump()
     for number in range(30):
-        desk.shown = notice(f"The read after {number} claims")
+        desk.drawn.append(notice(f"The read after {number} claims"))
         desk.want_redraw()
         desk.pump()
         desk.clock.on(1 / 3)

@@ -32,7 +32,9 @@ class Page:
 class Mailbox(Protocol):
     """One mailbox at one provider. Network happens here and nowhere else in capture."""
 
-    def pages(self, cursor: str | None, *, since: datetime, last_ok_at: datetime | None, unseen: Unseen) -> Iterator[Page]:
+    def pages(
+        self, cursor: str | None, *, since: datetime, last_ok_at: datetime | None, unseen: Unseen
+    ) -> Iterator[Page]:
         """Everything new since `cursor`, oldest page of work first, ending with a page marked `last`.
 
         With no cursor it walks back to `since`. With a cursor that the provider no longer knows it re-lists the gap

@@ -109,6 +109,4 @@ def waiting_nudges(session: Session, workspace_id: int) -> list[WaitingNudge]:
         )
         .order_by(Nudge.person_id, Nudge.id)
     ).all()
-    return [
-        WaitingNudge(row.id, row.person_id, row.kind, row.subject, row.transition, row.noticed_at) for row in rows
-    ]
+    return [WaitingNudge(row.id, row.person_id, row.kind, row.subject, row.transition, row.noticed_at) for row in rows]
