@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl
@@ -79,7 +80,9 @@ class GmailServer:
         self._server.block_on_close = False  # type: ignore[attr-defined]  # the same
         self.port = self._server.port
         self.tokens.token_url = self.token_url
-        self._thread = threading.Thread(target=self._server.serve_forever, name="gmail-stand-in", daemon=True)
+        # How long `stop` may take at most: the thread looks that often whether it should end.
+        serve = partial(self._server.serve_forever, poll_interval=0.02)
+        self._thread = threading.Thread(target=serve, name="gmail-stand-in", daemon=True)
         self._thread.start()
         return self
 
