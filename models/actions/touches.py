@@ -183,9 +183,12 @@ def _believe_best_copy(session: Session, rows: Iterable[dict[str, Any]], twins: 
 
 def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[str, Any]]) -> frozenset[int]:
     """A mail merge shows only across messages: one sender and subject to ten partners within an hour."""
+    written: dict[tuple[str, str], list[datetime]] = {}
+    for row in rows:
+        if row["direction"] == "outbound":
+            written.setdefault((row["by_address"], row["subject_hmac"]), []).append(row["at"])
     changed: set[int] = set()
-    merges = {(row["by_address"], row["subject_hmac"], row["at"]) for row in rows if row["direction"] == "outbound"}
-    for by_address, subject, at in sorted(merges):
+    for (by_address, subject), times in sorted(written.items()):
         near = session.execute(
             select(Touch.id, Touch.partner_id, Touch.at)
             .where(
@@ -193,24 +196,27 @@ def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[st
                 Touch.by_address == by_address,
                 Touch.subject_hmac == subject,
                 Touch.direction == "outbound",
-                Touch.at.between(at - BROADCAST_SPAN, at + BROADCAST_SPAN),
+                Touch.at.between(min(times) - BROADCAST_SPAN, max(times) + BROADCAST_SPAN),
             )
             .order_by(Touch.at)
         ).all()
-        for first in near:
-            hour = [one for one in near if first.at <= one.at <= first.at + BROADCAST_SPAN]
-            reached = len({one.partner_id for one in hour})
-            if reached >= BROADCAST_PARTNERS:
-                marked = session.scalars(
-                    update(Touch)
-                    .where(Touch.id.in_([one.id for one in hour]), Touch.verdict == Verdict.HUMAN)
-                    .values(
-                        verdict=Verdict.BROADCAST,
-                        rule=f"mail merge: one subject to {reached} partners within an hour",
-                    )
-                    .returning(Touch.partner_id)
-                )
-                changed.update(marked)
+        merged: set[int] = set()
+        reached = start = 0
+        for end, last in enumerate(near):
+            while last.at - near[start].at > BROADCAST_SPAN:
+                start += 1
+            partners = len({one.partner_id for one in near[start : end + 1]})
+            if partners >= BROADCAST_PARTNERS:
+                merged.update(one.id for one in near[start : end + 1])
+                reached = max(reached, partners)
+        if merged:
+            marked = session.scalars(
+                update(Touch)
+                .where(Touch.id.in_(merged), Touch.verdict == Verdict.HUMAN)
+                .values(verdict=Verdict.BROADCAST, rule=f"mail merge: one subject to {reached} partners within an hour")
+                .returning(Touch.partner_id)
+            )
+            changed.update(marked)
     return frozenset(changed)
 
 
