@@ -72,10 +72,13 @@ def show(desk: Desk, form: str | None) -> None:
     else:
         as_table(
             desk,
-            ["Mailbox", "Provider", "Status", "Last read", "Seen", "Queued", "Lost", "Error"],
+            ["Mailbox", "Provider", "Status", "Last read", "Seen", "Queued", "Lost"],
             _rows(desk, boxes),
             right=[4, 5, 6],
         )
+        for box in boxes:
+            if box.error:
+                say(f"{box.address}: {plain(box.error)}")
 
 
 @mailbox.command()
@@ -162,7 +165,6 @@ def _rows(desk: Desk, boxes: Sequence[MailboxFacts]) -> list[list[str]]:
             if box.last_ok_at
             else "never",
             *(str(box.seen), str(box.pending), str(box.dead)),
-            box.error or "",
         ]
         for box in boxes
     ]

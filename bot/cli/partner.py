@@ -103,7 +103,7 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     name = wording.name(found.standing.facts.name)
     heading(desk, f"{name} {when(desk, found.now)}: {wording.lateness(found.standing, today)}")
     if found.standing.due_on:
-        say(f"{_clock(found.standing, today)}, so it is due on {wording.on_day(found.standing.due_on, today)}.")
+        say(f"{_clock(found.standing, today)}, which makes it due on {wording.on_day(found.standing.due_on, today)}.")
     say()
     if last is None:
         say("No mail has moved its clock.")

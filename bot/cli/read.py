@@ -61,12 +61,12 @@ def print_read(desk: Desk, found: WeeklyRead) -> None:
     tier_table(desk, found)
     for one in found.recoveries:
         say(f"· {wording.recovery(one)}")
-    if found.recoveries:
-        say()
+    say()
     heading(desk, wording.headline(found, shown=6))
     if found.overdue:
         overdue_table(desk, list(found.overdue), found.today)
         say(f"{wording.progress(found)}.")
+        say()
     outside = wording.outside(found.paused, found.new, found.untiered, len(found.blind))
     lines = [wording.due_soon_line(found), wording.reply_owed_line(found), wording.blind_line(found), outside]
     for line in [*filter(None, lines), *map(wording.trouble, found.troubles)]:

@@ -23,6 +23,9 @@ OVERDUE = (
 TOUCHES = ("partner", "at", "direction", "counts", "verdict", "rule", "by", "matched", "message_id", "mailboxes")
 
 
+STEP_SHOWN = 60
+
+
 @click.command()
 @report_options
 @pass_desk
@@ -107,7 +110,7 @@ def overdue_table(desk: Desk, late: list[Standing], today: date) -> None:
             f"{wording.days_ago(one.days_since)}, {facts.last_touch_by}" if one.days_since is not None else "never"
         )
         claimed = wording.claimed(one, today)
-        step = wording.next_step(one, today).removeprefix("next step: ")
+        step = wording.plain(wording.next_step(one, today).removeprefix("next step: "), STEP_SHOWN)
         rows.append(
             [
                 facts.name + (" (not observed)" if one.unobserved else ""),

@@ -26,6 +26,7 @@ from jobs.nudges import send_nudges
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
 from models.actions import roster
+from models.actions.mailboxes import mark_trouble
 from models.clock import Clock
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
@@ -127,8 +128,10 @@ class Running:
             report = self._capture.poll(programme, box, build_mailbox(box, self.settings, self.vault))
             if report.outcome is not Outcome.DONE:
                 log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
-        except (ProviderError, VaultError) as error:
+        except (ProviderError, SettingsError, VaultError) as error:
             log.warning("capture.not_started", mailbox=box.id, detail=str(error))
+            with self.sessions.begin() as session:
+                mark_trouble(session, box.workspace_id, box.id, "error", str(error), self.clock.now())
         except Exception:  # one mailbox must never stop the others; the next pass starts from the stored cursor
             log.exception("capture.failed", mailbox=box.id)
         finally:

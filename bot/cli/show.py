@@ -48,7 +48,7 @@ def as_table(desk: Desk, columns: Sequence[str], rows: Sequence[Sequence[str]], 
     if not desk.on_terminal():
         _aligned([list(columns), *cells], right)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
         table.add_column(
             column, justify="right" if number in right else "left", overflow="fold", no_wrap=number in right
