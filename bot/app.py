@@ -8,21 +8,23 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Any
 
 import structlog
 from flask import Flask, Response, request
-from slack_bolt import App
+from slack_bolt import App, BoltContext
 from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.kwargs_injection.args import Args
+from slack_bolt.context.ack import Ack
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
-from bot.listeners.call import Call, explain
+from bot.listeners.call import Call, acknowledgement, say
 from bot.listeners.desk import Desk
 from models.clock import Clock
 from models.settings import Settings, SettingsError
@@ -119,17 +121,20 @@ class Gate:
         return True
 
 
-def _on_error(desk: Desk) -> Callable[..., BoltResponse | None]:
-    def on_error(error: Exception, args: Args, response: BoltResponse | None) -> BoltResponse | None:
-        """Logs, tells the user in one sentence, and lets Slack know that the request arrived."""
-        call = Call(desk, args)
-        log.exception("slack.listener_failed", kind=call.body.get("type") or call.body.get("command"), exc_info=error)
+def _on_error(desk: Desk) -> Callable[..., None]:
+    def on_error(error: Exception, context: BoltContext, body: dict[str, Any], response: BoltResponse | None) -> None:
+        """Logs, lets Slack know that the request arrived, and tells the user in one sentence."""
+        call = Call(desk, context, body)
+        log.error("slack.listener_failed", kind=call.body.get("type") or call.body.get("command"), exc_info=error)
         sentence = "Sorry, that did not work, and nothing was saved. Please try again in a moment."
+        if response is not None:  # not acknowledged yet, and Bolt answers with this as soon as it is
+            answer = acknowledgement(call, sentence)
+            made = Ack()(**answer)  # type: ignore[no-untyped-call]  # Bolt leaves its constructor untyped
+            response.status, response.headers, response.body = made.status, made.headers, made.body
+            call.ack(**answer)
         try:
-            explain(call, sentence)
-        except Exception as second:  # Slack itself is out of reach: there is nobody left to tell
+            say(call, sentence)
+        except (SlackApiError, OSError) as second:  # Slack itself is out of reach: there is nobody left to tell
             log.warning("slack.not_told", error=repr(second))
-        answer = args.ack.response
-        return answer if response is not None else None
 
     return on_error

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from slack_bolt import App
-from slack_bolt.kwargs_injection.args import Args
+from slack_bolt import App, BoltContext
 from slack_sdk.errors import SlackApiError
 
 from bot import ids
@@ -25,19 +24,18 @@ class Late(Exception):
 
 
 class Call:
-    def __init__(self, desk: Desk, args: Args) -> None:
-        self.desk, self._args = desk, args
-        self.body: dict[str, Any] = args.body
+    def __init__(self, desk: Desk, context: BoltContext, body: dict[str, Any]) -> None:
+        self.desk, self._context, self.body = desk, context, body
         self.now = desk.clock.now()
         self._visitor: Visitor | None = None
 
     @property
     def user_id(self) -> str | None:
-        return self._args.context.user_id
+        return self._context.user_id
 
     @property
     def channel(self) -> str | None:
-        return self._args.context.channel_id
+        return self._context.channel_id
 
     @property
     def action(self) -> Mapping[str, Any]:
@@ -50,7 +48,7 @@ class Call:
         return str((self.body.get("view") or {}).get("type") or "message")
 
     def ack(self, **answer: Any) -> None:
-        self._args.ack(**answer)
+        self._context.ack(**answer)
 
     def carried(self) -> Carried:
         """What the button or the chosen option carries; raises OldButton."""
@@ -66,13 +64,13 @@ class Call:
             return f"event:{self.body['event_id']}"
         if self.body.get("type") == "view_submission":
             return f"form:{self.body['view']['id']}"
-        team_id, action = self._args.context.team_id, self.action
+        team_id, action = self._context.team_id, self.action
         return f"click:{team_id}:{self.user_id}:{action.get('action_ts')}:{action.get('action_id')}"
 
     def visitor(self, *, acting: bool = False, leading: bool = False) -> Visitor:
         """Who it is; raises Refused unless they may do this."""
         if self._visitor is None:
-            context, user = self._args.context, self.body.get("user")
+            context, user = self._context, self.body.get("user")
             users_team = user.get("team_id") if isinstance(user, dict) else None
             self._visitor = self.desk.visitor(context.team_id, self.user_id, users_team or context.actor_team_id)
         if leading and not self._visitor.leads:
@@ -83,13 +81,14 @@ class Call:
 
     def home(self) -> Programme:
         """The programme of the Slack workspace that speaks, whoever in it does."""
-        return self.desk.programme(self._args.context.team_id)
+        return self.desk.programme(self._context.team_id)
 
     def tell(self, payload: Payload) -> None:
         """Says something to this user alone: by the request's own address, else as an ephemeral message."""
-        if self._args.context.response_url:
+        respond = self._context.respond
+        if self._context.response_url and respond is not None:
             try:
-                answer = self._args.respond(
+                answer = respond(
                     text=payload["text"], blocks=payload["blocks"], response_type="ephemeral", replace_original=False
                 )
             except OSError as error:
@@ -102,7 +101,7 @@ class Call:
 
     def whisper(self, channel: str, payload: Payload) -> None:
         try:
-            self._args.client.chat_postEphemeral(channel=channel, user=self.user_id or "", **payload)
+            self._context.client.chat_postEphemeral(channel=channel, user=self.user_id or "", **payload)
         except (SlackApiError, OSError) as error:
             log.warning("slack.not_told", error=str(error)[:200])
 
@@ -110,7 +109,7 @@ class Call:
         """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more."""
         trigger_id = self.body.get("trigger_id") or ""
         push = self.surface == "modal" and self.body.get("type") == "block_actions"
-        client = self._args.client
+        client = self._context.client
         try:
             if push:
                 client.views_push(trigger_id=trigger_id, view=view)
@@ -125,24 +124,24 @@ class Call:
         """Draws the open modal anew. That it was closed in the meantime is no error."""
         around = self.body["view"]
         try:
-            self._args.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
+            self._context.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
         except SlackApiError as error:
             if error.response.get("error") not in CLOSED:
                 raise
 
     def publish(self, view: View) -> None:
         """Draws the user's Home tab anew."""
-        self._args.client.views_publish(user_id=self.user_id or "", view=view)
+        self._context.client.views_publish(user_id=self.user_id or "", view=view)
 
 
 Listen = Callable[[Call], None]
 
 
-def answering(desk: Desk, listen: Listen) -> Callable[[Args], None]:
+def answering(desk: Desk, listen: Listen) -> Callable[[BoltContext, dict[str, Any]], None]:
     """The listener as Bolt calls it. Refusals are answered in their own words; all else is for the error handler."""
 
-    def listener(args: Args) -> None:
-        call = Call(desk, args)
+    def listener(context: BoltContext, body: dict[str, Any]) -> None:
+        call = Call(desk, context, body)
         try:
             listen(call)
         except (Refused, OldButton, Late) as error:
@@ -167,18 +166,25 @@ def refuse(call: Call, error: Exception) -> None:
 
 
 def explain(call: Call, sentence: str) -> None:
-    """Acknowledges and says one plain sentence: in the open form, above the page, or to this user in the channel."""
+    """Acknowledges and says one plain sentence where it was asked."""
+    call.ack(**acknowledgement(call, sentence))
+    say(call, sentence)
+
+
+def acknowledgement(call: Call, sentence: str) -> dict[str, Any]:
+    """What Slack is answered: a form shows the sentence, a menu nothing."""
     kind = call.body.get("type")
     if kind == "view_submission":
-        call.ack(response_action="update", view=answers.note_modal(sentence))
-    elif kind == "block_suggestion":
-        call.ack(options=[])
-    else:
-        call.ack()
-        if call.surface == "message":
-            call.tell(answers.sorry(sentence))
-        elif kind == "block_actions":
-            call.open(answers.note_modal(sentence))
+        return {"response_action": "update", "view": answers.note_modal(sentence)}
+    return {"options": []} if kind == "block_suggestion" else {}
+
+
+def say(call: Call, sentence: str) -> None:
+    """Above the page on which it was pressed, or to this user in the channel."""
+    if call.surface == "message":
+        call.tell(answers.sorry(sentence))
+    elif call.body.get("type") == "block_actions":
+        call.open(answers.note_modal(sentence))
 
 
 def on_action(app: App, desk: Desk, action: str, listen: Listen) -> None:
