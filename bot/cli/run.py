@@ -15,7 +15,7 @@ from waitress.server import create_server
 from bot.app import flask_app
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
-from bot.cli.running import Running, SlackRefused
+from bot.cli.running import Running, SlackRefused, quietly
 from bot.operation import add_operation
 from models.actions import roster
 from models.settings import SettingsError
@@ -70,7 +70,8 @@ def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
     """A socket to Slack that reconnects by itself; Failure when Slack does not take the app token."""
     handler = SocketModeHandler(running.app, app_token, trace_enabled=False)
     try:
-        handler.connect()  # type: ignore[no-untyped-call]  # the same
+        with quietly():
+            handler.connect()  # type: ignore[no-untyped-call]  # the same
     except SlackApiError as error:
         reason = error.response.get("error", "no reason given")
         raise Failure(

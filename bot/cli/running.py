@@ -3,9 +3,11 @@
 Steps are safe to repeat and to run in two processes. What is due is asked of the database, never of this process.
 """
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import structlog
 from slack_bolt import App
@@ -40,6 +42,16 @@ OUTBOX_SECONDS = 1
 log = structlog.get_logger(__name__)
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Holds back what Slack's libraries log while something is tried whose failure is told in our own words."""
+    logging.disable(logging.CRITICAL)  # Bolt sets the level of its loggers itself
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 class SlackRefused(Exception):
     """Slack does not take the bot's token; the text says what to do."""
 
@@ -57,7 +69,8 @@ class Running:
         self.vault = Vault(settings.secret_keys)
         token = settings.slack_bot_token.get_secret_value()
         self.client: WebClient = posting_client(token, settings.slack_api_url)
-        self.app: App = build_app(settings, self.sessions, self.reading, clock)
+        with quietly():  # Bolt remarks on having both a client and an authorize
+            self.app: App = build_app(settings, self.sessions, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
         self._capture = Capture(self.sessions, self.reading, clock)
         self._pool = ThreadPoolExecutor(MAILBOXES_AT_ONCE, thread_name_prefix="capture")
@@ -74,7 +87,8 @@ class Running:
     def connect(self) -> None:
         """Learns from Slack which workspace this is; raises SlackRefused when the token is not taken."""
         try:
-            answer = self.client.auth_test()
+            with quietly():
+                answer = self.client.auth_test()
         except SlackApiError as error:
             reason = error.response.get("error", "no reason given")
             raise SlackRefused(

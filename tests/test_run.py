@@ -1,0 +1,111 @@
+"""`cadence run` as a process: it starts, answers, says what is wrong in one line, and stops when told."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.databases import Database
+from tests.sandbox.slack.server import SlackServer
+from tests.sandbox.slack.workspace import Workspace
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackServer]:
+    with SlackServer(Workspace("Lantern")) as server:
+        yield server
+
+
+def environment(database: Database, slack: SlackServer, **more: str) -> dict[str, str]:
+    keep = {name: os.environ[name] for name in ("HOME", "PATH", "PYTHONPATH") if name in os.environ}
+    return keep | {
+        "CADENCE_DATABASE_URL": database.url,
+        "SLACK_BOT_TOKEN": slack.workspace.bot_token,
+        "SLACK_API_URL": slack.api_url,
+        **more,
+    }
+
+
+@contextmanager
+def cadence(folder: Path, env: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "bot", *words]
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def said(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Reads what the process says until the pattern is there."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        found = re.search(pattern, line)
+        if found:
+            return found
+    pytest.fail(f"it never said {pattern!r}, but: {''.join(lines)}")
+
+
+def test_in_http_mode_it_answers_health_and_metrics_and_stops_on_sigterm(
+    database: Database, slack: SlackServer, tmp_path: Path
+) -> None:
+    env = environment(database, slack, SLACK_SIGNING_SECRET=slack.workspace.signing_secret)
+    with cadence(tmp_path, env, "run", "--host", "127.0.0.1", "--port", "0") as process:
+        url = f"http://127.0.0.1:{said(process, 'HTTP on port ([0-9]+)')[1]}"
+        assert requests.get(f"{url}/healthz", timeout=PATIENCE).text == "ok\n"
+        metrics = requests.get(f"{url}/metrics", timeout=PATIENCE).text
+        assert "cadence_touches 0.0" in metrics
+        assert requests.post(f"{url}/slack/events", data="{}", timeout=PATIENCE).status_code == 401
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+    assert "Stopped." in err
+
+
+def test_with_an_app_token_it_connects_by_socket_mode(database: Database, slack: SlackServer, tmp_path: Path) -> None:
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
+    with cadence(tmp_path, env, "run") as process:
+        said(process, "Socket Mode")
+        slack.socket_mode.wait_for_connection()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, 1, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, 1, "Slack refuses SLACK_APP_TOKEN (invalid_auth)"),
+        ({"SLACK_APP_TOKEN": ""}, 2, "set SLACK_APP_TOKEN"),
+        ({"SLACK_BOT_TOKEN": ""}, 2, "SLACK_BOT_TOKEN is not set"),
+        ({"CADENCE_TIMEZONE": "Mars/Base"}, 2, "CADENCE_TIMEZONE"),
+        ({"CADENCE_READ_AT": "monday"}, 2, "CADENCE_READ_AT"),
+        ({"CADENCE_DATABASE_URL": "mysql://nowhere"}, 2, "CADENCE_DATABASE_URL"),
+        ({"CADENCE_SECRET_KEYS": "not-a-key"}, 2, "CADENCE_SECRET_KEYS"),
+        ({"CADENCE_LEADS": "nobody"}, 2, "CADENCE_LEADS"),
+        ({"SLACK_API_URL": "http://127.0.0.1:9/api/"}, 1, "cannot reach http://127.0.0.1:9/api/"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_names_it(
+    database: Database, slack: SlackServer, tmp_path: Path, change: dict[str, str], status: int, words: str
+) -> None:
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token) | change
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "run"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
