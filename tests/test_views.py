@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_a_name_that_fits_is_never_cut() -> None:
     assert kit.words(name, 160).replace("&amp;", "&") == name
 
 
-def _fields(one: Standing) -> dict[str, object]:
+def _fields(one: Standing) -> dict[str, Any]:
     keep = ("partner_id", "name", "owner", "last_touch_at", "last_touch_by", "next_step")
     return {name: getattr(one.facts, name) for name in keep}
 

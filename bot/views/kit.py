@@ -114,7 +114,7 @@ def text_input(block_id: str, text: str, *, initial: str = "", hint: str | None 
         action_id=block_id,
         multiline=True,
         max_length=MOST_TEXT,
-        initial_value=cut(initial, MOST_TEXT) or None,
+        initial_value=cut(initial.encode(errors="ignore").decode(), MOST_TEXT) or None,  # half characters break JSON
     )
     return _input(block_id, text, element, hint=hint)
 
