@@ -82,7 +82,7 @@ def _poll(desk: Desk, address: str | None) -> list[Report]:
     for box in boxes:
         with _watched(desk, box.address, None) as watch:
             try:
-                built = build_mailbox(box, desk.settings, desk.vault)
+                built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
                 report = Capture(desk.sessions, desk.reading, desk.clock, watch).poll(programme, box, built)
             except (ProviderError, VaultError, SettingsError) as error:
                 report = Report(box.address, Outcome.ERROR, str(error))

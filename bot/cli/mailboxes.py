@@ -38,7 +38,7 @@ def add(desk: Desk, provider: str, address: str, token_file: Path | None, call: 
     address = _address(address)
     secret = _read(token_file) if token_file else None
     sealed = desk.vault.seal(address, secret) if secret is not None else None
-    built = PROVIDERS[provider](address, secret, desk.settings)
+    built = PROVIDERS[provider](address, secret, desk.settings, desk.clock)
     if call:
         refuse_other(built, address)
     now, programme = desk.clock.now(), desk.programme
@@ -127,7 +127,7 @@ def answer_of(desk: Desk, box: MailboxFacts) -> tuple[bool | None, str]:
     if box.provider not in PROVIDERS:
         return None, "filled from a file, nothing to call"
     try:
-        refuse_other(build_mailbox(box, desk.settings, desk.vault), box.address)
+        refuse_other(build_mailbox(box, desk.settings, desk.vault, desk.clock), box.address)
     except (ProviderError, VaultError, SettingsError, Failure) as error:
         return False, str(error)
     return True, "answers"

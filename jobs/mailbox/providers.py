@@ -6,35 +6,37 @@ Building checks the secret and calls nobody. Imports happen on use: most command
 from collections.abc import Callable
 
 from jobs.mailbox.base import Mailbox, ProviderError
+from models.clock import Clock, SystemClock
 from models.queries.mail import MailboxFacts
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
-Build = Callable[[str, str | None, Settings], Mailbox]
-"""From an address, its secret if one is stored, and the settings."""
+Build = Callable[[str, str | None, Settings, Clock], Mailbox]
+"""From an address, its secret if one is stored, the settings and the clock."""
 
 
-def _gmail(address: str, secret: str | None, settings: Settings) -> Mailbox:
+def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -> Mailbox:
     """With a secret the person's own consent, without one the service account that may act for the address."""
     from jobs.mailbox.gmail import GmailMailbox
     from jobs.mailbox.google_auth import consented, delegated
 
     if secret is not None:
-        return GmailMailbox(consented(secret), api_url=settings.gmail_api_url)
+        return GmailMailbox(consented(secret), api_url=settings.gmail_api_url, clock=clock)
     if settings.google_service_account_file is None:
         raise SettingsError(
             "GOOGLE_SERVICE_ACCOUNT_FILE is not set: set it to the service account's key file, or give --token-file"
         )
-    return GmailMailbox(delegated(settings.google_service_account_file, address), api_url=settings.gmail_api_url)
+    account = delegated(settings.google_service_account_file, address)
+    return GmailMailbox(account, api_url=settings.gmail_api_url, clock=clock)
 
 
 PROVIDERS: dict[str, Build] = {"gmail": _gmail}
 
 
-def build_mailbox(facts: MailboxFacts, settings: Settings, vault: Vault) -> Mailbox:
+def build_mailbox(facts: MailboxFacts, settings: Settings, vault: Vault, clock: Clock | None = None) -> Mailbox:
     """The mailbox behind a stored row. Raises ProviderError, VaultError or SettingsError, each saying what to do."""
     build = PROVIDERS.get(facts.provider)
     if build is None:
         raise ProviderError(f"{facts.address} is known from an import only: connect it with `cadence mailbox add`")
     secret = vault.open(facts.address, facts.credential) if facts.credential else None
-    return build(facts.address, secret, settings)
+    return build(facts.address, secret, settings, clock or SystemClock())
