@@ -105,6 +105,7 @@ def test_a_request_that_was_overheard_and_sent_again_is_refused(at: Surface) -> 
     assert post(at, body, headers) == 200
     before = at.written()
     assert post(at, body, headers) == 401
+    assert post(at, body, headers | JSON) == 401
     assert at.written() == before
 
 
