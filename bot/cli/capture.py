@@ -17,7 +17,7 @@ from rich.progress import (
 
 from bot.cli.common import Desk, Failure, json_option, note, pass_desk
 from bot.cli.mailboxes import known_mailbox
-from bot.cli.show import as_json, as_table, heading, say
+from bot.cli.show import as_json, as_table, heading, tell
 from bot.wording import plain, plural
 from jobs.capture import Capture, Outcome, Report
 from jobs.imports import import_mbox
@@ -150,7 +150,7 @@ def _summary(desk: Desk, report: Report) -> None:
         f"{report.address}: {plural(report.messages, 'message')}, {plural(report.touches, 'new touch', 'new touches')}",
     )
     if report.outcome is not Outcome.DONE:
-        say(f"{report.outcome}: {plain(report.detail)}")
+        tell(desk, f"{report.outcome}: {plain(report.detail)}")
     rows = [
         [str(count), reason, WORDS.get(reason, "")]
         for reason, count in sorted(report.reasons.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -158,4 +158,4 @@ def _summary(desk: Desk, report: Report) -> None:
     if rows:
         as_table(desk, ["Messages", "Outcome", ""], [*rows, [str(report.messages), "together", ""]], right=[0])
     if report.failed:
-        say(f"{plural(report.failed, 'message')} could not be fetched and will be tried again")
+        tell(desk, f"{plural(report.failed, 'message')} could not be fetched and will be tried again")

@@ -9,7 +9,7 @@ import click
 from bot import wording
 from bot.cli.common import Desk, pass_desk, report_options
 from bot.cli.reports import when
-from bot.cli.show import as_csv, as_json, as_table, heading, say
+from bot.cli.show import as_csv, as_json, as_table, heading, say, tell
 from models.queries.reads import WeekCoverage, coverage_weeks, weekly_read
 from models.weekly_read import Coverage, TierLine, WeeklyRead
 
@@ -42,10 +42,10 @@ def coverage(desk: Desk, weeks: int | None, form: str | None, as_of: date | None
     else:
         heading(desk, f"Coverage {when(desk, now)}")
         tier_table(desk, read)
-        say(f"Together: {wording.counted(read.overall)}.")
+        tell(desk, f"Together: {wording.counted(read.overall)}.")
         outside = wording.outside(read.paused, read.new, read.untiered, len(read.blind))
         if outside:
-            say(f"{outside}.")
+            tell(desk, f"{outside}.")
         if past:
             say()
             _week_table(desk, past)

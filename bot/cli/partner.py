@@ -10,7 +10,7 @@ import click
 from bot import wording
 from bot.cli.common import Desk, as_of_option, json_option, pass_desk, the_partner
 from bot.cli.reports import clock_time, standing_record, touch_record, when
-from bot.cli.show import as_json, as_pairs, as_table, heading, say
+from bot.cli.show import as_json, as_pairs, as_table, heading, say, tell
 from models.cadence import Policy
 from models.clock import local_day
 from models.queries.mail import PartnerRecord, TouchFacts, partner_record, touches
@@ -103,10 +103,13 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     name = wording.name(found.standing.facts.name)
     heading(desk, f"{name} {when(desk, found.now)}: {wording.lateness(found.standing, today)}")
     if found.standing.due_on:
-        say(f"{_clock(found.standing, today)}, which makes it due on {wording.on_day(found.standing.due_on, today)}.")
+        tell(
+            desk,
+            f"{_clock(found.standing, today)}, which makes it due on {wording.on_day(found.standing.due_on, today)}.",
+        )
     say()
     if last is None:
-        say("No mail has moved its clock.")
+        tell(desk, "No mail has moved its clock.")
     else:
         as_pairs(desk, "The last touch", _pairs(desk, last))
     if others:

@@ -10,7 +10,7 @@ from bot import wording
 from bot.cli.common import Desk, Failure, as_of_option, json_option, note, pass_desk
 from bot.cli.coverage import tier_table
 from bot.cli.reports import overdue_table, standing_record, when
-from bot.cli.show import as_json, heading, say
+from bot.cli.show import as_json, heading, say, tell
 from models.actions.write import COMMAND_LINE
 from models.clock import local_day, week_of
 from models.queries.reads import read_of_week, weekly_read
@@ -50,27 +50,30 @@ def nudge(desk: Desk) -> None:
         notice_transitions(session, programme, now)
     queued = send_nudges(desk.sessions, programme, now)
     sent = _pump(desk)
-    say(f"{wording.plural(queued, 'person', 'people')} to be told, {wording.plural(sent, 'message')} sent or updated.")
+    tell(
+        desk,
+        f"{wording.plural(queued, 'person', 'people')} to be told, {wording.plural(sent, 'message')} sent or updated.",
+    )
 
 
 def print_read(desk: Desk, found: WeeklyRead) -> None:
     """The read as a person wants to see it: the sentence, who needs a touch, what comes next, what was not seen."""
     heading(desk, wording.title(found))
-    say(wording.summary(found))
+    tell(desk, wording.summary(found))
     say()
     tier_table(desk, found)
     for one in found.recoveries:
-        say(f"· {wording.recovery(one)}")
+        tell(desk, f"· {wording.recovery(one)}")
     say()
     heading(desk, wording.headline(found, shown=6))
     if found.overdue:
         overdue_table(desk, list(found.overdue), found.today)
-        say(f"{wording.progress(found)}.")
+        tell(desk, f"{wording.progress(found)}.")
         say()
     outside = wording.outside(found.paused, found.new, found.untiered, len(found.blind))
     lines = [wording.due_soon_line(found), wording.reply_owed_line(found), wording.blind_line(found), outside]
     for line in [*filter(None, lines), *map(wording.trouble, found.troubles)]:
-        say(f"{line.rstrip('.')}.")
+        tell(desk, f"{line.rstrip('.')}.")
 
 
 def _post(desk: Desk) -> None:

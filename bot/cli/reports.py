@@ -7,7 +7,7 @@ import click
 
 from bot import wording
 from bot.cli.common import Desk, pass_desk, report_options, the_partner
-from bot.cli.show import as_csv, as_json, as_table, heading, say
+from bot.cli.show import as_csv, as_json, as_table, heading, tell
 from models.cadence import State
 from models.clock import local_day
 from models.queries.mail import TouchFacts
@@ -46,7 +46,7 @@ def overdue(desk: Desk, form: str | None, as_of: date | None) -> None:
         counts = {state: sum(one.state is state for one in lines) for state in State}
         outside = wording.outside(counts[State.PAUSED], counts[State.NEW], counts[State.UNTIERED], counts[State.BLIND])
         if outside:
-            say(f"{outside}.")
+            tell(desk, f"{outside}.")
 
 
 @click.command()
@@ -65,7 +65,7 @@ def touches(desk: Desk, typed: str | None, limit: int | None, form: str | None, 
     elif form == "csv":
         as_csv(TOUCHES, [touch_record(one) for one in found])
     elif not found:
-        say("No mail with a partner was captured.")
+        tell(desk, "No mail with a partner was captured.")
     else:
         rows = [
             [clock_time(desk, one.at), one.partner, one.direction, "yes" if one.counts else "no", one.by, _why(one)]

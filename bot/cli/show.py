@@ -75,11 +75,16 @@ def as_pairs(desk: Desk, title: str, pairs: Sequence[tuple[str, str]]) -> None:
     console.print(grid)
 
 
-def heading(desk: Desk, text: str) -> None:
+def tell(desk: Desk, text: str, style: str = "") -> None:
+    """A sentence: wrapped between words on a terminal, one line in a pipe."""
     if desk.on_terminal():
-        desk.console().print(Text(text, style="bold"))
+        desk.console().print(Text(text, style=style))
     else:
         say(text)
+
+
+def heading(desk: Desk, text: str) -> None:
+    tell(desk, text, "bold")
 
 
 def _aligned(rows: list[list[str]], right: Sequence[int]) -> None:
