@@ -53,6 +53,14 @@ def test_overdue_names_whom_it_was_asked_for(
     assert not any(name in words for name in others)
 
 
+def test_mine_shows_what_i_have_claimed_of_others(at: Surface) -> None:
+    at.ask(PRIYA, "claim Acme")
+    words = shown(at.ask(PRIYA, "mine"))
+    assert "Acme" in words
+    assert "Hooli" in words
+    assert "Initech" not in words
+
+
 def test_a_viewer_sees_the_list_without_buttons(at: Surface) -> None:
     message = at.ask(VERA, "overdue")
     assert "Acme" in shown(message)

@@ -14,7 +14,7 @@ from models.queries.programme import people, tiers
 from models.queries.reads import held_read, troubles
 from models.queries.slack import has_read
 from models.queries.standings import standings
-from models.standing import Standing, sort_key
+from models.standing import Standing, Who, sort_key
 
 
 def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
@@ -31,7 +31,7 @@ def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
 
 
 def overdue(call: Call, visitor: Visitor, carried: Carried) -> tuple[str, list[Standing]]:
-    """What is overdue now, of one tier or one owner if asked, with its title."""
+    """What is overdue now, with its title; if asked, of one tier, or what one person owns or has claimed."""
     home = visitor.programme
     with call.desk.reading() as session:
         everything = standings(session, home, call.now)
@@ -45,7 +45,7 @@ def overdue(call: Call, visitor: Visitor, carried: Carried) -> tuple[str, list[S
     if carried.owner is not None:
         mine = carried.owner == visitor.person.id
         title = "Your overdue partners" if mine else f"Overdue partners of {owners.get(carried.owner, 'nobody')}"
-        those = [one for one in those if one.facts.owner is not None and one.facts.owner.id == carried.owner]
+        those = [one for one in those if carried.owner in (_id(one.facts.owner), _id(one.claim and one.claim.by))]
     return title, those
 
 
@@ -75,3 +75,7 @@ def answer(call: Call, payload: Payload) -> None:
         call.update(list_view(call, call.beneath(), payload["text"]))
     else:
         call.tell(payload)
+
+
+def _id(who: Who | None) -> int | None:
+    return who.id if who else None

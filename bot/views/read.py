@@ -53,7 +53,7 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
 
     def draw(scale: float) -> Payload:
         paper = Paper(read.today, read.zone, scale=scale)
-        needs = wording.plural(len(free), "partner still waits", "partners still wait") + " for somebody to take it"
+        needs = wording.plural(len(free), "partner still waits", "partners still wait") + " for a name beside it"
         lines = [
             f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {_owner(one)}', 200)}"
             for one in free[: kit.MOST_ROWS]
