@@ -45,7 +45,9 @@ def overdue(call: Call, visitor: Visitor, carried: Carried) -> tuple[str, list[S
     if carried.owner is not None:
         mine = carried.owner == visitor.person.id
         title = "Your overdue partners" if mine else f"Overdue partners of {owners.get(carried.owner, 'nobody')}"
-        those = [one for one in those if carried.owner in (_id(one.facts.owner), _id(one.claim and one.claim.by))]
+        those = [
+            one for one in those if carried.owner in (_id(one.facts.owner), _id(one.claim.by if one.claim else None))
+        ]
     return title, those
 
 
