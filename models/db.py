@@ -54,13 +54,16 @@ def normal_url(url: str) -> str:
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for `sqlite:///…` or `postgresql://…`; raises sqlalchemy.exc.ArgumentError on anything else."""
+    """An engine for `sqlite:///…` or `postgresql://…`; raises sqlalchemy.exc.ArgumentError on anything else.
+
+    Its errors quote no values: those are people's addresses, and errors are logged.
+    """
     parsed = make_url(normal_url(url))
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30})
+    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

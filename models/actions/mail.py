@@ -69,19 +69,18 @@ def record_seen(
     if not rows:
         return
     rows.sort(key=lambda row: str(row["provider_id"]))
-    insert = (
-        postgresql.insert(Seen) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Seen)
-    ).values(rows)
+    insert = postgresql.insert(Seen) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Seen)
     session.execute(
         insert.on_conflict_do_update(
             index_elements=["mailbox_id", "provider_id"],
             set_={
                 "verdict": insert.excluded.verdict,
                 "reason": insert.excluded.reason,
-                "seen_at": now,
+                "seen_at": insert.excluded.seen_at,
             },
-            where=or_(Seen.verdict.in_(NOT_FINAL), Seen.reason == "no partner"),
-        )
+            where=or_(*(Seen.verdict == one for one in NOT_FINAL), Seen.reason == "no partner"),
+        ),
+        rows,  # beside the statement, not in it: that would be compiled anew for every page
     )
 
 
