@@ -165,5 +165,5 @@ def blueprint(server: "SlackServer") -> Blueprint:
 
 
 def _person(user: User) -> Json:
-    keys = ("id", "name", "real_name", "title", "is_bot", "color")
+    keys = ("id", "name", "real_name", "title", "is_bot", "color", "tz")
     return {key: getattr(user, key) for key in keys}
