@@ -73,7 +73,7 @@ class GmailApi:
             address = access.address if where["userId"] == "me" else where["userId"].lower()
             fault = self.faults.take(address, method.name, where.get("id"))
             if fault is not None and not fault.empty_history:
-                return _faulty(fault, method.name, address)
+                return _faulty(fault, method.name, address, _raw(query))
             params = discovery.check_query(method, query)
             body = self._call(method, access, address, where, params, fault)
         except ApiError as error:
@@ -161,7 +161,7 @@ class GmailApi:
         if page:
             body["messages"] = [{"id": message.id, "threadId": message.thread_id} for message in page]
         if len(found) > size:
-            body["nextPageToken"] = self._token(page[-1].at.isoformat(), page[-1].number)
+            body["nextPageToken"] = self._token(page[-1].listed_at.isoformat(), page[-1].number)
         return body
 
     def _history(self, mailbox: GmailMailboxStore, params: Values, as_empty_page: bool) -> dict[str, Any]:
@@ -266,9 +266,9 @@ def _error(error: ApiError, method: str = "", mailbox: str | None = None, params
     return Answer(error.status, error.body(), headers, method, mailbox, params)
 
 
-def _faulty(fault: Fault, method: str, mailbox: str | None) -> Answer:
+def _faulty(fault: Fault, method: str, mailbox: str | None, params: Values) -> Answer:
     if not fault.status:
         raise Dropped
     if fault.body is not None:
-        return Answer(fault.status, fault.body, (), method, mailbox)
-    return _error(ApiError(fault.status, fault.reason, fault.message, fault.retry_after), method, mailbox)
+        return Answer(fault.status, fault.body, (), method, mailbox, params)
+    return _error(ApiError(fault.status, fault.reason, fault.message, fault.retry_after), method, mailbox, params)

@@ -23,6 +23,12 @@ class StoredMessage:
     headers: tuple[tuple[str, str | None], ...]
     history_id: int
     number: int
+    listed_at: datetime
+
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """Its place in the listing."""
+        return self.listed_at, self.number
 
     @property
     def internal_date(self) -> str:
@@ -62,8 +68,12 @@ class GmailMailboxStore:
         labels: Iterable[str] = ("INBOX",),
         *,
         thread_id: str | None = None,
+        listed_at: datetime | None = None,
     ) -> str:
-        """A message arrives or is sent (labels SENT); answers its id. A header whose value is None lacks its value."""
+        """A message arrives or is sent (labels SENT); answers its id. A header whose value is None lacks its value.
+
+        `listed_at` puts it elsewhere in the listing than its date says, as migrated mail can stand.
+        """
         pairs = tuple(headers.items()) if isinstance(headers, Mapping) else tuple(headers)
         with self._lock:
             self._deliveries += 1
@@ -76,6 +86,7 @@ class GmailMailboxStore:
                 headers=pairs,
                 history_id=0,
                 number=self._deliveries,
+                listed_at=(listed_at or at or self.now()).astimezone(UTC),
             )
             self._messages[message_id] = message
             self._note("messageAdded", message)
@@ -145,9 +156,9 @@ class GmailMailboxStore:
                 for message in self._messages.values()
                 if wanted <= set(message.labels)
                 and not (hidden - wanted) & set(message.labels)
-                and (after is None or (message.at, message.number) < after)
+                and (after is None or message.position < after)
             ]
-        return sorted(chosen, key=lambda message: (message.at, message.number), reverse=True)
+        return sorted(chosen, key=lambda message: message.position, reverse=True)
 
     def history(self, start: int, kinds: Iterable[str], label: str | None) -> tuple[list[Record], int]:
         """Records after `start` with the current history id; raises NotFound where the history does not reach."""
