@@ -116,7 +116,7 @@ def test_the_card_tells_what_is_known(at: Surface) -> None:
         "16 days past its 7-day rhythm",
         "acme.example",
         "no next step",
-        "Counts: written by",
+        "hello@acme.example. Counts.",
     ):
         assert part in words
     assert "Claim recovery touch" in words
@@ -128,8 +128,8 @@ def test_why_tells_which_mail_moved_the_clock_and_which_did_not(at: Surface) -> 
         put_touch(session, at.cast, ACME, MONDAY, by="wendy@acme.example")
     words = shown(at.ask(DANA, 'why "acme"'))
     assert "16 days overdue: last touch 23 days ago by Dana Kim; its 7-day rhythm runs from there" in words
-    assert "Counts: written by a person" in words
-    assert "does not count, auto: it answers by itself" in words
+    assert "Sat 31 Oct: Dana Kim wrote to hello@acme.example: written by a person; hello@acme.example belongs" in words
+    assert "an automatic reply, no person wrote it (it answers by itself)" in words
     assert "moves no clock, but was heard" in words
 
 

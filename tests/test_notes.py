@@ -14,6 +14,7 @@ from bot.views.partner import Card, partner_card, why_answer
 from bot.views.read import unassigned_payload
 from bot.views.reads_notice import uncertain_payload
 from bot.views.rows import Paper
+from models.cadence import Policy
 from models.queries.mail import PartnerRecord, TouchFacts
 from models.queries.outbox import Post
 from models.queries.programme import Person
@@ -73,9 +74,8 @@ def test_every_message_shows_any_name_literally_and_fits(name: str) -> None:
     step = NextStepFacts(name * 10, date(2026, 11, 30), who)
     standing = overdue(1, name, owner=who, last_touch_by=name, next_step=step)
     record = PartnerRecord(1, (name,) * 9, (name,) * 9, name, None)
-    card = Card(
-        standing, record, [touch(name, number, counts=number % 2 == 0) for number in range(1, 10)], guessed=name
-    )
+    mails = [touch(name, number, counts=number % 2 == 0) for number in range(1, 10)]
+    card = Card(standing, record, mails, Policy.OUTBOUND, guessed=name)
     given = [claims.Assigned(number, name, TODAY) for number in range(40)]
     for payload in (
         partner_card(card, PAPER),

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from bot import wording
+from bot import evidence, wording
 from bot.cli.common import Desk, as_of_option, json_option, pass_desk, the_partner
 from bot.cli.reports import clock_time, standing_record, touch_record, when
 from bot.cli.show import as_json, as_pairs, as_table, heading, say, tell
-from models.cadence import Policy
 from models.clock import local_day
 from models.queries.mail import PartnerRecord, TouchFacts, partner_record, touches
 from models.queries.standings import standings
@@ -19,14 +18,6 @@ from models.standing import Standing
 
 ON_RECORD = 5
 CANDIDATES = 10
-VERDICTS = {
-    "auto": "an automatic reply, no person wrote it",
-    "bounce": "a report that mail could not be delivered",
-    "calendar": "an invitation or an answer to one",
-    "bulk": "a newsletter or list mail",
-    "broadcast": "one mail to many, not to this partner",
-    "suspect": "its sender may be forged",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +78,7 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     others = [one for one in found.touches if not one.counts][:CANDIDATES]
     policy = desk.programme.policy
     if form == "json":
-        candidates = [{**_evidence(one), "reason": why_not(one, policy)} for one in others]
+        candidates = [{**_evidence(one), "reason": evidence.why_not(one, policy)} for one in others]
         as_json(
             {
                 "as_of": found.now,
@@ -115,23 +106,8 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     if others:
         say()
         heading(desk, "Newest mail that did not count")
-        rows = [[clock_time(desk, one.at), one.by, why_not(one, policy), one.rule] for one in others]
+        rows = [[clock_time(desk, one.at), one.by, evidence.why_not(one, policy), one.rule] for one in others]
         as_table(desk, ["When", "By", "Why not", "Rule"], rows)
-
-
-def why_not(touch: TouchFacts, policy: Policy) -> str:
-    """In words why a mail with the partner did not move the clock."""
-    if touch.void_reason:
-        return f"taken back: {touch.void_reason}"
-    if touch.verdict != "human":
-        return VERDICTS.get(touch.verdict, touch.verdict)
-    if touch.direction == "inbound":
-        return "the partner wrote it: that is heard and moves no clock"
-    if touch.field == "bcc":
-        return "the partner was in Bcc only"
-    if policy is Policy.TWO_WAY:
-        return "not answered yet, and this programme counts answered mail"
-    return "it does not count under this programme's policy"
 
 
 def _find(desk: Desk, typed: str, as_of: date | None, limit: int | None) -> Found:
@@ -211,5 +187,5 @@ def _line(desk: Desk, touch: TouchFacts) -> list[str]:
         clock_time(desk, touch.at),
         arrow,
         touch.by,
-        "yes" if touch.counts else why_not(touch, desk.programme.policy),
+        "yes" if touch.counts else evidence.why_not(touch, desk.programme.policy),
     ]

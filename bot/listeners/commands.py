@@ -17,7 +17,7 @@ from bot.listeners.pages import overdue as overdue_now
 from bot.views import help as answers
 from bot.views.kit import Payload
 from bot.views.lists import overdue_answer
-from bot.views.partner import IN_EVIDENCE, Card, partner_card, why_answer
+from bot.views.partner import Card, partner_card, why_answer
 from bot.views.rows import Paper
 from models.names import name_key
 from models.queries.lookup import Found, find_partner
@@ -194,6 +194,7 @@ def _card(call: Call, found: Found, typed: str) -> Card:
         return Card(
             standing=call.desk.standing(session, visitor, partner.id),
             record=partner_record(session, partner.id),
-            touches=touches(session, visitor.programme, call.now, partner_id=partner.id, limit=IN_EVIDENCE + 1),
+            touches=touches(session, visitor.programme, call.now, partner_id=partner.id),
+            policy=visitor.programme.policy,
             guessed=None if found.exact else typed,
         )

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from bot import ids, wording
+from bot import evidence, ids, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Element, Payload
 from bot.views.rows import Paper
-from models.cadence import State
-from models.clock import local_day
+from models.cadence import Policy, State
 from models.queries.mail import PartnerRecord, TouchFacts
 from models.standing import Standing
 
@@ -26,6 +25,7 @@ class Card:
     standing: Standing
     record: PartnerRecord
     touches: Sequence[TouchFacts]
+    policy: Policy
     guessed: str | None = None
 
 
@@ -41,7 +41,7 @@ def partner_card(card: Card, on: Paper) -> Payload:
         lines.append(
             paper.words(f"Known by {wording.listed(known, ADDRESSES)}" if known else "No addresses known", 400)
         )
-        mails = [paper.words(f"• {evidence(one, on)}", 300) for one in card.touches[:ON_CARD]]
+        mails = [paper.words(f"• {_line(card, one, paper)}", 300) for one in card.touches[:ON_CARD]]
         told = "\n".join(mails) or "No mail of theirs or to them has been captured."
         said = _guess(card, paper) + "\n".join(lines)
         blocks = [kit.section(said), kit.section(f"*Last mails*\n{told}")]
@@ -60,29 +60,29 @@ def why_answer(card: Card, on: Paper) -> Payload:
         paper = replace(on, scale=scale)
         name = rows.name_on(paper, card.standing.facts.name)
         said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(_because(card.standing, paper.today), 500)}"
-        shown = card.touches[:IN_EVIDENCE]
-        mails = [paper.words(f"• {evidence(one, on)}", 280) for one in shown]
-        told = "\n".join(mails) or "No mail of theirs or to them has been captured."
-        blocks = [kit.section(said), *(kit.section("\n".join(page)) for page in kit.pages(mails or [told], 4))]
-        if len(card.touches) > len(shown):
-            blocks.append(kit.context("There are older mails. The command line shows them all: `cadence why`."))
+        last = next((one for one in card.touches if one.counts), None)
+        others = [one for one in card.touches if not one.counts]
+        proof = "No mail has moved its clock."
+        if last is not None:
+            proof = f"{evidence.mail(last, paper.today, paper.zone)}: {evidence.why_counted(last)}."
+        told = f"*The last touch*\n{paper.words(proof, 700)}"
+        mails = [paper.words(f"• {_line(card, one, paper)}", 280) for one in others[:IN_EVIDENCE]]
+        blocks = [kit.section(said), kit.section(told)]
+        if mails:
+            blocks.append(kit.section("*Newest mail that did not count*"))
+            blocks += [kit.section("\n".join(page)) for page in kit.pages(mails, 4)]
+        if len(others) > len(mails):
+            blocks.append(
+                kit.context(f"And {wording.plural(len(others) - len(mails), 'older mail')} that did not count.")
+            )
+        told = "\n".join([told, *mails])
         return {"text": f"{said}\n{told}", "blocks": blocks}
 
     return kit.fitting(draw)
 
 
-def evidence(touch: TouchFacts, on: Paper) -> str:
-    """ "Mon 2 Nov: Dana Kim wrote to a@acme.example. Counts: written by a person." """
-    day = wording.on_day(local_day(touch.at, on.zone), on.today)
-    by, matched = wording.plain(touch.by, 80), wording.plain(touch.matched, 80)
-    said = f"{by} wrote to {matched} ({touch.field})" if touch.direction == "outbound" else f"{by} wrote to us"
-    rule = wording.plain(touch.rule, 120)
-    if touch.void_reason:
-        return f"{day}: {said}. Taken back: {wording.plain(touch.void_reason, 120)}."
-    if touch.counts:
-        return f"{day}: {said}. Counts: {rule}."
-    note = "moves no clock, but was heard" if touch.verdict == "human" else f"does not count, {touch.verdict}"
-    return f"{day}: {said}. It {note}: {rule}."
+def _line(card: Card, touch: TouchFacts, paper: Paper) -> str:
+    return evidence.line(touch, card.policy, paper.today, paper.zone)
 
 
 def _because(standing: Standing, today: date) -> str:
