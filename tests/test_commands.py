@@ -130,7 +130,7 @@ def test_why_tells_which_mail_moved_the_clock_and_which_did_not(at: Surface) -> 
     assert "16 days overdue: last touch 23 days ago by Dana Kim; its 7-day rhythm runs from there" in words
     assert "Sat 31 Oct: Dana Kim wrote to hello@acme.example: written by a person; hello@acme.example belongs" in words
     assert "an automatic reply, no person wrote it (it answers by itself)" in words
-    assert "moves no clock, but was heard" in words
+    assert "the partner wrote it: that is heard and moves no clock" in words
 
 
 @pytest.mark.parametrize("command", ["partner", "why", "claim", "release", "next"])
