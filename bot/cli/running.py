@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_app
 from bot.outbox import Outbox, posting_client
+from bot.people import link_people
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import recovery, weekly_read
@@ -101,6 +102,7 @@ class Running:
             roster.link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
 
     def start(self) -> None:
+        self._pool.submit(self._link_everybody)
         self._ticker.start()
         self.capture()
 
@@ -114,7 +116,7 @@ class Running:
     def tick(self) -> None:
         """Whatever the clock has made due: the sweep, the read, its reminder to the leads, nudges."""
         for programme in self._programmes():
-            self._step("sweep", lambda p: recovery.sweep(self.sessions, p, self.clock.now()), programme)
+            self._step("sweep", self._sweep, programme)
             self._step("read", self._read, programme)
             self._step("leads", lambda p: weekly_read.ask_leads(self.sessions, p, self.clock.now()), programme)
             self._step("nudges", lambda p: send_nudges(self.sessions, p, self.clock.now()), programme)
@@ -151,6 +153,18 @@ class Running:
         finally:
             with self._flight:
                 self._in_flight.discard(box.id)
+
+    def _sweep(self, programme: Programme) -> None:
+        if recovery.sweep(self.sessions, programme, self.clock.now()):
+            link_people(self.client, self.reading, self.sessions, programme, self.clock.now())
+
+    def _link_everybody(self) -> None:
+        for programme in self._programmes():
+            self._step(
+                "people",
+                lambda p: link_people(self.client, self.reading, self.sessions, p, self.clock.now()),
+                programme,
+            )
 
     def _read(self, programme: Programme) -> None:
         now = self.clock.now()
