@@ -303,6 +303,25 @@ def test_13_a_message_that_is_gone_before_it_is_fetched_is_settled(polled: World
     assert polled.ledger.subjects == ["stays"]
 
 
+def test_the_cursor_moves_with_what_does_not_concern_us_and_so_stays_young(polled: World) -> None:
+    polled.store.relabel(polled.store.message_ids[0], remove=["INBOX"])
+    polled.poll()
+    assert json.loads(polled.ledger.cursor or "")["history"] == str(polled.store.history_id)
+
+
+def test_records_of_one_history_id_are_never_parted(polled: World) -> None:
+    keys = [polled.deliver(f"mail {number}") for number in range(3)]
+    until = polled.store.history_id
+    records = [
+        {"id": str(number), "messagesAdded": [{"message": {"id": key}}]}
+        for number, key in zip((until - 1, until - 1, until), keys, strict=True)
+    ]
+    body = json.dumps({"history": records, "historyId": str(until)})
+    polled.server.fail("history.list", Fault(200, body=body))
+    pages = list(polled.ledger.walk(polled.provider(chunk=1)))
+    assert [[message.provider_id for message in page.messages] for page in pages] == [keys[:2], keys[2:]]
+
+
 def test_13_a_deleted_message_is_gone(polled: World) -> None:
     key = polled.deliver("gone")
     polled.store.delete(key)
@@ -458,6 +477,7 @@ def test_a_server_without_a_batch_endpoint_is_read_one_by_one(polled: World, fau
     polled.poll()
     assert len(polled.ledger.messages) == 45
     assert not polled.ledger.pending
+    assert len(polled.server.calls_of("batch")) == 1
 
 
 def test_a_throttled_queue_keeps_what_came_and_leaves_the_rest_queued(polled: World) -> None:

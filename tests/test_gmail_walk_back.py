@@ -172,9 +172,11 @@ def test_a_cursor_that_nobody_can_read_is_a_gap(world: World) -> None:
     world.deliver("missed")
     for broken in ("", "{}", "[1]", '{"history": "x", "backfill": null}', '{"history": 5, "backfill": {"since": 1}}'):
         assert Cursor.load(broken) is None
-    world.ledger.cursor = "what is this"
-    world.poll()
-    assert world.ledger.subjects == ["missed"]
+    long_ago = world.deliver("missed long ago", at=NOW - 200 * DAY)
+    world.ledger.cursor, world.ledger.last_ok_at = "what is this", NOW - 250 * DAY
+    world.ledger.poll(world.provider(cap=1))
+    assert world.ledger.subjects == ["missed", "missed long ago"]
+    assert long_ago in world.fetched()
 
 
 def test_probes_of_messages_that_are_gone_fall_back_on_their_neighbours(world: World) -> None:

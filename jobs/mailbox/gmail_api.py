@@ -156,7 +156,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
             return dict.fromkeys(message_ids, error), True
 
     def _batch(self, message_ids: Sequence[str]) -> Mapping[str, Answer] | None:
-        """All in one request; None when the server does not understand batches or answers with an unreadable one."""
+        """All in one request; None, and no more batches on this connection, when the server cannot do that."""
         answers: dict[str, Answer] = {}
 
         def take(key: str, answer: Any, error: HttpError | None) -> None:
@@ -167,13 +167,11 @@ class GmailApi(AbstractContextManager["GmailApi"]):
             batch.add(self._get(key), request_id=key)
         try:
             self._send(batch)
-        except (Gone, BadRequest):
+        except (Gone, BadRequest, BatchError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+            # No batch endpoint, or an answer with one broken part: the client reads it without a net and loses all.
             self.batches_work = False
             return None
-        except (BatchError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-            # The client reads the multipart answer without a net: one broken part makes it lose the whole.
-            return None
-        return answers if answers.keys() >= set(message_ids) else None
+        return answers
 
     def _alone(self, key: str) -> Answer:
         try:

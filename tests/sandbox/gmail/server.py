@@ -213,6 +213,7 @@ class GmailServer:
             if fault is not None and not fault.status:
                 raise Dropped
             if fault is not None and fault.body is not None:
+                self._log(Answer(fault.status, "", (), "batch", self._address_of(outer)), request.path, None)
                 return Response(fault.body, fault.status)
             if fault is not None:
                 raise ApiError(fault.status, fault.reason, fault.message, fault.retry_after)
