@@ -27,8 +27,8 @@ Found = tuple[int, bytes, bytes]  # (where the next message is looked for, From_
 class MboxFile:
     """One file or folder. `offset` of `total_bytes` shows progress; `identity` changes when the file does."""
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, *, page: int = PAGE) -> None:
+        self.path, self._page = Path(path), page
         self.offset = 0
         try:
             self._emls = _emls(self.path) if self.path.is_dir() else []
@@ -48,7 +48,7 @@ class MboxFile:
         self.offset = self._position(cursor)
         try:
             found = self._files() if self._emls else self._messages()
-            while batch := list(islice(found, PAGE)):
+            while batch := list(islice(found, self._page)):
                 self.offset = batch[-1][0]
                 messages = [message_of(line, block) for _, line, block in batch]
                 wanted = unseen([message.provider_id for message in messages])
