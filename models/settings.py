@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
     gmail_api_url: str = Field("https://gmail.googleapis.com", validation_alias="GMAIL_API_URL")
-    gmail_units_per_second: float = Field(80.0, gt=0, validation_alias="GMAIL_UNITS_PER_SECOND")
+    gmail_units_per_second: float | None = Field(None, gt=0, validation_alias="GMAIL_UNITS_PER_SECOND")
 
     @field_validator("leads", "secret_keys", mode="before")
     @classmethod

@@ -516,6 +516,7 @@ def test_the_bucket_holds_a_mailbox_below_six_thousand_units_a_minute(polled: Wo
 def test_google_is_paced_and_another_server_paces_us() -> None:
     assert quota_for("https://gmail.googleapis.com").units_per_second == 80
     assert quota_for("http://127.0.0.1:8080").units_per_second is None
+    assert quota_for("http://127.0.0.1:8080", 25).units_per_second == 25
     assert quota_for("https://gmail.googleapis.com.evil.example").units_per_second is None
 
 

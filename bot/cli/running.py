@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import structlog
 from slack_bolt import App
@@ -23,7 +25,7 @@ from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import recovery, weekly_read
 from jobs.capture import Capture, Outcome
-from jobs.mailbox.base import ProviderError
+from jobs.mailbox.base import Mailbox, ProviderError
 from jobs.mailbox.providers import build_mailbox
 from jobs.nudges import send_nudges
 from jobs.schedule import Job, scheduler
@@ -33,13 +35,15 @@ from models.actions.mailboxes import mark_trouble
 from models.clock import Clock
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
+from models.queries import programme as programme_queries
 from models.queries.mail import MailboxFacts, mailboxes
-from models.queries.programme import Programme, people, programmes
+from models.queries.programme import Programme, people
 from models.settings import Settings, SettingsError
 from models.vault import Vault, VaultError
 
 MAILBOXES_AT_ONCE = 8
 OUTBOX_SECONDS = 1
+CATCH_UP = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
 
@@ -75,7 +79,10 @@ class Running:
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
         self._capture = Capture(self.sessions, self.reading, clock)
         self._pool = ThreadPoolExecutor(MAILBOXES_AT_ONCE, thread_name_prefix="capture")
+        self._built: dict[int, tuple[tuple[str, str | None, dict[str, Any]], Mailbox]] = {}
         self._in_flight: set[int] = set()
+        self._first_round: set[int] | None = None  # mailboxes that were not read yet since the start
+        self._waiting_until = clock.now() + CATCH_UP
         self._flight = threading.Lock()
         self._ticker = scheduler(
             [
@@ -115,7 +122,9 @@ class Running:
 
     def tick(self) -> None:
         """Whatever the clock has made due: the sweep, the read, its reminder to the leads, nudges."""
-        for programme in self._programmes():
+        if not self._caught_up():
+            return
+        for programme in self.programmes():
             self._step("sweep", self._sweep, programme)
             self._step("read", self._read, programme)
             self._step("leads", lambda p: weekly_read.ask_leads(self.sessions, p, self.clock.now()), programme)
@@ -124,24 +133,28 @@ class Running:
 
     def pump(self) -> None:
         """Sends and redraws what is waiting."""
-        for programme in self._programmes():
+        for programme in self.programmes():
             self._step("outbox", lambda p: self.outbox.pump(p.workspace_id), programme)
 
     def capture(self) -> None:
         """Starts a pass over every mailbox that is not being read already; a slow one holds up nobody."""
-        for programme in self._programmes():
+        due = []
+        for programme in self.programmes():
             with self.reading() as session:
-                boxes = [box for box in mailboxes(session, programme.workspace_id) if box.provider != "mbox"]
-            for box in boxes:
-                with self._flight:
-                    if box.id in self._in_flight:
-                        continue
-                    self._in_flight.add(box.id)
-                self._pool.submit(self._read_mailbox, programme, box)
+                due += [
+                    (programme, box) for box in mailboxes(session, programme.workspace_id) if box.provider != "mbox"
+                ]
+        with self._flight:
+            free = [(programme, box) for programme, box in due if box.id not in self._in_flight]
+            self._in_flight |= {box.id for _, box in free}
+            if self._first_round is None:
+                self._first_round = {box.id for _, box in free}
+        for programme, box in free:
+            self._pool.submit(self._read_mailbox, programme, box)
 
     def _read_mailbox(self, programme: Programme, box: MailboxFacts) -> None:
         try:
-            report = self._capture.poll(programme, box, build_mailbox(box, self.settings, self.vault))
+            report = self._capture.poll(programme, box, self._mailbox(box))
             if report.outcome is not Outcome.DONE:
                 log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
         except (ProviderError, SettingsError, VaultError) as error:
@@ -153,13 +166,35 @@ class Running:
         finally:
             with self._flight:
                 self._in_flight.discard(box.id)
+                if self._first_round is not None:
+                    self._first_round.discard(box.id)
+
+    def _mailbox(self, box: MailboxFacts) -> Mailbox:
+        """The provider's side of a mailbox, kept between passes: it holds the access token and its pace."""
+        known = self._built.get(box.id)
+        if known is None or known[0] != (box.provider, box.credential, box.options):
+            known = (
+                (box.provider, box.credential, box.options),
+                build_mailbox(box, self.settings, self.vault, self.clock),
+            )
+            self._built[box.id] = known
+        return known[1]
+
+    def _caught_up(self) -> bool:
+        """Whether every mailbox was read once since the start: after an outage the read would else see nobody's mail.
+
+        A mailbox that takes long, or never answers, holds nothing up for more than a few minutes.
+        """
+        with self._flight:
+            waiting = self._first_round is None or bool(self._first_round)
+        return not waiting or self.clock.now() >= self._waiting_until
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):
             link_people(self.client, self.reading, self.sessions, programme, self.clock.now())
 
     def _link_everybody(self) -> None:
-        for programme in self._programmes():
+        for programme in self.programmes():
             self._step(
                 "people",
                 lambda p: link_people(self.client, self.reading, self.sessions, p, self.clock.now()),
@@ -196,9 +231,9 @@ class Running:
                             now,
                         )
 
-    def _programmes(self) -> list[Programme]:
+    def programmes(self) -> list[Programme]:
         with self.reading() as session:
-            return programmes(session, self.settings)
+            return programme_queries.programmes(session, self.settings)
 
     def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
         try:

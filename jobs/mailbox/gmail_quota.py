@@ -23,8 +23,10 @@ class Quota:
     batch_size: int = 20
 
 
-def quota_for(api_url: str) -> Quota:
-    """Google's prices hold on Google's servers; any other server says 429 when it has had enough."""
+def quota_for(api_url: str, units_per_second: float | None = None) -> Quota:
+    """The pace that was set. Else Google's on Google's servers, and on others none: they say 429 when it is enough."""
+    if units_per_second is not None:
+        return Quota(units_per_second=units_per_second)
     host = urlsplit(api_url).hostname or ""
     return Quota() if host.endswith("googleapis.com") else Quota(units_per_second=None)
 

@@ -18,16 +18,18 @@ Build = Callable[[str, str | None, Settings, Clock], Mailbox]
 def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -> Mailbox:
     """With a secret the person's own consent, without one the service account that may act for the address."""
     from jobs.mailbox.gmail import GmailMailbox
+    from jobs.mailbox.gmail_quota import quota_for
     from jobs.mailbox.google_auth import consented, delegated
 
+    quota = quota_for(settings.gmail_api_url, settings.gmail_units_per_second)
     if secret is not None:
-        return GmailMailbox(consented(secret), api_url=settings.gmail_api_url, clock=clock)
+        return GmailMailbox(consented(secret), api_url=settings.gmail_api_url, clock=clock, quota=quota)
     if settings.google_service_account_file is None:
         raise SettingsError(
             "GOOGLE_SERVICE_ACCOUNT_FILE is not set: set it to the service account's key file, or give --token-file"
         )
     account = delegated(settings.google_service_account_file, address)
-    return GmailMailbox(account, api_url=settings.gmail_api_url, clock=clock)
+    return GmailMailbox(account, api_url=settings.gmail_api_url, clock=clock, quota=quota)
 
 
 PROVIDERS: dict[str, Build] = {"gmail": _gmail}

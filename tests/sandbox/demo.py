@@ -16,10 +16,11 @@ from tests.sandbox.stage import ROOT, Stage, Stuck
 @click.command()
 @click.option("--once", "only_once", is_flag=True, help="Play the story without a browser, check it, and exit.")
 @click.option("--port", default=0, help="Port of the page; 0 takes a free one.")
-def main(only_once: bool, port: int) -> None:
+@click.option("--folder", type=click.Path(path_type=Path), default=ROOT / ".demo", help="Where its files lie.")
+def main(only_once: bool, port: int, folder: Path) -> None:
     """The main job of Cadence against stand-ins for Slack and Gmail."""
     stages: list[Stage] = []
-    stage = Stage(Path(ROOT / ".demo"), port=port, blueprints=[panel.blueprint(lambda: stages[0])])
+    stage = Stage(folder, port=port, blueprints=[panel.blueprint(lambda: stages[0])])
     stages.append(stage)
     click.echo("Setting up: ninety partners, eight weeks of mail, three mailboxes …", err=True)
     try:

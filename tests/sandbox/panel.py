@@ -16,6 +16,14 @@ ABOUT = (
     "than three weeks. The read in #partner-weekly names them."
 )
 
+STEPS = {
+    "read": "Read Monday's post in #partner-weekly",
+    "claim": "View as Dana and press Claim recovery touch",
+    "mail": "Send that partner a mail from this panel",
+    "recovered": "Watch the read close it by itself",
+    "clock": "Move the clock and see nudges arrive",
+}
+
 
 def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
     panel = Blueprint("panel", __name__, url_prefix="/demo")
@@ -76,19 +84,17 @@ def next_moment(now: datetime, to: str) -> datetime | None:
 
 
 def _steps(on: "Stage") -> list[dict[str, Any]]:
-    """What a visitor does, ticked off by what the channel shows: the panel asks nobody else."""
+    """What a visitor does, ticked off once it was seen; the panel asks nobody but the channel."""
     shown = "\n".join(_texts(on))
-    return [
-        {"id": "read", "text": "Read Monday's post in #partner-weekly", "done": bool(on.reads())},
-        {"id": "claim", "text": "View as Dana and press Claim recovery touch", "done": " is on it" in shown},
-        {"id": "mail", "text": "Send that partner a mail from this panel", "done": on.mails_sent > 0},
-        {"id": "recovered", "text": "Watch the read close it by itself", "done": "ecovered" in shown},
-        {
-            "id": "clock",
-            "text": "Move the clock and see nudges arrive",
-            "done": on.clock.now() > story.READ_AT + timedelta(hours=12),
-        },
-    ]
+    seen = {
+        "read": bool(on.reads()),
+        "claim": " is on it" in shown,
+        "mail": on.mails_sent > 0,
+        "recovered": "Recovered by" in shown,
+        "clock": on.clock.now() > story.READ_AT + timedelta(hours=12),
+    }
+    on.steps_done |= {step for step, is_there in seen.items() if is_there}
+    return [{"id": step, "text": text, "done": step in on.steps_done} for step, text in STEPS.items()]
 
 
 def _texts(on: "Stage") -> list[str]:

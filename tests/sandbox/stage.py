@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +25,7 @@ from bot.cli.app import cadence
 from bot.cli.common import Desk
 from bot.cli.run import connect_socket
 from bot.cli.running import Running
+from models.queries.mail import mailboxes
 from models.settings import Settings, load_settings, setting_names
 from models.vault import new_key
 from tests.sandbox import story
@@ -34,6 +37,7 @@ from tests.sandbox.slack.workspace import Channel, Message, Workspace
 ROOT = Path(__file__).resolve().parents[2]
 CHANNEL = "partner-weekly"
 BEFORE_THE_READ = timedelta(minutes=30)
+EARLY, A_MOMENT = time_of_day(4, 50), timedelta(minutes=2)
 PATIENCE_SECONDS = 60.0
 
 
@@ -61,6 +65,7 @@ class Stage:
         self.gmail = GmailServer(now=self.clock.now)
         self._numbers = iter(range(500_000, 1_000_000))
         self.mails_sent = 0
+        self.steps_done: set[str] = set()
         self.running: Running | None = None
         self._socket: SocketModeHandler | None = None
 
@@ -98,7 +103,19 @@ class Stage:
         return self.running
 
     def move_to(self, at: datetime) -> None:
+        """Moves the clock as time would pass: mailboxes are read before the day's work and before the hour itself."""
+        day = at.astimezone(story.ZONE).date()
+        for stop in (datetime.combine(day, EARLY, tzinfo=story.ZONE), at - A_MOMENT):
+            if self.clock.now() < stop < at:
+                self.clock.move_to(stop)
+                self.wait_for("a pass over every mailbox", partial(self._read_since, stop))
         self.clock.move_to(at)
+
+    def _read_since(self, at: datetime) -> bool:
+        assert self.running is not None  # the clock moves after `start`
+        with self.running.reading() as session:
+            boxes = [box for one in self.running.programmes() for box in mailboxes(session, one.workspace_id)]
+        return all(box.last_ok_at is not None and box.last_ok_at >= at for box in boxes)
 
     def send_mail(self, sender: story.Colleague, ally: story.Ally, subject: str) -> story.Mail:
         """A manager writes to a partner, now."""
@@ -151,7 +168,6 @@ class Stage:
                 "SLACK_API_URL": self.slack.api_url,
                 "GOOGLE_SERVICE_ACCOUNT_FILE": str(key_file),
                 "GMAIL_API_URL": self.gmail.api_url,
-                "GMAIL_UNITS_PER_SECOND": "1000000",
             }
         )
         self.cadence("migrate")
