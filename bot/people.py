@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.actions.roster import link_person
+from models.actions.people import link_person
 from models.queries.programme import Programme, people
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
-from models.actions import mail, mailboxes, recovery, touches
+from models.actions import episodes, mail, mailboxes, touches
 from models.clock import Clock
 from models.matching import Decision, decide, references_of
 from models.queries import mail as mail_queries
@@ -119,8 +119,8 @@ class Capture:
         mail.record_failed(session, mailbox_id, page.failed, now)
         captured = touches.record_touches(session, programme.workspace_id, mailbox_id, pairs, now)
         if captured.partner_ids:
-            recovery.reopen_if_voided(session, programme, now)
-            recovery.settle_episodes(session, programme, now, captured.partner_ids)
+            episodes.reopen_if_voided(session, programme, now)
+            episodes.settle_episodes(session, programme, now, captured.partner_ids)
         report.touches += captured.touches
         report.failed += len(page.failed)
         for _, verdict, reason in verdicts:

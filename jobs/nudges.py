@@ -4,6 +4,7 @@ A transition is noticed once, by a unique row. It is told in the words of the mo
 """
 
 from datetime import datetime, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,7 +21,7 @@ from models.queries.programme import Person, Programme, people
 from models.queries.reads import troubles
 from models.queries.standings import standings
 from models.settings import zone_named
-from models.standing import Standing
+from models.standing import Standing, sort_key
 
 HOURS = (time(9, 0), time(17, 0))
 
@@ -82,6 +83,12 @@ def may_be_told(person: Person, now: datetime, programme_zone: ZoneInfo) -> bool
     return in_hours and not quiet and person.slack_user_id is not None
 
 
+def _order(lines: dict[int, Standing], line: NudgeLine) -> tuple[object, ...]:
+    """What is promised first, then what has slipped most."""
+    partner = sort_key(lines[line.partner_id]) if line.partner_id is not None else ()
+    return ORDER.index(line.kind), partner
+
+
 def _tell(
     session: Session,
     programme: Programme,
@@ -107,7 +114,7 @@ def _tell(
     if not told or person.slack_user_id is None:
         return False
     unique = {(line.kind, line.partner_id, line.text): line for line in told.values()}
-    payload = nudge_payload(person.name, sorted(unique.values(), key=lambda line: ORDER.index(line.kind)))
+    payload = nudge_payload(person.name, sorted(unique.values(), key=partial(_order, lines)))
     zone = zone_named(person.timezone) if person.timezone else programme.zone
     day = local_day(now, zone).isoformat()
     post_id = outbox.enqueue(session, programme.workspace_id, person.slack_user_id, "nudge", day, 0, payload, now)

@@ -5,7 +5,7 @@ from datetime import datetime, time
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.nudges import notice_transitions
-from models.actions import deliveries, reads, recovery
+from models.actions import claims, deliveries, episodes, reads
 from models.actions.write import first_run
 from models.cadence import State
 from models.clock import instant, local_day
@@ -23,10 +23,10 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
     with sessions.begin() as session:
         if not first_run(session, programme.workspace_id, "sweep", today.isoformat(), now):
             return False
-        recovery.settle_episodes(session, programme, now)
+        episodes.settle_episodes(session, programme, now)
         lines = standings(session, programme, now)
-        recovery.open_episodes(session, programme, [one for one in lines if one.state is State.OVERDUE], now)
-        for lapsed in recovery.lapse_claims(session, programme, now):
+        episodes.open_episodes(session, programme, [one for one in lines if one.state is State.OVERDUE], now)
+        for lapsed in claims.lapse_claims(session, programme, now):
             reads.notice(
                 session,
                 programme.workspace_id,

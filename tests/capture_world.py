@@ -19,7 +19,7 @@ from jobs.mailbox.base import Mailbox
 from jobs.mailbox.gmail import GmailMailbox
 from jobs.mailbox.google_auth import consented
 from models.actions import mailboxes
-from models.actions.roster import PersonRow
+from models.actions.people import PersonRow
 from models.db import Base
 from models.queries import mail as mail_queries
 from models.queries.mail import MailboxFacts

@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.actions import mailboxes, roster
-from models.actions.roster import PartnerRow, PersonRow
+from models.actions import mailboxes
+from models.actions import people as people_actions
+from models.actions import programme as programme_actions
+from models.actions.partners import PartnerRow, put_partner
+from models.actions.people import PersonRow
 from models.cadence import Policy
 from models.queries.programme import Programme
 from models.settings import ReadAt
@@ -90,14 +93,14 @@ def put_cast(
 
     With None nobody has a mailbox, so every owner is blind.
     """
-    workspace_id = roster.the_workspace(session, started)
+    workspace_id = programme_actions.the_workspace(session, started)
     workspace = session.get_one(Workspace, workspace_id)
     workspace.slack_team_id, workspace.bot_user_id = TEAM, "U0CADENCE"
     workspace.timezone, workspace.channel_id = ZONE.key, CHANNEL
     for person in PEOPLE:
-        roster.put_person(session, workspace_id, "cast", person, started)
+        people_actions.put_person(session, workspace_id, "cast", person, started)
     for partner in partners:
-        roster.put_partner(session, workspace_id, "cast", partner, started)
+        put_partner(session, workspace_id, "cast", partner, started)
     session.flush()
     boxes = {}
     if observed_until is not None:

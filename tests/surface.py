@@ -18,7 +18,7 @@ from bot.app import EVENTS_PATH, build_app, flask_app
 from bot.outbox import Outbox, posting_client
 from bot.redraw import redraw_of
 from jobs.weekly_read import hold_and_post
-from models.actions.roster import PersonRow
+from models.actions.people import PersonRow
 from models.settings import Settings, load_settings
 from models.tables import AuditEntry, Claim, OutboxPost
 from tests.cast import ACME, CHANNEL, GLOBEX, INITECH, MONDAY, PEOPLE, TEAM, UMBRELLA, Cast, put_cast, put_touch

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.capture import Outcome
-from models.actions import mailboxes, recovery
+from models.actions import episodes, mailboxes
 from models.actions.mail import StaleCursor, advance_cursor
-from models.actions.roster import PartnerRow, put_partner
+from models.actions.partners import PartnerRow, put_partner
 from models.queries.standings import standings
 from models.tables import AuditEntry, Bounce, Episode, Touch
 from tests.capture_world import Between, Headers, Office, everything, letter, mailbox_row, office
@@ -60,7 +60,7 @@ def open_episode(work: Office, *, at: datetime = MONDAY) -> None:
     with work.database.sessions.begin() as session:
         mailboxes.mark_clean(session, work.facts().id, at - 80 * DAY, at)
         lines = standings(session, work.cast.programme, at, partner_ids={work.cast.partner(ACME)})
-        assert recovery.open_episodes(session, work.cast.programme, lines, at) == 1
+        assert episodes.open_episodes(session, work.cast.programme, lines, at) == 1
 
 
 def test_1_a_lost_cursor_costs_nothing_and_the_mailbox_stays_active(work: Office) -> None:

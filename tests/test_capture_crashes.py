@@ -19,7 +19,7 @@ from sqlalchemy import Engine, delete, insert, select
 from jobs.capture import Capture, Outcome
 from jobs.imports import import_mbox
 from jobs.mailbox.mbox import MboxFile
-from models.actions import mailboxes, recovery
+from models.actions import claims, episodes, mailboxes
 from models.db import Base
 from models.queries.standings import standings
 from models.tables import (
@@ -150,8 +150,8 @@ def slip(work: Office) -> None:
         mailboxes.mark_clean(session, work.facts().id, MONDAY - 24 * 80 * HOUR, MONDAY - 6 * HOUR)
         programme, at = work.cast.programme, MONDAY - 6 * HOUR
         lines = standings(session, programme, at, partner_ids={work.cast.partner(ACME)})
-        assert recovery.open_episodes(session, programme, lines, at) == 1
-        recovery.claim(session, programme, work.cast.partner(ACME), work.cast.person(DANA), at)
+        assert episodes.open_episodes(session, programme, lines, at) == 1
+        claims.claim(session, programme, work.cast.partner(ACME), work.cast.person(DANA), at)
 
 
 def letters() -> list[tuple[str, Headers]]:

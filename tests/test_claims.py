@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs.weekly_read import ask_leads
-from models.actions.roster import PersonRow
+from models.actions.people import PersonRow
 from models.tables import AuditEntry, Claim, Person
 from tests.cast import ACME, DANA, MONDAY, PRIYA, ROBIN, TOMAS, VERA, put_touch
 from tests.databases import Database

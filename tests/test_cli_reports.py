@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from rich.cells import cell_len
 
-from models.actions import reads, recovery, roster
-from models.actions.roster import PartnerRow
+from models.actions import claims, episodes, next_steps, partners, reads
+from models.actions.partners import PartnerRow
 from models.queries.standings import standings
 from models.tables import Touch
 from tests.cast import (
@@ -56,7 +56,7 @@ def cast(database: Database) -> Cast:
         row = session.get_one(Touch, taken_back)
         row.voided_at, row.void_reason = MONDAY, "bounced for hello@acme.example"
         due_on = date(2026, 11, 27)
-        recovery.set_next_step(
+        next_steps.set_next_step(
             session,
             cast.programme,
             cast.partner(ACME),
@@ -67,8 +67,8 @@ def cast(database: Database) -> Cast:
             "test",
             MONDAY,
         )
-        recovery.open_episodes(session, cast.programme, standings(session, cast.programme, MONDAY), MONDAY)
-        recovery.claim(session, cast.programme, cast.partner(INITECH), cast.person(TOMAS), MONDAY)
+        episodes.open_episodes(session, cast.programme, standings(session, cast.programme, MONDAY), MONDAY)
+        claims.claim(session, cast.programme, cast.partner(INITECH), cast.person(TOMAS), MONDAY)
         return cast
 
 
@@ -244,7 +244,7 @@ def test_hostile_names_are_shown_literally_and_keep_the_table_in_shape(database:
     with database.sessions.begin() as session:
         for number, name in enumerate(names):
             row = PartnerRow(name, 1, DANA.email, (f"hostile{number}.example",), since=date(2026, 8, 31))
-            roster.put_partner(session, cast.workspace_id, "test", row, MONDAY - timedelta(weeks=12))
+            partners.put_partner(session, cast.workspace_id, "test", row, MONDAY - timedelta(weeks=12))
     run = CommandLine(database.url)
     said = run("overdue").out
     assert "<!channel> & [bold]Co[/bold]" in said

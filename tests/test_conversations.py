@@ -14,7 +14,7 @@ from bot.views.nudges import nudge_payload
 from jobs.recovery import sweep
 from jobs.weekly_read import hold_and_post
 from models.actions import outbox
-from models.actions.roster import PartnerRow
+from models.actions.partners import PartnerRow
 from models.standing import Who
 from models.tables import AuditEntry, NextStep, OutboxPost, Person, Workspace
 from tests.cast import ACME, CHANNEL, DANA, HOOLI, MONDAY, PARTNERS, PRIYA, ROBIN, VERA, put_cast, put_touch

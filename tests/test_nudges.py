@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from jobs.nudges import may_be_told, notice_transitions, send_nudges
 from jobs.recovery import sweep
-from models.actions import mailboxes, recovery
-from models.actions.roster import set_nudge_wishes
+from models.actions import claims, mailboxes, next_steps
+from models.actions.people import set_nudge_wishes
 from models.queries.programme import people
 from models.tables import Mailbox, Nudge, OutboxPost, Person
 from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, ZONE, Cast, put_cast, put_touch
@@ -65,7 +65,7 @@ def test_a_person_gets_one_message_a_day_and_the_rest_waits(database: Database, 
     day(database, cast, TUESDAY)
     later = TUESDAY + timedelta(hours=2)
     with database.sessions.begin() as session:
-        recovery.set_next_step(
+        next_steps.set_next_step(
             session, cast.programme, cast.partner(ACME), "Call Wendy", None, later.date(), None, "test", later
         )
         notice_transitions(session, cast.programme, later)
@@ -129,7 +129,7 @@ def test_who_is_away_is_left_in_peace(database: Database, cast: Cast) -> None:
 def test_the_holder_hears_of_the_claim_on_its_day_and_once_when_it_lapsed(database: Database, cast: Cast) -> None:
     sweep(database.sessions, cast.programme, MONDAY)
     with database.sessions.begin() as session:
-        recovery.claim(session, cast.programme, cast.partner(ACME), cast.person(PRIYA), MONDAY)
+        claims.claim(session, cast.programme, cast.partner(ACME), cast.person(PRIYA), MONDAY)
     for days in range(1, 5):
         day(database, cast, MONDAY + timedelta(days=days))
     told = [text for text in messages(database)["U0PRIYA"] if "Acme" in text]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot.outbox import posting_client
 from bot.people import link_people
-from models.actions.roster import PersonRow, put_person
+from models.actions.people import PersonRow, put_person
 from models.queries.programme import people
 from tests.cast import DANA, MONDAY, PEOPLE, Cast, put_cast
 from tests.databases import Database

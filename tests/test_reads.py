@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.weekly_read import hold_and_post, read_is_due
-from models.actions import reads, recovery
-from models.actions.roster import put_partner, set_tier
+from models.actions import claims, episodes, reads
+from models.actions.partners import put_partner
+from models.actions.programme import set_tier
 from models.cadence import Policy, State, Tier
 from models.queries import reads as queries
 from models.queries.programme import Programme
@@ -111,7 +112,7 @@ def test_a_held_read_shows_who_has_taken_what_since(database: Database, cast: Ca
     later = MONDAY + timedelta(hours=2)
     with database.sessions.begin() as session:
         read_id = reads.hold_read(session, cast.programme, MONDAY)
-        recovery.claim(session, cast.programme, cast.partner(ACME), cast.person(DANA), later)
+        claims.claim(session, cast.programme, cast.partner(ACME), cast.person(DANA), later)
     assert read_id is not None
     with database.reading() as session:
         line = next(
@@ -127,7 +128,7 @@ def test_a_recovery_stands_beside_its_line_and_in_the_next_read(database: Databa
     with database.sessions.begin() as session:
         read_id = reads.hold_read(session, cast.programme, MONDAY)
         put_touch(session, cast, ACME, MONDAY + timedelta(days=2), by=PRIYA)
-        recovery.settle_episodes(session, cast.programme, MONDAY + timedelta(days=2))
+        episodes.settle_episodes(session, cast.programme, MONDAY + timedelta(days=2))
     assert read_id is not None
     with database.reading() as session:
         held = queries.held_read(session, cast.programme, read_id, MONDAY + timedelta(days=3))

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.actions import recovery, touches
-from models.actions.recovery import Taken
-from models.actions.roster import pause_partner, put_partner, set_tier
+from models.actions import claims, episodes, next_steps, touches
+from models.actions.claims import Taken
+from models.actions.partners import pause_partner, put_partner
+from models.actions.programme import set_tier
 from models.cadence import State, Status, Tier
 from models.queries.standings import standings
 from models.standing import Standing
@@ -28,7 +29,7 @@ def cast(database: Database) -> Cast:
     with database.sessions.begin() as session:
         cast = put_cast(session)
         put_touch(session, cast, ACME, QUIET_SINCE)
-        assert recovery.open_episodes(session, cast.programme, [standing(session, cast)], MONDAY) == 1
+        assert episodes.open_episodes(session, cast.programme, [standing(session, cast)], MONDAY) == 1
     return cast
 
 
@@ -36,7 +37,7 @@ def standing(session: Session, cast: Cast, at: datetime = MONDAY) -> Standing:
     return standings(session, cast.programme, at, partner_ids={cast.partner(ACME)})[0]
 
 
-def episodes(database: Database) -> list[tuple[str | None, bool]]:
+def seen_episodes(database: Database) -> list[tuple[str | None, bool]]:
     with database.reading() as session:
         return [(row.outcome, row.closed_at is None) for row in session.scalars(select(Episode).order_by(Episode.id))]
 
@@ -47,23 +48,23 @@ def audited(database: Database, action: str) -> int:
         return session.scalar(query) or 0
 
 
-def press(session: Session, cast: Cast, who: int, at: datetime = MONDAY) -> recovery.ClaimResult:
-    return recovery.claim(session, cast.programme, cast.partner(ACME), who, at)
+def press(session: Session, cast: Cast, who: int, at: datetime = MONDAY) -> claims.ClaimResult:
+    return claims.claim(session, cast.programme, cast.partner(ACME), who, at)
 
 
 def test_a_partner_has_one_open_episode_however_often_the_sweep_runs(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         for hours in range(3):
             now = MONDAY + timedelta(hours=hours)
-            assert recovery.open_episodes(session, cast.programme, [standing(session, cast)], now) == 0
-    assert episodes(database) == [(None, True)]
+            assert episodes.open_episodes(session, cast.programme, [standing(session, cast)], now) == 0
+    assert seen_episodes(database) == [(None, True)]
     assert audited(database, "open episode") == 1
 
 
 def test_the_first_press_claims_and_names_the_day_it_is_due(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         result = press(session, cast, cast.person(DANA))
-    assert result == recovery.ClaimResult(Taken.CLAIMED, cast.person(DANA), "Dana Kim", date(2026, 11, 25))
+    assert result == claims.ClaimResult(Taken.CLAIMED, cast.person(DANA), "Dana Kim", date(2026, 11, 25))
 
 
 def test_pressing_again_is_no_error_and_changes_nothing(database: Database, cast: Cast) -> None:
@@ -128,8 +129,8 @@ def test_a_captured_touch_closes_the_episode_whoever_wrote_it(database: Database
     later = MONDAY + timedelta(hours=5)
     with database.sessions.begin() as session:
         put_touch(session, cast, ACME, later - timedelta(minutes=2), by=PRIYA)
-        assert recovery.settle_episodes(session, cast.programme, later) == 1
-    assert episodes(database) == [("recovered", False)]
+        assert episodes.settle_episodes(session, cast.programme, later) == 1
+    assert seen_episodes(database) == [("recovered", False)]
     with database.reading() as session:
         assert list(session.scalars(select(Claim.end_reason))) == ["closed"]
         assert standing(session, cast, later).state is State.ON_PACE
@@ -141,29 +142,29 @@ def test_what_does_not_count_closes_nothing(database: Database, cast: Cast) -> N
         put_touch(session, cast, ACME, later, verdict="auto")
         put_touch(session, cast, ACME, later, field="bcc")
         put_touch(session, cast, ACME, later, by="hello@acme.example")
-        assert recovery.settle_episodes(session, cast.programme, later) == 0
-    assert episodes(database) == [(None, True)]
+        assert episodes.settle_episodes(session, cast.programme, later) == 0
+    assert seen_episodes(database) == [(None, True)]
 
 
 def test_evidence_that_arrives_late_says_that_the_partner_was_never_overdue(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         put_touch(session, cast, ACME, MONDAY - timedelta(days=2), captured_at=MONDAY + timedelta(hours=3))
-        assert recovery.settle_episodes(session, cast.programme, MONDAY + timedelta(hours=3)) == 1
-    assert episodes(database) == [("late_evidence", False)]
+        assert episodes.settle_episodes(session, cast.programme, MONDAY + timedelta(hours=3)) == 1
+    assert seen_episodes(database) == [("late_evidence", False)]
 
 
 def test_an_older_touch_that_was_too_old_anyway_leaves_the_episode_open(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         put_touch(session, cast, ACME, MONDAY - timedelta(days=9), captured_at=MONDAY)
-        assert recovery.settle_episodes(session, cast.programme, MONDAY + timedelta(hours=3)) == 0
-    assert episodes(database) == [(None, True)]
+        assert episodes.settle_episodes(session, cast.programme, MONDAY + timedelta(hours=3)) == 0
+    assert seen_episodes(database) == [(None, True)]
 
 
 def test_a_recovery_that_was_captured_weeks_later_still_is_one(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         put_touch(session, cast, ACME, MONDAY + timedelta(days=1), captured_at=MONDAY + timedelta(days=20))
-        recovery.settle_episodes(session, cast.programme, MONDAY + timedelta(days=20))
-    assert episodes(database) == [("recovered", False)]
+        episodes.settle_episodes(session, cast.programme, MONDAY + timedelta(days=20))
+    assert seen_episodes(database) == [("recovered", False)]
 
 
 @pytest.mark.parametrize("outcome", ["paused", "ended", "re_tiered"])
@@ -178,28 +179,28 @@ def test_a_decision_about_the_partner_resolves_the_episode_as_such(
             put_partner(session, cast.workspace_id, "test", replace(ACME, status=Status.ENDED), later)
         else:
             set_tier(session, cast.workspace_id, "test", Tier(1, "Tier 1", 40), later)
-        recovery.settle_episodes(session, cast.programme, later)
-    assert episodes(database) == [(outcome, False)]
+        episodes.settle_episodes(session, cast.programme, later)
+    assert seen_episodes(database) == [(outcome, False)]
 
 
 def test_voiding_the_recovering_touch_reopens_the_episode(database: Database, cast: Cast) -> None:
     later = MONDAY + timedelta(hours=5)
     with database.sessions.begin() as session:
         touch_id = put_touch(session, cast, ACME, later)
-        recovery.settle_episodes(session, cast.programme, later)
+        episodes.settle_episodes(session, cast.programme, later)
     with database.sessions.begin() as session:
         touches.void_touch(session, cast.workspace_id, session.get_one(Touch, touch_id), "test", "bounced", later)
-        assert recovery.reopen_if_voided(session, cast.programme, later) == 1
+        assert episodes.reopen_if_voided(session, cast.programme, later) == 1
         assert standing(session, cast, later).state is State.OVERDUE
-    assert episodes(database) == [(None, True)]
+    assert seen_episodes(database) == [(None, True)]
 
 
 def test_only_the_holder_can_release_and_then_the_partner_is_free_again(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         press(session, cast, cast.person(DANA))
-        assert not recovery.release(session, cast.programme, cast.partner(ACME), cast.person(PRIYA), MONDAY)
-        assert recovery.release(session, cast.programme, cast.partner(ACME), cast.person(DANA), MONDAY)
-        assert not recovery.release(session, cast.programme, cast.partner(ACME), cast.person(DANA), MONDAY)
+        assert not claims.release(session, cast.programme, cast.partner(ACME), cast.person(PRIYA), MONDAY)
+        assert claims.release(session, cast.programme, cast.partner(ACME), cast.person(DANA), MONDAY)
+        assert not claims.release(session, cast.programme, cast.partner(ACME), cast.person(DANA), MONDAY)
         assert press(session, cast, cast.person(PRIYA)).taken is Taken.CLAIMED
     assert audited(database, "release") == 1
 
@@ -209,17 +210,17 @@ def test_a_claim_lapses_the_day_after_it_was_due_and_only_once(database: Databas
         press(session, cast, cast.person(DANA))
     on_the_day = MONDAY + timedelta(days=2)
     with database.sessions.begin() as session:
-        assert recovery.lapse_claims(session, cast.programme, on_the_day) == []
-        lapsed = recovery.lapse_claims(session, cast.programme, on_the_day + timedelta(days=1))
+        assert claims.lapse_claims(session, cast.programme, on_the_day) == []
+        lapsed = claims.lapse_claims(session, cast.programme, on_the_day + timedelta(days=1))
         assert [(one.person_id, one.partner_id) for one in lapsed] == [(cast.person(DANA), cast.partner(ACME))]
-        assert recovery.lapse_claims(session, cast.programme, on_the_day + timedelta(days=1)) == []
-    assert episodes(database) == [(None, True)]
+        assert claims.lapse_claims(session, cast.programme, on_the_day + timedelta(days=1)) == []
+    assert seen_episodes(database) == [(None, True)]
 
 
 def test_there_is_nothing_to_claim_on_a_partner_that_is_in_time(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         put_touch(session, cast, GLOBEX, MONDAY - timedelta(days=1))
-        result = recovery.claim(session, cast.programme, cast.partner(GLOBEX), cast.person(DANA), MONDAY)
+        result = claims.claim(session, cast.programme, cast.partner(GLOBEX), cast.person(DANA), MONDAY)
     assert result.taken is Taken.NOTHING
 
 
@@ -227,14 +228,16 @@ def test_a_press_on_a_partner_that_recovered_meanwhile_finds_nothing_to_do(datab
     with database.sessions.begin() as session:
         put_touch(session, cast, ACME, MONDAY + timedelta(minutes=1))
         assert press(session, cast, cast.person(DANA), MONDAY + timedelta(minutes=2)).taken is Taken.NOTHING
-    assert episodes(database) == [("recovered", False)]
+    assert seen_episodes(database) == [("recovered", False)]
 
 
 def test_a_new_next_step_keeps_the_one_before_it_in_the_history(database: Database, cast: Cast) -> None:
     acme, dana = cast.partner(ACME), cast.person(DANA)
     with database.sessions.begin() as session:
         for text in ("Send the deck", "Book the review"):
-            recovery.set_next_step(session, cast.programme, acme, text, dana, date(2026, 11, 27), dana, "test", MONDAY)
+            next_steps.set_next_step(
+                session, cast.programme, acme, text, dana, date(2026, 11, 27), dana, "test", MONDAY
+            )
     with database.reading() as session:
         rows = session.execute(select(NextStep.text, NextStep.end_reason).order_by(NextStep.id)).all()
         step = standing(session, cast).facts.next_step

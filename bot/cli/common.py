@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.wording import listed, name
-from models.actions import roster
+from models.actions import programme as programme_actions
 from models.clock import Clock, SystemClock, instant
 from models.db import make_engine, make_sessions
 from models.queries.lookup import find_partner
@@ -79,7 +79,7 @@ class Desk:
             found = programmes(session, self.settings)
         if not found:
             with self.sessions.begin() as session:
-                roster.the_workspace(session, self.clock.now())
+                programme_actions.the_workspace(session, self.clock.now())
                 found = programmes(session, self.settings)
         return found[0]
 

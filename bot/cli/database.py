@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 from bot.cli.common import Desk, note, pass_desk
 from bot.cli.show import say
 from jobs.roster.rows import email_address
-from models.actions import mailboxes, roster
-from models.actions.roster import PersonRow
+from models.actions import mailboxes
+from models.actions import people as people_actions
+from models.actions import programme as programme_actions
+from models.actions.people import PersonRow
 from models.actions.write import COMMAND_LINE
 from models.db import make_engine, make_sessions
 from models.queries.programme import people
@@ -29,7 +31,7 @@ def migrate(desk: Desk) -> None:
     try:
         before, after = migrate_database(engine)
         with make_sessions(engine).begin() as session:
-            named = name_leads(session, roster.the_workspace(session, now), leads, now)
+            named = name_leads(session, programme_actions.the_workspace(session, now), leads, now)
     finally:
         engine.dispose()
     where = shown_url(settings.database_url)
@@ -62,7 +64,7 @@ def name_leads(session: Session, workspace_id: int, leads: list[str], now: datet
             row = PersonRow(
                 person.email, person.name, "lead", person.slack_user_id, tuple(person.aliases), person.timezone
             )
-        roster.put_person(session, workspace_id, COMMAND_LINE, row, now)
+        people_actions.put_person(session, workspace_id, COMMAND_LINE, row, now)
         named.append(row.email)
     if named:
         mailboxes.own_mailboxes(session, workspace_id)

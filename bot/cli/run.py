@@ -17,7 +17,7 @@ from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
 from bot.operation import add_operation
-from models.actions import roster
+from models.actions import programme as programme_actions
 from models.settings import SettingsError
 
 HTTP_THREADS = 16
@@ -34,7 +34,7 @@ def run(desk: Desk, port: int, host: str) -> None:
         raise SettingsError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP")
     leads, now = lead_addresses(settings), desk.clock.now()
     with desk.sessions.begin() as session:
-        name_leads(session, roster.the_workspace(session, now), leads, now)
+        name_leads(session, programme_actions.the_workspace(session, now), leads, now)
     _log_to_stderr()
     running = Running(settings, desk.clock)
     try:

@@ -7,9 +7,9 @@ import click
 from bot.cli.common import Desk, pass_desk, report_options
 from bot.cli.show import as_csv, as_json, as_table, say
 from bot.wording import plural
-from models.actions import recovery, roster
-from models.actions.roster import Change
-from models.actions.write import COMMAND_LINE
+from models.actions import episodes
+from models.actions import programme as programme_actions
+from models.actions.write import COMMAND_LINE, Change
 from models.cadence import Tier
 from models.queries import programme as queries
 
@@ -63,7 +63,7 @@ def set_tier(desk: Desk, rank: int, name: str | None, window: int | None, grace:
             window_days=window or (before.window_days if before else 0),
             grace_days=grace if grace is not None else before.grace_days if before else 0,
         )
-        change = roster.set_tier(session, programme.workspace_id, COMMAND_LINE, tier, now)
+        change = programme_actions.set_tier(session, programme.workspace_id, COMMAND_LINE, tier, now)
         if change is Change.CHANGED:
-            recovery.settle_episodes(session, programme, now)
+            episodes.settle_episodes(session, programme, now)
     say(f"{tier.name} (rank {tier.rank}) {change}: window {plural(tier.window_days, 'day')}")

@@ -10,9 +10,9 @@ from bot.listeners.desk import Desk, Refused
 from bot.listeners.pages import answer
 from bot.views import claims as views
 from bot.views.kit import Payload
-from models.actions import outbox, recovery
+from models.actions import claims, outbox
+from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
-from models.actions.recovery import Taken
 from models.queries.programme import people
 from models.queries.reads import held_read
 from models.queries.slack import has_read
@@ -57,7 +57,7 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
         if key is not None and not first_delivery(session, key, call.now):
             return None
         standing = call.desk.standing(session, visitor, partner_id)
-        result = recovery.claim(session, visitor.programme, partner_id, visitor.person.id, call.now)
+        result = claims.claim(session, visitor.programme, partner_id, visitor.person.id, call.now)
     partner = standing.facts.name
     if result.holder is None or result.due_on is None:
         return views.nothing_note(partner)
@@ -74,7 +74,7 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
         if key is not None and not first_delivery(session, key, call.now):
             return None
         standing = call.desk.standing(session, visitor, partner_id)
-        released = recovery.release(session, visitor.programme, partner_id, visitor.person.id, call.now)
+        released = claims.release(session, visitor.programme, partner_id, visitor.person.id, call.now)
     partner, held = standing.facts.name, standing.claim
     if released:
         return views.released_note(partner_id, partner)
@@ -103,7 +103,7 @@ def assign(call: Call) -> None:
             elif owner is None or owner.id not in able:
                 unowned += 1
             else:
-                result = recovery.claim(
+                result = claims.claim(
                     session, home, standing.facts.partner_id, owner.id, call.now, assigned_by_id=visitor.person.id
                 )
                 if result.taken is Taken.CLAIMED and result.due_on is not None:

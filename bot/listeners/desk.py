@@ -13,7 +13,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.actions import roster
+from models.actions import people as people_actions
+from models.actions import programme as programme_actions
 from models.clock import Clock, local_day
 from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
 from models.queries.standings import standings
@@ -119,7 +120,7 @@ class Desk:
         if about["team_id"] != team_id:
             raise Refused("This Slack workspace has no partner programme in Cadence.")
         with self.sessions.begin() as session:
-            roster.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
+            programme_actions.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
             return programme(session, self.settings, unlinked[0].workspace_id)
 
     def visitor(self, team_id: str | None, user_id: str | None, users_team_id: str | None) -> Visitor:
@@ -157,7 +158,7 @@ class Desk:
         if email is None or same is None:
             raise Refused(f"You are not on the roster of this partner programme yet. {self._ask(home)}")
         with self.sessions.begin() as session:
-            roster.link_person(session, home.workspace_id, same.id, user_id, self.clock.now())
+            people_actions.link_person(session, home.workspace_id, same.id, user_id, self.clock.now())
         return same
 
     def _not_ours(self, home: Programme) -> str:

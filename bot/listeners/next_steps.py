@@ -12,7 +12,7 @@ from bot.listeners.desk import Desk, Visitor
 from bot.listeners.pages import home
 from bot.views import kit
 from bot.views.next_step import next_step_form, owner_options, saved_note
-from models.actions import recovery
+from models.actions import next_steps
 from models.actions.deliveries import first_delivery
 from models.actions.write import actor_of
 from models.queries.programme import Person, people
@@ -66,7 +66,7 @@ def submit(call: Call) -> None:
             return
         standing = call.desk.standing(session, visitor, partner_id)
         me = visitor.person.id
-        recovery.set_next_step(
+        next_steps.set_next_step(
             session,
             visitor.programme,
             partner_id,

@@ -11,7 +11,7 @@ from bot.listeners.desk import Desk
 from bot.listeners.pages import answer
 from bot.views import nudges as views
 from bot.views.kit import Payload
-from models.actions import roster
+from models.actions import people as people_actions
 from models.actions.deliveries import first_delivery
 from models.clock import local_day
 from models.settings import zone_named
@@ -35,7 +35,7 @@ def snooze(call: Call) -> None:
     with call.desk.sessions.begin() as session:
         if first_delivery(session, call.key(), call.now):
             home, me = visitor.programme.workspace_id, visitor.person
-            roster.set_nudge_wishes(session, home, me.id, call.now, nudges=me.nudges, snoozed_until=until)
+            people_actions.set_nudge_wishes(session, home, me.id, call.now, nudges=me.nudges, snoozed_until=until)
     call.ack()
     answer(call, views.snoozed_answer(until, today))
 
@@ -57,5 +57,5 @@ def switch(call: Call, *, on: bool, key: str | None) -> Payload:
     with call.desk.sessions.begin() as session:
         if key is None or first_delivery(session, key, call.now):
             home, me = visitor.programme.workspace_id, visitor.person
-            roster.set_nudge_wishes(session, home, me.id, call.now, nudges=on, snoozed_until=None)
+            people_actions.set_nudge_wishes(session, home, me.id, call.now, nudges=on, snoozed_until=None)
     return views.on_answer() if on else views.off_answer()

@@ -23,7 +23,7 @@ def nudge_payload(name: str, lines: Sequence[NudgeLine]) -> Payload:
         more = len(lines) - len(shown)
         greeting = kit.words(f"Hello {wording.name(name)}, this is where a hand helps today.", 200 * scale)
         said = [kit.words(line.text, 400 * scale) for line in shown]
-        rest = f"and {wording.plural(more, 'more thing')}: `{ids.COMMAND} mine` shows them all" if more else ""
+        rest = f"and {wording.plural(more, 'more thing')}: the Home tab shows them" if more else ""
         acted: set[int] = set()
         blocks = [kit.section(greeting)]
         for line, words in zip(shown, said, strict=True):

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from jobs.roster.rows import PartnerCells, PersonCells, checked
 from jobs.roster.table import Problem, RosterError, read_table
-from models.actions import mailboxes, recovery, roster
-from models.actions.roster import PartnerRow, PersonRow
+from models.actions import episodes, mailboxes, next_steps, partners
+from models.actions import people as people_actions
+from models.actions.partners import PartnerRow
+from models.actions.people import PersonRow
 from models.actions.write import COMMAND_LINE
 from models.addresses import host_of
 from models.cadence import Status, Tier
@@ -81,7 +83,7 @@ def import_people(session: Session, programme: Programme, data: bytes, now: date
     asked = {key: {*row.aliases, *filter(None, [row.slack_user_id])} for key, row in wanted.items()}
     for key in _givers_first(held, asked):
         if wanted[key] != now_there.get(key):
-            roster.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
+            people_actions.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
     mailboxes.own_mailboxes(session, programme.workspace_id)
     return _told(now_there, wanted)
 
@@ -150,9 +152,9 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
             since=line.since or local_day(now, programme.zone),
             external_id=line.external_id,
         )
-        roster.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
+        partners.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
     _set_next_steps(session, programme, stored, wanted, {one.email: one.id for one in persons.values()}, now)
-    recovery.settle_episodes(session, programme, now)
+    episodes.settle_episodes(session, programme, now)
     return replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), ours)))
 
 
@@ -237,7 +239,7 @@ def _set_next_steps(
             before is None or (line.next_step, line.next_step_due_on) != (before.next_step, before.next_step_due_on)
         ):
             owner_id = person_ids.get(line.owner_email or "")
-            recovery.set_next_step(
+            next_steps.set_next_step(
                 session, programme, ids[key], line.next_step, owner_id, line.next_step_due_on, None, COMMAND_LINE, now
             )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from models.actions.recovery import open_episodes, settle_episodes
+from models.actions.episodes import open_episodes, settle_episodes
 from models.actions.write import CLOCK, audit, inserted
 from models.clock import local_day, week_of
 from models.queries.programme import Programme

@@ -1,7 +1,8 @@
 """What every write shares: the audit entry, and an INSERT that lets the database say who was first."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Insert, inspect
@@ -14,6 +15,12 @@ from models.tables import AuditEntry, JobRun
 COMMAND_LINE = "command line"
 CAPTURE = "capture"
 CLOCK = "clock"
+
+
+class Change(StrEnum):
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
 
 
 def actor_of(person_id: int) -> str:
@@ -61,3 +68,16 @@ def first_run(session: Session, workspace_id: int, job: str, period: str, now: d
     """Whether this job of this period is ours to run. The row commits together with what the job did."""
     row = {"workspace_id": workspace_id, "job": job, "period": period, "at": now}
     return inserted(session, JobRun, row) is not None
+
+
+def plain(row: Any) -> dict[str, Any]:
+    """A row as JSON can hold it."""
+    values = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return {
+        name: iso(value) if isinstance(value, date) else list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
+
+
+def iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

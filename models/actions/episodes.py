@@ -1,0 +1,167 @@
+"""Writes of recovery episodes: they open for a partner that slipped and close by what the facts say."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from models.actions.outbox import want_redraw
+from models.actions.write import CAPTURE, CLOCK, audit, inserted
+from models.cadence import State
+from models.queries.programme import Programme
+from models.queries.standings import counting, standings
+from models.standing import Standing
+from models.tables import Claim, Episode, Touch
+
+
+def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
+    """Opens an episode for every overdue partner that has none; answers how many are new."""
+    opened = 0
+    for standing in overdue:
+        partner_id = standing.facts.partner_id
+        row = {
+            "workspace_id": programme.workspace_id,
+            "partner_id": partner_id,
+            "opened_at": now,
+        }
+        if standing.state is State.OVERDUE and inserted(session, Episode, row) is not None:
+            opened += 1
+            audit(
+                session,
+                programme.workspace_id,
+                CLOCK,
+                "open episode",
+                f"partner:{partner_id}",
+                now,
+                after={
+                    "due_on": str(standing.due_on),
+                    "days_overdue": standing.days_overdue,
+                },
+            )
+    return opened
+
+
+def settle_episodes(
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    partner_ids: Collection[int] | None = None,
+) -> int:
+    """Closes every open episode that the facts have resolved; answers how many.
+
+    A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
+    the partner was not overdue at the opening after all. A pause, an end or another tier closes it as such.
+    """
+    query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
+    if partner_ids is not None:
+        query = query.where(Episode.partner_id.in_(partner_ids))
+    episodes = list(session.scalars(query.order_by(Episode.partner_id)))
+    if not episodes:
+        return 0
+    ids = {episode.partner_id for episode in episodes}
+    today = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
+    settled = 0
+    for episode in episodes:
+        touch = _first_counting(session, programme, episode, now)
+        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today[episode.partner_id])
+        if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
+            settled += 1
+    return settled
+
+
+def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> int:
+    """Reopens the episodes whose recovering touch was taken back afterwards, unless a newer one is open already.
+
+    It was voided, or turned out to be one of a mail merge.
+    """
+    rows = session.execute(
+        select(Episode, func.coalesce(Touch.void_reason, Touch.rule).label("reason"))
+        .join(Touch, Touch.id == Episode.touch_id)
+        .where(
+            Episode.workspace_id == programme.workspace_id,
+            Episode.outcome == "recovered",
+        )
+        .where(or_(Touch.voided_at.is_not(None), Touch.verdict != "human"))
+    )
+    reopened = 0
+    for episode, reason in rows.all():
+        episode.outcome = "voided"
+        session.flush()
+        open_now = select(Episode.id).where(Episode.partner_id == episode.partner_id, Episode.closed_at.is_(None))
+        if session.scalar(open_now) is None:
+            episode.closed_at = episode.outcome = episode.touch_id = None
+            session.flush()
+            reopened += 1
+        audit(
+            session,
+            programme.workspace_id,
+            CAPTURE,
+            "reopen episode",
+            f"partner:{episode.partner_id}",
+            now,
+            before={"outcome": "recovered"},
+            after={"reason": reason},
+        )
+        want_redraw(session, programme.workspace_id, episode.opened_at)
+    return reopened
+
+
+def _first_counting(session: Session, programme: Programme, episode: Episode, now: datetime) -> Touch | None:
+    return session.scalars(
+        select(Touch)
+        .where(Touch.partner_id == episode.partner_id, counting(programme.policy))
+        .where(Touch.at >= episode.opened_at, Touch.at <= now)
+        .order_by(Touch.at, Touch.id)
+        .limit(1)
+    ).first()
+
+
+def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
+    if today.state in (State.PAUSED, State.ENDED):
+        return str(today.state)
+    then = standings(session, programme, episode.opened_at, partner_ids={episode.partner_id})[0]
+    if then.state not in (State.OVERDUE, State.BLIND):
+        return "late_evidence"
+    return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
+
+
+def _close(
+    session: Session,
+    programme: Programme,
+    episode: Episode,
+    outcome: str,
+    touch_id: int | None,
+    now: datetime,
+) -> bool:
+    closed = session.execute(
+        update(Episode)
+        .where(Episode.id == episode.id, Episode.closed_at.is_(None))
+        .values(closed_at=now, outcome=outcome, touch_id=touch_id)
+        .returning(Episode.id)
+    ).first()
+    if closed is None:
+        return False
+    end_claims(session, Claim.episode_id == episode.id, "closed", now)
+    after = {"outcome": outcome, "touch": touch_id}
+    audit(
+        session,
+        programme.workspace_id,
+        CAPTURE,
+        "close episode",
+        f"partner:{episode.partner_id}",
+        now,
+        after=after,
+    )
+    want_redraw(session, programme.workspace_id, episode.opened_at)
+    return True
+
+
+def end_claims(session: Session, which: object, reason: str, now: datetime) -> bool:
+    ended = session.execute(
+        update(Claim)
+        .where(and_(which, Claim.ended_at.is_(None)))  # type: ignore[arg-type]  # a column expression
+        .values(ended_at=now, end_reason=reason)
+        .returning(Claim.id)
+    ).all()
+    return bool(ended)

@@ -1,0 +1,171 @@
+"""Writes of partners: what the roster says of them, each change with its history row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from models import tables
+from models.actions.write import Change, audit, iso, plain
+from models.cadence import Status
+from models.names import name_key
+from models.tables import (
+    Partner,
+    PartnerContact,
+    PartnerDomain,
+    PartnerHistory,
+    Person,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRow:
+    """A partner as the roster should have it; `tier` is a rank, `since` the start of its cadence."""
+
+    name: str
+    tier: int | None
+    owner_email: str | None
+    domains: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    status: Status | None = None  # None leaves it
+    since: date | None = None
+    external_id: str | None = None
+
+
+def put_partner(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> Change:
+    """Adds the partner of this name or brings it to what is wanted. The start of its cadence is kept when not given."""
+    row = session.scalar(
+        select(Partner).where(
+            Partner.workspace_id == workspace_id,
+            Partner.name_key == name_key(wanted.name),
+        )
+    )
+    before = _partner(session, row) if row else None
+    since = wanted.since or (row.cadence_start_on if row else now.date())
+    wanted = replace(
+        wanted,
+        since=since,
+        status=wanted.status or (before.status if before else None) or Status.ACTIVE,
+        external_id=wanted.external_id or (before.external_id if before else None),
+        domains=tuple(sorted(set(wanted.domains))),
+        contacts=tuple(sorted(set(wanted.contacts))),
+    )
+    if before == wanted:
+        return Change.UNCHANGED
+    tier_id, owner_id = _tier_id(session, workspace_id, wanted.tier), _owner_id(session, workspace_id, wanted)
+    if row is None:
+        row = Partner(workspace_id=workspace_id, created_at=now)
+        session.add(row)
+    moved = before is None or (row.tier_id, row.owner_id, row.status) != (tier_id, owner_id, wanted.status)
+    row.name, row.name_key, row.external_id = wanted.name, name_key(wanted.name), wanted.external_id
+    row.tier_id, row.owner_id, row.cadence_start_on = tier_id, owner_id, since
+    if row.status != wanted.status:
+        row.paused_until = row.pause_reason = None
+    row.status = wanted.status or Status.ACTIVE
+    session.flush()
+    if moved:
+        _remember(session, row, now)
+    _replace_addresses(session, workspace_id, row.id, wanted.domains, wanted.contacts)
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "add partner" if before is None else "change partner",
+        f"partner:{row.id}",
+        now,
+        before=plain(before) if before else None,
+        after=plain(wanted),
+    )
+    return Change.CHANGED if before else Change.ADDED
+
+
+def pause_partner(
+    session: Session,
+    workspace_id: int,
+    actor: str,
+    partner_id: int,
+    reason: str,
+    until: date | None,
+    now: datetime,
+) -> None:
+    """Takes the partner out of coverage until a day, with the reason on record."""
+    row = session.get_one(Partner, partner_id)
+    before = {
+        "status": row.status,
+        "paused_until": iso(row.paused_until),
+        "reason": row.pause_reason,
+    }
+    row.status, row.paused_until, row.pause_reason = Status.PAUSED, until, reason
+    session.flush()
+    _remember(session, row, now)
+    after = {"status": row.status, "paused_until": iso(until), "reason": reason}
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "pause partner",
+        f"partner:{partner_id}",
+        now,
+        before=before,
+        after=after,
+    )
+
+
+def _remember(session: Session, row: Partner, now: datetime) -> None:
+    session.add(
+        PartnerHistory(
+            partner_id=row.id,
+            from_at=now,
+            tier_id=row.tier_id,
+            owner_id=row.owner_id,
+            status=row.status,
+            paused_until=row.paused_until,
+        )
+    )
+
+
+def _replace_addresses(
+    session: Session,
+    workspace_id: int,
+    partner_id: int,
+    domains: Sequence[str],
+    contacts: Sequence[str],
+) -> None:
+    session.execute(delete(PartnerDomain).where(PartnerDomain.partner_id == partner_id))
+    session.execute(delete(PartnerContact).where(PartnerContact.partner_id == partner_id))
+    session.add_all(PartnerDomain(workspace_id=workspace_id, partner_id=partner_id, domain=one) for one in domains)
+    session.add_all(PartnerContact(workspace_id=workspace_id, partner_id=partner_id, address=one) for one in contacts)
+    session.flush()
+
+
+def _partner(session: Session, row: Partner) -> PartnerRow:
+    domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == row.id)
+    contacts = select(PartnerContact.address).where(PartnerContact.partner_id == row.id)
+    return PartnerRow(
+        name=row.name,
+        tier=session.scalar(select(tables.Tier.rank).where(tables.Tier.id == row.tier_id)),
+        owner_email=session.scalar(select(Person.email).where(Person.id == row.owner_id)),
+        domains=tuple(sorted(session.scalars(domains))),
+        contacts=tuple(sorted(session.scalars(contacts))),
+        status=Status(row.status),
+        since=row.cadence_start_on,
+        external_id=row.external_id,
+    )
+
+
+def _tier_id(session: Session, workspace_id: int, rank: int | None) -> int | None:
+    if rank is None:
+        return None
+    return session.scalars(
+        select(tables.Tier.id).where(tables.Tier.workspace_id == workspace_id, tables.Tier.rank == rank)
+    ).one()
+
+
+def _owner_id(session: Session, workspace_id: int, wanted: PartnerRow) -> int | None:
+    if wanted.owner_email is None:
+        return None
+    return session.scalars(
+        select(Person.id).where(Person.workspace_id == workspace_id, Person.email == wanted.owner_email)
+    ).one()

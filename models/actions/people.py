@@ -1,0 +1,119 @@
+"""Writes of the people on the roster: who they are, in Slack too, and what they wish of nudges."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from models.actions.write import Change, audit, iso, plain
+from models.tables import (
+    Person,
+    PersonAlias,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person as the roster should have it. None leaves what is there."""
+
+    email: str
+    name: str
+    role: str
+    slack_user_id: str | None = None
+    aliases: tuple[str, ...] = ()
+    timezone: str | None = None
+
+
+def put_person(session: Session, workspace_id: int, actor: str, wanted: PersonRow, now: datetime) -> Change:
+    """Adds the person with this address or brings it to what is wanted."""
+    row = session.scalar(select(Person).where(Person.workspace_id == workspace_id, Person.email == wanted.email))
+    before = _person(session, row) if row else None
+    if before:
+        wanted = replace(
+            wanted,
+            slack_user_id=wanted.slack_user_id or before.slack_user_id,
+            timezone=wanted.timezone or before.timezone,
+        )
+    if before == wanted:
+        return Change.UNCHANGED
+    if row is None:
+        row = Person(workspace_id=workspace_id, email=wanted.email, created_at=now)
+        session.add(row)
+    row.name, row.role = wanted.name, wanted.role
+    row.slack_user_id, row.timezone = wanted.slack_user_id, wanted.timezone
+    session.flush()
+    session.execute(delete(PersonAlias).where(PersonAlias.person_id == row.id))
+    session.add_all(
+        PersonAlias(workspace_id=workspace_id, person_id=row.id, address=address) for address in wanted.aliases
+    )
+    session.flush()
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "add person" if before is None else "change person",
+        f"person:{row.id}",
+        now,
+        before=plain(before) if before else None,
+        after=plain(wanted),
+    )
+    return Change.CHANGED if before else Change.ADDED
+
+
+def link_person(
+    session: Session,
+    workspace_id: int,
+    person_id: int,
+    slack_user_id: str,
+    now: datetime,
+) -> None:
+    """Remembers which Slack user a person of the roster is."""
+    row = session.get_one(Person, person_id)
+    if row.slack_user_id != slack_user_id:
+        before, row.slack_user_id = row.slack_user_id, slack_user_id
+        audit(
+            session,
+            workspace_id,
+            "slack",
+            "link person",
+            f"person:{person_id}",
+            now,
+            before={"slack_user_id": before},
+            after={"slack_user_id": slack_user_id},
+        )
+
+
+def set_nudge_wishes(
+    session: Session,
+    workspace_id: int,
+    person_id: int,
+    now: datetime,
+    *,
+    nudges: bool,
+    snoozed_until: date | None,
+) -> None:
+    """The person's own choice: nudges on or off, and a day until which they rest."""
+    row = session.get_one(Person, person_id)
+    before = {"nudges": row.nudges, "snoozed_until": iso(row.snoozed_until)}
+    row.nudges, row.snoozed_until = nudges, snoozed_until
+    after = {"nudges": nudges, "snoozed_until": iso(snoozed_until)}
+    if before != after:
+        actor = f"person:{person_id}"
+        audit(
+            session,
+            workspace_id,
+            actor,
+            "set nudges",
+            actor,
+            now,
+            before=before,
+            after=after,
+        )
+
+
+def _person(session: Session, row: Person) -> PersonRow:
+    aliases = session.scalars(
+        select(PersonAlias.address).where(PersonAlias.person_id == row.id).order_by(PersonAlias.id)
+    )
+    return PersonRow(row.email, row.name, row.role, row.slack_user_id, tuple(aliases), row.timezone)

@@ -1,0 +1,77 @@
+"""Writes of the programme itself: its workspace and its cadence targets."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import tables
+from models.actions.write import Change, audit, plain
+from models.cadence import Tier
+from models.tables import (
+    TierHistory,
+)
+
+DEFAULT_TIERS = (Tier(1, "Tier 1", 7), Tier(2, "Tier 2", 14), Tier(3, "Tier 3", 30))
+
+
+def the_workspace(session: Session, now: datetime) -> int:
+    """The oldest workspace; the first call makes it, with the default tiers."""
+    found = session.scalar(select(tables.Workspace.id).order_by(tables.Workspace.id).limit(1))
+    return found if found is not None else add_workspace(session, now)
+
+
+def add_workspace(session: Session, now: datetime, slack_team_id: str | None = None) -> int:
+    workspace = tables.Workspace(slack_team_id=slack_team_id, digest_key=secrets.token_bytes(32), created_at=now)
+    session.add(workspace)
+    session.flush()
+    for tier in DEFAULT_TIERS:
+        set_tier(session, workspace.id, "installation", tier, now)
+    return workspace.id
+
+
+def link_workspace(session: Session, workspace_id: int, team_id: str, bot_user_id: str | None) -> None:
+    """Remembers which Slack workspace this programme lives in."""
+    workspace = session.get_one(tables.Workspace, workspace_id)
+    workspace.slack_team_id, workspace.bot_user_id = team_id, bot_user_id
+
+
+def set_tier(session: Session, workspace_id: int, actor: str, tier: Tier, now: datetime) -> Change:
+    """Adds a tier or changes its target from now on; weeks that are past keep the target they had."""
+    row = session.scalar(
+        select(tables.Tier).where(tables.Tier.workspace_id == workspace_id, tables.Tier.rank == tier.rank)
+    )
+    before = Tier(row.rank, row.name, row.window_days, row.grace_days) if row else None
+    if before == tier:
+        return Change.UNCHANGED
+    if row is None:
+        row = tables.Tier(workspace_id=workspace_id, rank=tier.rank)
+        session.add(row)
+    row.name, row.window_days, row.grace_days = (
+        tier.name,
+        tier.window_days,
+        tier.grace_days,
+    )
+    session.flush()
+    session.add(
+        TierHistory(
+            tier_id=row.id,
+            from_at=now,
+            name=tier.name,
+            window_days=tier.window_days,
+            grace_days=tier.grace_days,
+        )
+    )
+    after = plain(tier)
+    audit(
+        session,
+        workspace_id,
+        actor,
+        "set tier",
+        f"tier:{tier.rank}",
+        now,
+        before=plain(before) if before else None,
+        after=after,
+    )
+    return Change.CHANGED if before else Change.ADDED
