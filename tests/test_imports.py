@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from models.actions.roster import PartnerRow, put_partner
 
 from jobs.capture import Capture, Report
 from jobs.imports import import_mbox
 from jobs.mailbox.mbox import MboxFile
-from models.actions import mailboxes, recovery
+from models.actions import episodes, mailboxes
+from models.actions.partners import PartnerRow, put_partner
 from models.cadence import State
 from models.queries.mail import seen_counts
 from models.queries.standings import standings
@@ -172,7 +172,7 @@ def test_an_import_closes_what_its_mail_recovers(work: Office, tmp_path: Path) -
     opened = MONDAY - 3 * DAY
     with work.database.sessions.begin() as session:
         lines = standings(session, work.cast.programme, MONDAY, partner_ids={work.cast.partner(ACME)})
-        assert recovery.open_episodes(session, work.cast.programme, lines, opened) == 1
+        assert episodes.open_episodes(session, work.cast.programme, lines, opened) == 1
     take_in(work, mbox(tmp_path / "b.mbox", [(opened + HOUR, letter(DANA.email, ACME_MAIL))]))
     assert work.episodes() == [("Acme", "recovered")]
 
