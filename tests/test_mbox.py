@@ -128,16 +128,17 @@ def test_bytes_that_are_no_utf8_are_read_as_latin_1(tmp_path: Path) -> None:
             FROM,
             datetime(2026, 11, 2, 10, tzinfo=UTC),
         ),
-        (b"To: a@b.example\n", FROM, datetime(2026, 1, 1, tzinfo=UTC)),
+        (b"To: a@b.example\n", FROM, None),
+        (b"To: a@b.example\nDate: Thu, 01 Jan 1970 00:00:00 +0000\n", FROM, None),
         (
             b"To: a@b.example\n",
-            b"From 17@xxx Mon Nov 02 10:00:00 -0500 2026\n",
+            b"From 1799999999999999999@xxx Mon Nov 02 10:00:00 -0500 2026\n",
             datetime(2026, 11, 2, 15, tzinfo=UTC),
         ),
         (b"To: a@b.example\n", b"From nobody\n", None),
     ],
 )
-def test_the_time_is_the_date_headers_then_the_servers_then_the_separators(
+def test_the_time_is_the_date_headers_then_the_servers_and_of_separators_only_takeouts_is_believed(
     tmp_path: Path, headers: bytes, from_line: bytes, at: datetime | None
 ) -> None:
     assert read_one(tmp_path, headers, from_line).at == at

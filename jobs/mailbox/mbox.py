@@ -185,7 +185,7 @@ def message_of(from_line: bytes, block: bytes) -> Message:
         else:
             headers.append((name, value))
     bare = Message("", tuple(headers), None)
-    at = date_of(bare.first("Date")) or _received(block) or _from_date(from_line)
+    at = date_of(bare.first("Date")) or _received(block) or _takeout_date(from_line)
     folder = Folder.UNKNOWN if labels is None else _folder(labels)
     message = Message("", bare.headers, at, folder)
     # The ledger keeps this id for every mail, also for mail that concerns nobody: hence no Message-ID in clear.
@@ -213,13 +213,13 @@ def _received(block: bytes) -> datetime | None:
     return date_of(_text(match[1]).rpartition(";")[2]) if match else None
 
 
-def _from_date(line: bytes) -> datetime | None:
-    """The From_ line's date comes last: programs that join or export mailboxes write the time of that there."""
-    match = _ASCTIME.search(_text(line))
+def _takeout_date(line: bytes) -> datetime | None:
+    """Takeout's From_ line holds Gmail's own time; others hold when the file was joined, which would fake a touch."""
+    match = _TAKEOUT.match(_text(line))
     if not match:
         return None
-    month, day, clock, before, year, after = match.groups()
-    return date_of(f"{day} {month} {year} {clock} {before or after or '+0000'}")
+    month, day, clock, zone, year = match.groups()
+    return date_of(f"{day} {month} {year} {clock} {zone}")
 
 
 def _folder(labels: str) -> Folder:
@@ -257,8 +257,8 @@ _USUAL = re.compile(
 )
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _RECEIVED = re.compile(rb"^received[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE | re.IGNORECASE)
-_ASCTIME = re.compile(
-    r" ([A-Z][a-z]{2}) +(\d{1,2}) +(\d{1,2}:\d\d(?::\d\d)?) *([+-]\d{4})? +(\d{4})(?: ([+-]\d{4}))?", re.ASCII
+_TAKEOUT = re.compile(
+    r"From \d+@xxx [A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) ([+-]\d{4}) (\d{4})", re.ASCII
 )
 # Gmail writes its labels in the language of the account; what is missing here counts as received mail, whose
 # direction comes from the addresses. The first that fits wins.
