@@ -30,8 +30,8 @@ from jobs.mailbox.providers import build_mailbox
 from jobs.nudges import send_nudges
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
-from models.actions import roster
 from models.actions.mailboxes import mark_trouble
+from models.actions.programme import link_workspace, the_workspace
 from models.clock import Clock
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
@@ -105,8 +105,8 @@ class Running:
         except OSError as error:
             raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error
         with self.sessions.begin() as session:
-            workspace_id = roster.the_workspace(session, self.clock.now())
-            roster.link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
+            workspace_id = the_workspace(session, self.clock.now())
+            link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
 
     def start(self) -> None:
         self._pool.submit(self._link_everybody)
