@@ -45,7 +45,7 @@ demo: .venv/.demo
 	@$(PY) -m tests.sandbox.demo $(ARGS)
 
 test: .venv/.dev
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadscope $(ARGS)
 
 lint: .venv/.dev
 	$(PY) -m ruff check .
