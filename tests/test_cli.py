@@ -1,6 +1,7 @@
 """The command line as a whole: first steps, wrong use, wrong settings, and a database that does not play along."""
 
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -185,7 +186,7 @@ def test_a_pipe_whose_reader_leaves_ends_the_command_quietly(database: Database)
         cast = put_cast(session)
         for number in range(700):
             put_touch(session, cast, ACME if number % 2 else GLOBEX, MONDAY - timedelta(hours=number))
-    program = f"{sys.executable} -m bot touches --json | head -n 1"
+    program = f"{shlex.quote(sys.executable)} -m bot touches --json | head -n 1"
     environment = {**os.environ, "CADENCE_DATABASE_URL": database.url}
     found = subprocess.run(program, shell=True, capture_output=True, text=True, env=environment, check=False)  # noqa: S602  # a pipe is what is tried
     assert found.stdout == "[\n"

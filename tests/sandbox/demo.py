@@ -3,6 +3,7 @@
 Leaves nothing outside the checkout; its files lie in `.demo` and are made anew each time.
 """
 
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -43,10 +44,11 @@ def _show(stage: Stage) -> None:
     click.echo(stage.cadence("read"))
     click.echo(f"The workspace is open at  {stage.slack.page_url}?as={story.DANA.slack_id}#{stage.channel.id}")
     click.echo("View as Dana, claim a partner, send it a mail from the panel, and watch. Ctrl-C ends it.")
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        click.echo("Stopped; nothing keeps running.", err=True)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us with Ctrl-C ignored
+        signal.signal(number, lambda *_: stopping.set())
+    stopping.wait()
+    click.echo("Stopped; nothing keeps running.", err=True)
 
 
 if __name__ == "__main__":
