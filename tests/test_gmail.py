@@ -99,11 +99,53 @@ def test_2_an_empty_mailbox_gets_a_real_cursor(world: World) -> None:
     assert not world.server.calls_of("messages.list")
 
 
-def test_2_a_history_that_is_refused_twice_is_an_error_and_no_loop(polled: World) -> None:
+def test_2_a_server_without_history_is_listed_anew_by_every_poll_and_never_in_a_loop(polled: World) -> None:
     polled.server.fail("history.list", gone(), times=None)
-    with pytest.raises(ProviderError, match="just given"):
-        polled.poll()
-    assert len(polled.server.calls_of("getProfile")) == 1
+    for number in range(3):
+        polled.deliver(f"mail {number}")
+        polled.server.forget_calls()
+        pages = polled.poll()
+        assert pages[-1].last
+        assert len(polled.server.calls_of("getProfile")) == 1
+        assert len(polled.fetched()) == 1
+    assert polled.ledger.subjects == ["mail 0", "mail 1", "mail 2"]
+
+
+def test_2_a_first_walk_at_a_server_without_history_lists_once(world: World) -> None:
+    world.server.fail("history.list", gone(), times=None)
+    world.deliver("one")
+    pages = world.poll()
+    assert pages[-1].last
+    assert pages[-1].observed_from == world.ledger.since
+    assert len(world.server.calls_of("messages.list")) == 1
+
+
+@pytest.mark.parametrize("fault", [gone(), Fault(501, "", ""), Fault(200, body="{}")])
+def test_a_server_without_profiles_is_followed_from_its_newest_message(world: World, fault: Fault) -> None:
+    world.server.fail("getProfile", fault, times=None)
+    world.deliver("one")
+    world.deliver("two")
+    world.poll()
+    world.server.forget_calls()
+    world.deliver("three")
+    world.poll()
+    assert world.ledger.subjects == ["one", "three", "two"]
+    assert not world.server.calls_of("messages.list")
+
+
+def test_an_empty_mailbox_at_a_server_without_profiles_is_read_from_its_first_mail_on(world: World) -> None:
+    world.server.fail("getProfile", gone(), times=None)
+    world.poll()
+    world.deliver("first mail ever")
+    world.poll()
+    assert world.ledger.subjects == ["first mail ever"]
+
+
+def test_a_server_without_profiles_is_asked_for_the_mailbox_by_its_address(world: World) -> None:
+    world.server.fail("getProfile", gone(), times=None)
+    assert world.provider(address=ANA).check() == ANA
+    with pytest.raises(ProviderError):
+        world.provider(address="somebody@acme.example").check()
 
 
 def test_3_three_mails_inside_the_gap_exist_afterwards(polled: World) -> None:

@@ -1,10 +1,11 @@
 """A Gmail mailbox as capture reads it: the history since last time, or a bounded walk back. It never judges or stores.
 
 The rules that make it lose nothing:
-1. The cursor comes from the profile, before anything is listed; never from a message, whose history may have expired.
+1. The cursor comes from the profile, before anything is listed; from a message, whose history may have expired, only
+   where a server has no profile.
 2. A yielded page's cursor promises no more than the pages so far contain, so storing any of them is safe.
 3. A message that does not come is named in `failed`; the cursor may pass it because the engine queues it.
-4. When Gmail forgets the history, the gap is listed again back to a day before the last clean poll.
+4. When Gmail forgets the history, or has none, the gap is listed again back to a day before the last clean poll.
 """
 
 import time
@@ -17,7 +18,7 @@ from jobs.mailbox.base import Page, Paused, ProviderError, Unseen
 from jobs.mailbox.gmail_api import GmailApi
 from jobs.mailbox.gmail_cursor import Backfill, Cursor
 from jobs.mailbox.gmail_errors import BadRequest, Gone
-from jobs.mailbox.gmail_message import dicts, labels_of, set_aside
+from jobs.mailbox.gmail_message import dicts, labels_of, number, set_aside
 from jobs.mailbox.gmail_quota import Bucket, Quota, quota_for
 from jobs.mailbox.google_auth import Credentials
 from models.clock import Clock, SystemClock
@@ -67,6 +68,7 @@ class GmailMailbox:
         self,
         credentials: Credentials,
         *,
+        address: str = "me",
         api_url: str = "https://gmail.googleapis.com",
         clock: Clock | None = None,
         wait: Callable[[float], None] = time.sleep,
@@ -75,7 +77,8 @@ class GmailMailbox:
         cap: int = CAP,
         chunk: int = CHUNK,
     ) -> None:
-        self._credentials, self._api_url, self._cap, self._chunk = credentials, api_url.rstrip("/"), cap, chunk
+        self._credentials, self._address, self._api_url = credentials, address, api_url.rstrip("/")
+        self._cap, self._chunk = cap, chunk
         self._clock, self._wait = clock or SystemClock(), wait
         self._bucket = Bucket(quota or quota_for(api_url), tick, wait)
         self._not_before: Paused | None = None
@@ -104,7 +107,7 @@ class GmailMailbox:
     def check(self) -> str:
         """The address that Gmail knows this mailbox by."""
         with self._gmail() as gmail:
-            return str(gmail.profile().get("emailAddress", ""))
+            return gmail.answers_to(self._address)
 
     def _gmail(self) -> GmailApi:
         if self._not_before is not None:
@@ -125,24 +128,28 @@ class GmailMailbox:
         gap_since = min(since, place.backfill.since) if place and place.backfill else since
         if last_ok_at is not None:
             gap_since = last_ok_at - OVERLAP
+        pinned = place is None  # in this pass, before anything was listed
         if place is None:
             # A cursor that we cannot read is as lost as one that Gmail forgot; a first walk is bounded, a gap is not.
             place = self._pin(gmail, *((since, self._cap) if stored is None else (gap_since, None)))
-        for relisted in (False, True):
+        while True:
             if place.backfill is not None:
                 place = yield from self._walk_back(gmail, place.history, place.backfill, unseen)
             try:
                 yield from self._follow(gmail, place, unseen)
                 return
-            except Gone as error:
-                if relisted:
-                    raise ProviderError(f"Gmail refuses the history id that it has just given ({error})") from error
-                place = self._pin(gmail, gap_since, None)
+            except (Gone, BadRequest):
+                if pinned:
+                    break
+            place, pinned = self._pin(gmail, gap_since, None), True
+        # A server that keeps no history: the listing told everything, and is read again at the next poll.
+        known_from = place.backfill.known_from if place.backfill else None
+        yield Page(Cursor(place.history).dump(), observed_from=known_from, last=True)
 
     def _pin(self, gmail: GmailApi, since: datetime, cap: int | None) -> Cursor:
-        history = _number(gmail.profile().get("historyId"))
+        history = gmail.history_now()
         if history is None:
-            raise ProviderError("Gmail's profile has no history id: check GMAIL_API_URL")
+            raise ProviderError("Gmail's answers have no history id: check GMAIL_API_URL")
         return Cursor(history, Backfill(since, since, cap))
 
     def _follow(self, gmail: GmailApi, place: Cursor, unseen: Unseen) -> Iterator[Page]:
@@ -152,7 +159,7 @@ class GmailMailbox:
             answer = gmail.history(start, token)
             token = answer.get("nextPageToken")
             # Of several pages, only what the first one promised is certain to be contained in all of them.
-            promised = promised or _number(answer.get("historyId")) or start
+            promised = promised or number(answer.get("historyId")) or start
             chunks = self._chunks(dicts(answer.get("history")), place.history)
             last = None if token else chunks.pop() if chunks else _Changes(place.history)
             for changes in chunks:
@@ -171,7 +178,7 @@ class GmailMailbox:
         chunks: list[_Changes] = []
         until = start
         for record in records:
-            key = _number(record.get("id")) or until
+            key = number(record.get("id")) or until
             if not chunks or (key != until and len(chunks[-1].wanted) + len(chunks[-1].aside) >= self._chunk):
                 chunks.append(_Changes(key))
             chunks[-1].until = until = key
@@ -279,8 +286,3 @@ class GmailMailbox:
             raise fetched.stopped
         known = tuple((key, verdict) for key, verdict in aside.items() if key in fresh)
         yield Page(after.dump(), messages, tuple(fetched.failed), gone, known + by_labels, last=last)
-
-
-def _number(value: object) -> str | None:
-    """A history id: digits, however the server writes them."""
-    return str(value) if str(value).isdecimal() else None

@@ -24,7 +24,7 @@ from googleapiclient.http import BatchHttpRequest
 
 from jobs.mailbox.base import Paused, ProviderError
 from jobs.mailbox.gmail_errors import BROKEN_LINE, BadRequest, Gone, TryAgain, broken_line, judge, judge_token
-from jobs.mailbox.gmail_message import Answer, Fetched, dicts, instant
+from jobs.mailbox.gmail_message import Answer, Fetched, dicts, instant, number
 from jobs.mailbox.gmail_quota import Bucket
 from jobs.mailbox.google_auth import Credentials
 from models.clock import Clock
@@ -41,6 +41,7 @@ HISTORY_FIELDS = (
     "history(id,messagesAdded/message(id,labelIds),labelsAdded(message(id),labelIds)),nextPageToken,historyId"
 )
 MESSAGE_FIELDS = "id,labelIds,internalDate,payload/headers"
+FIRST_HISTORY = "1"
 
 _dice = random.SystemRandom()
 
@@ -73,8 +74,28 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         self._http.close()
 
     def profile(self) -> dict[str, Any]:
-        """emailAddress and historyId, the point from which the history tells everything."""
-        return self._call(self._calls.users.getProfile(userId="me"), self.bucket.quota.profile)
+        """emailAddress and historyId; empty where a server has no profiles."""
+        try:
+            return self._call(self._calls.users.getProfile(userId="me"), self.bucket.quota.profile)
+        except (Gone, BadRequest):
+            return {}
+
+    def history_now(self) -> str | None:
+        """A point from which the history tells everything: the profile's, else that of the newest message."""
+        if found := number(self.profile().get("historyId")):
+            return found
+        ids, _ = self.listing(None)
+        if not ids:
+            return FIRST_HISTORY
+        request = self._calls.messages.get(userId="me", id=ids[0], format="minimal", fields="id,historyId")
+        return number(self._call(request, self.bucket.quota.message).get("historyId"))
+
+    def answers_to(self, address: str) -> str:
+        """The address that Gmail knows this mailbox by. Without a profile: this one, if it may be listed by it."""
+        if found := self.profile().get("emailAddress"):
+            return str(found)
+        self.listing(None, address)
+        return address
 
     def history(self, start: str, page_token: str | None) -> dict[str, Any]:
         """One page of what happened after `start`; raises Gone when Gmail no longer knows."""
@@ -88,10 +109,10 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         )
         return self._call(request, self.bucket.quota.history)
 
-    def listing(self, page_token: str | None) -> tuple[list[str], str | None]:
+    def listing(self, page_token: str | None, user_id: str = "me") -> tuple[list[str], str | None]:
         """One page of message ids, newest first, and the token of the next."""
         request = self._calls.messages.list(
-            userId="me",
+            userId=user_id,
             maxResults=PAGE,
             fields="messages/id,nextPageToken",
             **({"pageToken": page_token} if page_token else {}),

@@ -78,6 +78,11 @@ def instant(milliseconds: Any) -> datetime | None:
         return None
 
 
+def number(value: object) -> str | None:
+    """A history id: digits, however the server writes them."""
+    return str(value) if str(value).isdecimal() else None
+
+
 def dicts(values: Any) -> Iterator[dict[str, Any]]:
     return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else iter(())
 

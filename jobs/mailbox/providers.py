@@ -23,13 +23,15 @@ def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -
 
     quota = quota_for(settings.gmail_api_url, settings.gmail_units_per_second)
     if secret is not None:
-        return GmailMailbox(consented(secret), api_url=settings.gmail_api_url, clock=clock, quota=quota)
+        return GmailMailbox(
+            consented(secret), address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota
+        )
     if settings.google_service_account_file is None:
         raise SettingsError(
             "GOOGLE_SERVICE_ACCOUNT_FILE is not set: set it to the service account's key file, or give --token-file"
         )
     account = delegated(settings.google_service_account_file, address)
-    return GmailMailbox(account, api_url=settings.gmail_api_url, clock=clock, quota=quota)
+    return GmailMailbox(account, address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota)
 
 
 PROVIDERS: dict[str, Build] = {"gmail": _gmail}
