@@ -1,8 +1,9 @@
-// The page's only way to the server.
+// The page's only way to the server. A 404 answers null: the part is not there.
 
 async function answer(response) {
-  if (!response.ok && response.status !== 404) throw new Error(`the workspace answered ${response.status}`);
-  return response.status === 404 ? null : response.json();
+  if (response.status === 404) return null;
+  if (!response.ok) throw new Error(`the workspace answered ${response.status}`);
+  return response.json();
 }
 
 export async function get(path, query = {}) {
@@ -15,10 +16,9 @@ export async function post(path, body) {
 }
 
 const SPOKEN = {
-  operation_timeout: "Cadence did not respond in time. Please try again.",
-  operation_failed: "Cadence could not do that. Please try again.",
-  app_not_connected: "Cadence is not connected at the moment.",
   channel_not_found: "This conversation is not there any more.",
+  user_not_found: "This person is not in the workspace any more.",
+  no_text: "There is nothing to send.",
 };
 
 export const spoken = (error) => SPOKEN[error] || String(error || "That did not work.");

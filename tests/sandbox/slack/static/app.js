@@ -1,128 +1,173 @@
-// Keeps the page at what the workspace says. One long poll tells that something changed; then what is shown is asked anew.
+// Keeps the page at what the workspace says: one long poll tells that something changed, then what is shown is asked anew.
 import { get, post } from "./api.js";
-import { blocks } from "./blocks.js";
+import { blocks, patch } from "./blocks.js";
 import { composer } from "./composer.js";
-import { avatar, h, refill } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { frame, viewAs } from "./frame.js";
 import { show } from "./messages.js";
-import { modal } from "./modal.js";
+import { modals } from "./modal.js";
 import { know } from "./mrkdwn.js";
-import { story } from "./story.js";
+import { story, storyOf } from "./story.js";
 
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
-let user = asked.get("as") || asked.get("user"), here = decodeURIComponent(location.hash.slice(1).split("/")[0]), thread = null, state = null, revision = 0, jump = "end";
+const where = () => decodeURIComponent(location.hash.slice(1)).split("/"); // #C123, #C123/p<ts>, #home
+let user = asked.get("as") || asked.get("user"), [here, named] = where(), thread = null;
+let state = null, revision = 0, jump = named || "end", running = null, again = false, renewMe = null;
 
-const place = () => ({ user, people: state.people, zone: state.me.tz || undefined, channel: here, jump, openThread });
+const place = () => ({ user, people: state.people, channels: state.channels, app: state.bot.name, channel: here });
 
-async function refresh() {
-  const fresh = await get("/ui/state", { user });
-  if (!fresh?.me) throw new Error(fresh?.error || "nobody of that name is in this workspace");
+// One at a time: what is asked for meanwhile is done once more afterwards.
+function refresh() {
+  if (running) { again = true; return running; }
+  running = update().finally(() => {
+    running = null;
+    if (!again) return undefined;
+    again = false;
+    return refresh();
+  });
+  return running;
+}
+
+async function update() {
+  const mine = user, fresh = await get("/ui/state", { user });
+  if (!fresh?.me) throw new Error(`nobody with the id ${user} is in this workspace`);
+  if (mine !== user) return;
   state = fresh;
-  revision = Math.max(revision, state.revision || 0);
   know(state);
-  if (here !== "home" && !state.channels.some((one) => one.id === here)) here = (state.channels.find((one) => one.kind === "channel") || state.channels[0])?.id || "home";
-  drawFrame();
-  await (here === "home" ? drawHome() : drawChannel());
-  await drawThread();
-  modal((await get("/ui/modals", { user })).views, { user, people: state.people, changed: refresh });
-  await story(state.me);
-}
-
-function drawFrame() {
-  document.title = `${state.team.name} · a stand-in workspace`;
-  $("team").textContent = state.team.name;
-  $("link").textContent = state.connected ? "" : "Cadence is not connected";
-  if ($("viewas").dataset.print !== JSON.stringify(state.people)) {
-    $("viewas").dataset.print = JSON.stringify(state.people);
-    $("viewas").replaceChildren(...state.people.filter((one) => !one.is_bot).map((one) => h("option", { value: one.id }, `${one.real_name}${one.title ? ` · ${one.title}` : ""}`)));
-  }
-  $("viewas").value = user;
-  const item = (id, label, mark, unread, extra = {}) => h("button", { type: "button", class: `item${id === here ? " here" : ""}${unread ? " unread" : ""}`, "aria-current": id === here ? "page" : null, "data-key": `go:${id}`, onclick: () => go(id), ...extra },
-    mark, h("span", { class: "label", dir: "auto" }, label), unread ? h("span", { class: "count", "aria-label": `${unread} unread` }, String(unread)) : null);
-  const sign = (one) => h("span", { class: "sign", "aria-hidden": "true" }, one.kind === "private" ? "🔒" : "#");
-  refill($("side"),
-    h("h2", {}, "Channels"), state.channels.filter((one) => one.kind !== "im").map((one) => item(one.id, one.name + (one.is_archived ? " (archived)" : ""), sign(one), one.unread)),
-    h("h2", {}, "Direct messages"), state.channels.filter((one) => one.kind === "im").map((one) => item(one.id, one.name, avatar(state.people.find((who) => who.id === one.peer)), one.unread)),
-    h("h2", {}, "Apps"), item("home", `${state.bot.name} · Home`, avatar({ real_name: state.bot.name, color: "0f766e", is_bot: true }), 0));
-  composer(state.commands, () => ({ user, channel: here === "home" ? null : here }));
-  $("composer").hidden = here === "home";
-}
-
-async function drawChannel() {
+  if (here !== "home" && !state.channels.some((one) => one.id === here)) here = (state.channels.find((one) => one.kind !== "im") || state.channels[0])?.id || "home";
+  frame(state, here, go);
+  renewMe ||= viewAs(() => ({ state, user }), look);
+  renewMe();
   const channel = state.channels.find((one) => one.id === here);
-  $("title").textContent = channel.kind === "im" ? channel.name : `# ${channel.name}`;
-  $("topic").textContent = channel.kind === "im" ? "A private conversation" : channel.topic || "";
-  $("composer-text").disabled = channel.is_archived;
-  const list = (await get("/ui/messages", { user, channel: here })).messages.filter((one) => !one.thread_ts || one.thread_ts === one.ts);
-  show($("log"), list, { ...place(), empty: channel.kind === "im" ? "Nothing yet. When there is something to say, it comes here." : "Nothing has been posted here yet." });
+  composer({
+    user, channel: channel?.id || null,
+    commands: state.commands, archived: Boolean(channel?.is_archived), app: state.bot.name,
+  });
+  const open = await get("/ui/modals", { user });
+  await (channel ? drawChannel(channel) : drawHome());
+  await drawThread();
+  modals(open?.views || [], { ...place(), changed: refresh });
+  await story(state.me, state.people);
+}
+
+function nothing(title, text) {
+  return [h("strong", {}, title), h("p", {}, text)];
+}
+
+async function drawChannel(channel) {
+  const at = place(), answer = await get("/ui/messages", { user, channel: here });
+  if (at.user !== user || at.channel !== here) return;
+  const list = (answer?.messages || []).filter((one) => !one.thread_ts || one.thread_ts === one.ts);
+  const empty = channel.kind === "im" ? nothing("All quiet", `When ${state.bot.name} has something for you alone, it comes here.`)
+    : nothing(`This is the beginning of #${channel.name}`, "Nothing has been posted here yet.");
+  show($("log"), list, { ...at, jump: jump && jump.replace(/^p(\d+)(\d{6})$/, "$1.$2"), openThread, days: true, empty });
   jump = null;
   if (channel.unread && document.visibilityState === "visible") post("/ui/read", { user, channel: here });
 }
 
 async function drawHome() {
-  $("title").textContent = `${state.bot.name} · Home`;
-  $("topic").textContent = "What concerns you, and nobody else";
-  const view = (await get("/ui/home", { user })).view;
-  const print = JSON.stringify([user, view?.hash, view?.blocks]);
-  if ($("log").dataset.home === print && $("log").querySelector(".home")) return;
-  $("log").dataset.home = print;
-  refill($("log"), h("div", { class: "home", "data-ts": "home" }, view ? blocks(view.blocks, { ...place(), key: "home", container: { type: "home", view_id: view.id } }) : h("p", { class: "empty" }, "The app is drawing your page …")));
+  const mine = user, view = (await get("/ui/home", { user }))?.view;
+  if (mine !== user || here !== "home") return;
+  const old = $("log").querySelector(".home .blocks");
+  const at = { ...place(), key: "home", state: view?.state?.values, container: { type: "home", view_id: view?.id } };
+  if (view && old?.dataset.view === view.id) patch(old, view.blocks, at);
+  else if (view) {
+    const drawn = blocks(view.blocks, at);
+    drawn.dataset.view = view.id;
+    $("log").replaceChildren(h("div", { class: "home" }, drawn));
+  } else {
+    const told = state.connected ? nothing("Just a moment", `${state.bot.name} is drawing this page.`) : nothing("Nothing here yet", `${state.bot.name} draws this page when it is connected.`);
+    $("log").replaceChildren(h("div", { class: "empty" }, told));
+  }
   jump = null;
 }
 
 async function drawThread() {
-  if (!thread || here === "home") { $("thread").hidden = true; return; }
-  const list = (await get("/ui/messages", { user, channel: here, thread_ts: thread })).messages;
-  if ($("thread").hidden) {
-    $("thread").replaceChildren(h("div", { class: "talk-head" }, h("h1", {}, "Thread"), h("button", { type: "button", class: "plain", "aria-label": "Close the thread", onclick: () => { thread = null; drawThread(); } }, "✕")), h("div", { class: "log", role: "log", "aria-live": "polite" }));
-    $("thread").hidden = false;
-    $("thread").querySelector("button").focus();
+  const panel = $("thread");
+  if (!thread || here === "home") { panel.hidden = true; panel.replaceChildren(); return; }
+  const list = (await get("/ui/messages", { user, channel: here, thread_ts: thread }))?.messages || [];
+  const fresh = panel.hidden;
+  if (fresh) {
+    const close = h("button", { type: "button", class: "plain", "aria-label": "Close the thread", onclick: closeThread }, icon("close"));
+    panel.replaceChildren(h("div", { class: "talk-head" }, h("h2", {}, "Thread"), close), h("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": "Thread" }));
+    panel.hidden = false;
+    close.focus();
   }
-  show($("thread").querySelector(".log"), list, { ...place(), openThread: null, empty: "No replies." });
+  show(panel.querySelector(".log"), list, { ...place(), days: false, empty: nothing("No replies", "") });
+  if (fresh) panel.querySelector(".log").scrollTop = 0;
 }
 
 function openThread(ts) {
   thread = ts;
   $("thread").hidden = true;
-  drawThread();
+  refresh();
+}
+
+function closeThread() {
+  const back = document.querySelector(`[data-key="${CSS.escape(`${thread}:replies`)}"]`);
+  thread = null;
+  $("thread").hidden = true;
+  back?.focus();
 }
 
 function go(id) {
   [here, thread, jump] = [id, null, "end"];
   $("log").replaceChildren();
-  document.body.classList.remove("side-open");
-  $("menu").setAttribute("aria-expanded", "false");
+  drawer(false);
   history.replaceState(null, "", `?as=${user}#${id}`);
   if (id === "home") post("/ui/home_open", { user });
-  refresh();
+  refresh().catch(trouble);
 }
 
-$("viewas").addEventListener("change", () => { user = $("viewas").value; go(state.channels.find((one) => one.id === here)?.kind === "im" ? "" : here); });
-$("menu").addEventListener("click", () => $("menu").setAttribute("aria-expanded", String(document.body.classList.toggle("side-open"))));
-addEventListener("hashchange", () => go(decodeURIComponent(location.hash.slice(1).split("/")[0])));
-document.addEventListener("keydown", (event) => { if (event.key === "Escape" && document.body.classList.contains("side-open")) $("menu").click(); });
+function look(id) {
+  const direct = state.channels.find((one) => one.id === here)?.kind === "im";
+  user = id;
+  go(direct ? "" : here);
+}
+
+function drawer(open) {
+  document.body.classList.toggle("side-open", open);
+  $("menu").setAttribute("aria-expanded", String(open));
+  if (open) ($("channels").querySelector(".here") || $("channels").querySelector("button")).focus();
+}
+
+function trouble(error) {
+  $("trouble").textContent = `The workspace does not answer. Trying again … (${error.message})`;
+}
 
 async function follow() {
   for (;;) {
     try {
-      const seen = revision;
-      revision = (await get("/ui/changes", { user, after: seen })).revision;
+      revision = (await get("/ui/changes", { user, after: revision })).revision;
       await refresh();
     } catch (error) {
-      $("link").textContent = `No connection to the workspace; trying again (${error.message})`;
+      trouble(error);
       await new Promise((done) => setTimeout(done, 2000));
     }
   }
 }
 
 async function start() {
-  user ||= "U0DANA";
+  storyOf({ look, changed: refresh });
+  $("menu").addEventListener("click", () => drawer(!document.body.classList.contains("side-open")));
+  $("scrim").addEventListener("click", () => drawer(false));
+  addEventListener("hashchange", () => { const [id, ts] = where(); go(id); jump = ts || "end"; });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (document.body.classList.contains("side-open")) { drawer(false); $("menu").focus(); }
+    else if ($("thread").contains(document.activeElement)) closeThread();
+  });
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") refresh().catch(trouble); });
   try {
-    const left = (await get("/ui/modals", { user })).views?.[0];
+    user ||= "U0DANA";
+    const left = (await get("/ui/modals", { user }))?.views?.[0];
     if (left) await post("/ui/close", { user, view_id: left.id, clear: true }); // a reload closes what was open
+    if (here === "home") post("/ui/home_open", { user });
     await refresh();
-  } catch (error) { refill($("log"), h("p", { class: "empty" }, `The workspace cannot be shown: ${error.message}`)); }
-  if (here === "home") post("/ui/home_open", { user });
+  } catch (error) {
+    $("log").replaceChildren(h("div", { class: "empty" }, nothing("The workspace cannot be shown", error.message)));
+  }
   follow();
 }
 

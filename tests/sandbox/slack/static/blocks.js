@@ -1,93 +1,135 @@
-// Block Kit as DOM. Draws what a message, a modal or the Home tab holds, and says so where it cannot.
-import { h } from "./dom.js";
-import { field, interact } from "./fields.js";
-import { mrkdwn, text } from "./mrkdwn.js";
+// Block Kit as DOM. A redraw replaces only the blocks that differ, and leaves the keyboard and typed text where they are.
+import { h, keyed, stops } from "./dom.js";
+import { chart, dataTable, table } from "./data.js";
+import { controlOf, element, image, unsupported, values } from "./elements.js";
+import { text } from "./mrkdwn.js";
+import { markdown, rich } from "./rich.js";
 
-// `place`: {user, people, container, key, prior(block_id, action_id), errors}
+// `place`: {user, people, channels, app, container, key, state}. `state` is what the app's view says its fields hold.
 export function blocks(list, place) {
   const root = h("div", { class: "blocks" });
-  for (const [index, block] of (list || []).entries()) {
-    const at = {
-      ...place, block, key: `${place.key}:${block.block_id ? "" : index}`,
-      prior: (action_id) => place.prior?.(block.block_id, action_id),
-      send: (element, action, node) => interact(at, element, action, node, root),
-    };
-    root.append((DRAW[block.type] || unsupported)(block, at));
-  }
+  root.append(...(list || []).map((block) => draw(block, root, place, place.state || {})));
   return root;
 }
 
-const unsupported = (block) => h("div", { class: "unsupported" }, `unsupported block: ${block.type}`);
+// An app gives its blocks new ids whenever it draws them; only for inputs a new id means a new field.
+const printOf = (block) => JSON.stringify(block.type === "input" ? block : { ...block, block_id: null });
+
+function draw(block, root, place, state) {
+  const elsewhere = Object.assign({}, ...Object.values(state));
+  const at = Object.assign(Object.create(place), {
+    block, root, dispatches: block.type !== "input" ? "action" : block.dispatch_action && "input",
+    prior: (action_id) => (block.type === "input" ? state[block.block_id]?.[action_id] : elsewhere[action_id]),
+    label: /^\*([^*\n]+)\*/.exec(block.text?.text || "")?.[1],
+  });
+  const node = Object.hasOwn(DRAW, block.type) ? DRAW[block.type](block, at) : unsupported(`block “${block.type}”`);
+  return Object.assign(node, { at, print: printOf(block) });
+}
+
+export function patch(root, list, place) {
+  const old = [...root.children], prints = list.map(printOf), state = values(root), focused = document.activeElement;
+  let head = 0, tail = 0;
+  while (head < old.length && head < list.length && old[head].print === prints[head]) head += 1;
+  while (tail < old.length - head && tail < list.length - head && old[old.length - 1 - tail].print === prints[list.length - 1 - tail]) tail += 1;
+  const at = old.findIndex((node) => node.contains(focused)), same = old.length === list.length;
+  const after = old[old.length - tail] || null;
+  for (let index = head; index < list.length - tail; index += 1) {
+    if (same && old[index].print === prints[index]) continue;
+    const fresh = draw(list[index], root, place, state);
+    if (same) old[index].replaceWith(fresh);
+    else root.insertBefore(fresh, after);
+  }
+  if (!same) old.slice(head, old.length - tail).forEach((node) => node.remove());
+  [...root.children].forEach((node, index) => { node.at.block = list[index]; });
+  if (at >= 0 && !focused.isConnected) restore(root, focused, same ? root.children[at] : null);
+}
+
+// The same control if there is one; else what stands in its row now, or the row: never a control of another row.
+function restore(root, before, row) {
+  const node = (before.dataset.key && keyed(root, before.dataset.key)) || (row && stops(row)[0]) || row || root;
+  if (node === row || node === root) node.tabIndex = -1;
+  node.focus({ preventScroll: true });
+  if (before.selectionStart !== null && node.setSelectionRange && node.localName === before.localName) {
+    try { node.setSelectionRange(before.selectionStart, before.selectionEnd); } catch { /* dates and numbers have no caret */ }
+  }
+}
+
+// Says at their fields what is wrong, goes to the first, and answers the complaints that have no field.
+export function complain(root, errors) {
+  root.querySelectorAll(".error").forEach((node) => node.forget());
+  const lost = { ...errors };
+  for (const node of root.querySelectorAll(".input")) {
+    const said = errors[node.at.block.block_id];
+    if (!said) continue;
+    delete lost[node.at.block.block_id];
+    const field = node.querySelector("[data-field]"), control = controlOf(field), id = `${control.id}-error`;
+    const note = h("p", { class: "error", id }, said), before = control.getAttribute("aria-describedby");
+    note.forget = () => {
+      note.remove();
+      node.classList.remove("wrong");
+      control.removeAttribute("aria-invalid");
+      if (before) control.setAttribute("aria-describedby", before);
+      else control.removeAttribute("aria-describedby");
+    };
+    node.append(note);
+    node.classList.add("wrong");
+    control.setAttribute("aria-invalid", "true");
+    control.setAttribute("aria-describedby", [id, before].filter(Boolean).join(" "));
+    node.addEventListener("input", note.forget, { once: true });
+  }
+  const first = root.querySelector("[aria-invalid]");
+  first?.focus();
+  first?.closest(".input").scrollIntoView({ block: "nearest" });
+  return Object.values(lost);
+}
 
 function section(block, at) {
-  const words = h("div", { class: "words", dir: "auto" }, text(block.text),
-    block.fields ? h("div", { class: "fields" }, block.fields.map((one) => h("div", { dir: "auto" }, text(one)))) : null);
-  return h("div", { class: "section" }, words, block.accessory ? h("div", { class: "accessory" }, field(block.accessory, at)) : null);
+  return h("div", { class: "section" },
+    h("div", { class: "words", dir: "auto" }, text(block.text),
+      block.fields ? h("div", { class: "fields" }, block.fields.map((one) => h("div", { dir: "auto" }, text(one)))) : null),
+    block.accessory ? h("div", { class: "accessory" }, element(block.accessory, at)) : null);
 }
 
 function input(block, at) {
-  const node = field(block.element, at, { waits: !block.dispatch_action });
-  const control = node.matches("input, select, textarea") ? node : node.querySelector("input, select, textarea") || node;
-  const id = `in-${at.key}-${block.block_id}`.replace(/[^\w-]/g, "_");
-  const wrong = at.errors?.[block.block_id];
+  const node = element(block.element, at), control = controlOf(node), group = node.matches(".choices");
+  const id = `${at.key}-${block.block_id}`.replace(/[^\w-]/g, "_");
   control.id = id;
-  if (wrong) { control.setAttribute("aria-invalid", "true"); control.setAttribute("aria-describedby", `${id}-error`); }
-  control.setAttribute("aria-label", block.label.text);
-  return h("div", { class: `input${wrong ? " wrong" : ""}`, "data-input": block.block_id },
-    h("label", { for: id }, text(block.label), block.optional ? h("span", { class: "optional" }, " (optional)") : null),
-    node, block.hint ? h("small", {}, text(block.hint)) : null,
-    wrong ? h("p", { class: "error", id: `${id}-error` }, wrong) : null);
+  if (group) node.setAttribute("aria-labelledby", `${id}-label`);
+  else control.removeAttribute("aria-label");
+  if (block.hint) control.setAttribute("aria-describedby", `${id}-hint`);
+  if (!block.optional && !group) control.setAttribute("aria-required", "true");
+  return h("div", { class: "input" },
+    h(group ? "span" : "label", { class: "label", id: `${id}-label`, for: group ? null : id }, text(block.label), block.optional ? h("span", { class: "optional" }, " (optional)") : null),
+    node, block.hint ? h("small", { id: `${id}-hint` }, text(block.hint)) : null);
 }
 
-const rich = (element) => {
-  const parts = (list) => (list || []).map((one) => {
-    if (one.type === "text") return one.style?.bold ? h("strong", {}, one.text) : one.style?.italic ? h("em", {}, one.text) : one.style?.code ? h("code", {}, one.text) : one.text;
-    if (one.type === "link") return h("a", { href: /^https?:/.test(one.url) ? one.url : null, rel: "noopener" }, one.text || one.url);
-    if (one.type === "user") return mrkdwn(`<@${one.user_id}>`);
-    if (one.type === "emoji") return mrkdwn(`:${one.name}:`);
-    return rich(one);
-  });
-  const tag = { rich_text_list: element.style === "ordered" ? "ol" : "ul", rich_text_quote: "blockquote", rich_text_preformatted: "pre" }[element.type] || "div";
-  const inside = tag === "ol" || tag === "ul" ? element.elements.map((one) => h("li", {}, parts(one.elements))) : parts(element.elements);
-  return h(tag, {}, inside);
-};
-
-const cell = (one) => (typeof one === "string" ? [one] : one?.type === "raw_text" || one?.type === "plain_text" ? [one.text] : one?.type === "mrkdwn" ? mrkdwn(one.text) : one?.elements ? [rich(one)] : [String(one?.text ?? one?.value ?? "")]);
-
-function table(block) {
-  const [head, ...rows] = block.rows || [];
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": block.caption?.text || block.caption || "Table" }, h("table", {},
-    block.caption ? h("caption", {}, block.caption.text || block.caption) : null,
-    h("thead", {}, h("tr", {}, (head || []).map((one) => h("th", { scope: "col" }, cell(one))))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((one) => h("td", {}, cell(one))))))));
+function card(block, at) {
+  return h("div", { class: "card" },
+    block.hero_image ? image(block.hero_image) : null,
+    h("div", { class: "words", dir: "auto" },
+      block.title ? h("strong", {}, text(block.title)) : null,
+      [block.subtitle, block.body, block.subtext].filter(Boolean).map((one) => h("div", {}, text(one)))),
+    block.actions ? h("div", { class: "actions" }, block.actions.map((one) => element(one, at))) : null);
 }
 
-function chart(block) {
-  const series = block.chart?.series || block.series || [];
-  const numbers = series.flatMap((one) => (one.data || one.values || []).map((point) => Number(point.value ?? point)));
-  const most = Math.max(1, ...numbers), svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 320 120");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", block.title?.text || block.title || "Chart");
-  for (const [index, one] of series.entries()) {
-    const data = (one.data || one.values || []).map((point) => Number(point.value ?? point));
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    line.setAttribute("points", data.map((value, at) => `${10 + (300 * at) / Math.max(1, data.length - 1)},${110 - (100 * value) / most}`).join(" "));
-    line.setAttribute("class", `series s${index % 4}`);
-    svg.append(line);
-  }
-  return h("figure", { class: "chart" }, svg, h("figcaption", {}, [block.title?.text || block.title || "", ...series.map((one) => one.name || one.label)].filter(Boolean).join(" · ")));
+function container(block, at) {
+  const inner = block.child_blocks.map((child) => draw(child, at.root, Object.getPrototypeOf(at), {}));
+  const title = [h("strong", {}, text(block.title)), block.subtitle ? h("small", {}, text(block.subtitle)) : null];
+  if (!block.is_collapsible) return h("div", { class: "card" }, h("div", {}, title), inner);
+  return h("details", { class: "card", open: !block.default_collapsed }, h("summary", {}, title), inner);
 }
 
-const image = (block) => h("figure", {}, h("img", { src: block.image_url, alt: block.alt_text }), block.title ? h("figcaption", {}, text(block.title)) : null);
+const SIGNS = { info: "ℹ️", warning: "⚠️", error: "⛔", success: "✅" };
 
 const DRAW = {
-  section, input, image, table, data_table: table, data_visualization: chart,
-  header: (block) => h("h3", { class: "header", dir: "auto" }, text(block.text)),
+  section, input, card, container, table, data_table: dataTable, data_visualization: chart, rich_text: rich,
+  header: (block) => h(`h${(block.level || 1) + 2}`, { class: "header", dir: "auto" }, text(block.text)),
   divider: () => h("hr"),
-  context: (block) => h("div", { class: "context", dir: "auto" }, block.elements.map((one) => (one.type === "image" ? h("img", { src: one.image_url, alt: one.alt_text }) : h("span", {}, text(one))))),
-  actions: (block, at) => h("div", { class: "actions" }, block.elements.map((one) => field(one, at))),
-  rich_text: (block) => h("div", { class: "rich", dir: "auto" }, block.elements.map(rich)),
-  markdown: (block) => h("div", { dir: "auto" }, mrkdwn(block.text.replace(/\*\*/g, "*"))),
-  alert: (block) => h("div", { class: `alert ${block.level || ""}`, role: "note" }, text(block.text)),
+  context: (block) => h("div", { class: "context" }, block.elements.map((one) => (one.type === "image" ? image(one) : h("span", { dir: "auto" }, text(one))))),
+  actions: (block, at) => h("div", { class: "actions" }, block.elements.map((one) => element(one, at))),
+  image: (block) => h("figure", {}, block.title ? h("figcaption", {}, text(block.title)) : null, image(block)),
+  markdown: (block) => markdown(block.text),
+  carousel: (block, at) => h("div", { class: "carousel", tabindex: "0", role: "group", "aria-label": "Cards" }, block.elements.map((one) => card(one, at))),
+  alert: (block) => h("div", { class: `alert ${block.level || "default"}`, role: "note" },
+    SIGNS[block.level] ? h("span", { "aria-hidden": "true" }, SIGNS[block.level]) : null, h("span", { class: "words", dir: "auto" }, text(block.text))),
 };

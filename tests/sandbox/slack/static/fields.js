@@ -1,204 +1,161 @@
-// The things people press and fill in. Each keeps its value in `node.read()`, in the shape of Slack's state.
+// What people fill in. Each field answers `node.read()`: its entry in Slack's state.values, without the type.
 import { post, spoken } from "./api.js";
-import { h, toast, trap } from "./dom.js";
+import { h } from "./dom.js";
 import { text } from "./mrkdwn.js";
+import { combobox } from "./popup.js";
 
 const plain = (object) => object?.text ?? "";
 let numbers = 0;
 
-// `at` says where it stands: {user, people, container, block, prior(action_id), key, send(element, action, node)}
-export function field(element, at, { waits = false } = {}) {
-  const make = MAKERS[element.type];
-  if (!make) return h("span", { class: "unsupported" }, `unsupported element: ${element.type}`);
-  const node = make(element, at, waits ? () => {} : (action) => at.send(element, action, node));
-  node.dataset.action = element.action_id ?? "";
-  node.dataset.block = at.block.block_id ?? "";
-  const control = node.matches("button, input, select, textarea") ? node : node.querySelector("button, input, select, textarea");
-  if (control) {
-    control.dataset.key = `${at.key}:${element.action_id}`;
-    if (element.focus_on_load) control.setAttribute("data-first", "");
-  }
+// A field changes by itself, and tells: `at.changed(node)`. `at.prior` is what it held before a redraw.
+export function field(element, at) {
+  return FIELDS[element.type]?.(element, at);
+}
+
+function reading(node, read, key) {
+  node.read = () => ({ [key]: read() });
   return node;
 }
 
-function ask(element, go) {
-  if (!element.confirm) return go();
-  const box = element.confirm, before = document.activeElement;
-  const close = () => { veil.remove(); before?.focus(); };
-  const dialog = h("div", { class: "dialog small", role: "alertdialog", "aria-modal": "true", "aria-label": plain(box.title) },
-    h("h2", {}, plain(box.title)), h("p", {}, text(box.text)),
-    h("div", { class: "dialog-foot" },
-      h("button", { type: "button", onclick: close }, plain(box.deny) || "Cancel"),
-      h("button", { type: "button", class: box.style === "danger" ? "danger" : "primary", onclick: () => { close(); go(); } }, plain(box.confirm) || "Yes")));
-  const veil = h("div", { class: "veil" }, dialog);
-  trap(dialog, close);
-  document.body.append(veil);
-  dialog.querySelector("button:last-child").focus();
+// --- typing
+
+function typed(kind, key = "value", initial = "initial_value") {
+  return (element, at) => {
+    const many = element.multiline;
+    const node = h(many ? "textarea" : "input", {
+      type: many ? null : kind, rows: many ? 4 : null, maxlength: element.max_length, placeholder: plain(element.placeholder) || null,
+      min: element.min_value, max: element.max_value, step: element.is_decimal_allowed ? "any" : null, dir: kind === "text" ? "auto" : null,
+    });
+    node.value = at.prior?.[key] ?? element[initial] ?? "";
+    const on = element.dispatch_action_config?.trigger_actions_on || ["on_enter_pressed"];
+    let timer;
+    if (key !== "value") node.addEventListener("change", () => at.changed(node));
+    else if (on.includes("on_character_entered")) {
+      node.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => at.changed(node), 400); });
+    }
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || many || !at.dispatches || !on.includes("on_enter_pressed")) return;
+      event.preventDefault();
+      at.changed(node);
+    });
+    return reading(node, () => node.value || null, key);
+  };
 }
 
-function button(element, at, send) {
-  const props = { type: "button", class: element.style || "", "aria-label": element.accessibility_label };
-  if (element.url) props.title = element.url;
-  const node = h("button", props, text(element.text));
-  node.addEventListener("click", () => ask(element, () => {
-    if (element.url) window.open(element.url, "_blank", "noopener");
-    send({ type: "button", value: element.value });
-  }));
-  return node;
+function moment(element, at) {
+  const node = h("input", { type: "datetime-local" }), initial = at.prior?.selected_date_time ?? element.initial_date_time;
+  const local = (unix) => new Date(unix * 1000 - new Date(unix * 1000).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  if (initial) node.value = local(initial);
+  node.addEventListener("change", () => at.changed(node));
+  return reading(node, () => (node.value ? Math.floor(new Date(node.value).getTime() / 1000) : null), "selected_date_time");
 }
 
-function overflow(element, at, send) {
-  const opener = h("button", { type: "button", class: "more", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": "More actions" }, "⋯");
-  const menu = h("div", { class: "popup", role: "menu", hidden: true }, element.options.map((option) =>
-    h("button", { type: "button", role: "menuitem", onclick: () => { show(false); ask(element, () => send({ type: "overflow", selected_option: option })); } }, text(option.text))));
-  const box = h("span", { class: "overflow" }, opener, menu);
-  const outside = (event) => { if (!box.contains(event.target)) show(false); };
-  function show(open) {
-    menu.hidden = !open;
-    opener.setAttribute("aria-expanded", String(open));
-    document[open ? "addEventListener" : "removeEventListener"]("click", outside);
-    if (open) menu.querySelector("button").focus();
-  }
-  opener.addEventListener("click", () => show(menu.hidden));
-  menu.addEventListener("keydown", (event) => {
-    const items = [...menu.children], here = items.indexOf(document.activeElement);
-    if (event.key === "ArrowDown") items[(here + 1) % items.length].focus();
-    else if (event.key === "ArrowUp") items[(here - 1 + items.length) % items.length].focus();
-    else if (event.key === "Escape") { event.stopPropagation(); show(false); opener.focus(); }
-    else return;
-    event.preventDefault();
-  });
-  return box;
+// --- picking one or several of what the app, or the workspace, offers
+
+const grouped = (element) => element.option_groups || [{ options: element.options || [] }];
+const offered = (element) => grouped(element).flatMap((group) => group.options);
+const asOption = (id, name) => ({ value: id, text: { type: "plain_text", text: name } });
+
+function one(element, at, { groups, key, initial, shape }) {
+  const line = (option) => h("option", { value: option.value }, plain(option.text));
+  const prompt = plain(element.placeholder) || "Choose one";
+  const node = h("select", { "aria-label": prompt }, h("option", { value: "" }, prompt),
+    groups.map((group) => (group.label ? h("optgroup", { label: plain(group.label) }, group.options.map(line)) : group.options.map(line))));
+  node.value = initial ?? "";
+  if (node.selectedIndex < 0) node.selectedIndex = 0;
+  node.addEventListener("change", () => { if (node.value || at.dispatches === "input") at.changed(node); });
+  return reading(node, () => shape(node.value), key);
 }
 
-const optionsOf = (element) => element.options || (element.option_groups || []).flatMap((group) => group.options);
-const labelled = (option) => h("option", { value: option.value }, plain(option.text));
-
-function choices(element) {
-  if (element.options) return element.options.map(labelled);
-  return (element.option_groups || []).map((group) => h("optgroup", { label: plain(group.label) }, group.options.map(labelled)));
-}
-
-function select(element, at, send) {
-  const prior = at.prior(element.action_id)?.selected_option ?? element.initial_option;
-  const node = h("select", { "aria-label": plain(element.placeholder) || "Choose" },
-    h("option", { value: "" }, plain(element.placeholder) || "Choose"), choices(element));
-  node.value = prior?.value ?? "";
-  node.read = () => ({ type: element.type, selected_option: optionsOf(element).find((one) => one.value === node.value) ?? null });
-  node.addEventListener("change", () => { if (node.value) send(node.read()); });
-  return node;
-}
-
-function several(element, at, send) {
-  const prior = at.prior(element.action_id)?.selected_options ?? element.initial_options ?? [];
-  const chosen = new Set(prior.map((one) => one.value));
-  return boxes(element, optionsOf(element), "checkbox", chosen, send, (picked) => ({ type: element.type, selected_options: picked }));
-}
-
-function radios(element, at, send) {
-  const prior = at.prior(element.action_id)?.selected_option ?? element.initial_option;
-  return boxes(element, element.options, "radio", new Set(prior ? [prior.value] : []), send,
-    (picked) => ({ type: element.type, selected_option: picked[0] ?? null }));
-}
-
-function boxes(element, options, kind, chosen, send, shape) {
-  const name = `group-${numbers += 1}`;
-  const node = h("div", { class: "choices", role: kind === "radio" ? "radiogroup" : "group" }, options.map((option) => {
-    const input = h("input", { type: kind, name, value: option.value });
+function several(element, at, { options, key, chosen, shape, kind = "checkbox" }) {
+  const name = `choice-${numbers += 1}`;
+  const node = h("div", { class: `choices${options.length > 8 ? " long" : ""}`, role: kind === "radio" ? "radiogroup" : "group" }, options.map((option) => {
+    const input = h("input", { type: kind, name, value: option.value, onchange: () => at.changed(node) });
     input.checked = chosen.has(option.value);
-    input.addEventListener("change", () => send(node.read()));
     return h("label", {}, input, h("span", {}, text(option.text), option.description ? h("small", {}, text(option.description)) : null));
   }));
-  node.read = () => shape(options.filter((one) => [...node.querySelectorAll("input:checked")].some((input) => input.value === one.value)));
-  return node;
+  const picked = () => new Set([...node.querySelectorAll("input:checked")].map((input) => input.value));
+  return reading(node, () => shape(options.filter((option) => picked().has(option.value))), key);
 }
 
-function people(element, at, send) {
-  const prior = at.prior(element.action_id)?.selected_user ?? element.initial_user;
-  const node = h("select", { "aria-label": plain(element.placeholder) || "Choose a person" },
-    h("option", { value: "" }, plain(element.placeholder) || "Choose a person"),
-    at.people.filter((one) => !one.is_bot).map((one) => h("option", { value: one.id }, one.real_name)));
-  node.value = prior ?? "";
-  node.read = () => ({ type: element.type, selected_user: node.value || null });
-  node.addEventListener("change", () => { if (node.value) send(node.read()); });
-  return node;
+const held = (at, element, name) => at.prior?.[`selected_${name}`] ?? element[`initial_${name}`];
+const values = (list) => new Set((list || []).map((option) => option.value));
+
+function staticSelect(element, at) {
+  const options = offered(element), find = (value) => options.find((option) => option.value === value) ?? null;
+  return one(element, at, { groups: grouped(element), key: "selected_option", initial: held(at, element, "option")?.value, shape: find });
 }
 
-function external(element, at, send) {
-  let chosen = at.prior(element.action_id)?.selected_option ?? element.initial_option ?? null, found = [], timer;
-  const id = `list-${numbers += 1}`;
-  const input = h("input", { role: "combobox", "aria-expanded": "false", "aria-controls": id, autocomplete: "off", placeholder: plain(element.placeholder) || "Type to search", value: plain(chosen?.text) });
-  const list = h("div", { id, class: "popup wide", role: "listbox", hidden: true });
-  const node = h("span", { class: "external" }, input, list);
-  const hide = () => { list.hidden = true; input.setAttribute("aria-expanded", "false"); };
-  const pick = (option) => { chosen = option; input.value = plain(option.text); hide(); input.focus(); send(node.read()); };
-  async function search() {
-    const answer = await post("/ui/options", { user: at.user, container: at.container, block_id: at.block.block_id, action_id: element.action_id, value: input.value });
-    found = answer?.options || (answer?.option_groups || []).flatMap((group) => group.options);
-    list.replaceChildren(...(found.length ? found.map((one) => h("button", { type: "button", role: "option", onclick: () => pick(one) }, plain(one.text))) : [h("em", {}, "Nobody of that name")]));
-    list.hidden = false;
-    input.setAttribute("aria-expanded", "true");
-  }
-  input.addEventListener("input", () => {
-    chosen = null;
-    clearTimeout(timer);
-    if (input.value.length >= (element.min_query_length ?? 3)) timer = setTimeout(search, 200);
+const staticSelects = (element, at) =>
+  several(element, at, { options: offered(element), key: "selected_options", chosen: values(held(at, element, "options")), shape: (list) => list });
+
+const radios = (element, at) => several(element, at, {
+  options: element.options, key: "selected_option", kind: "radio",
+  chosen: values([held(at, element, "option")].filter(Boolean)), shape: (list) => list[0] ?? null,
+});
+
+// Menus of people and conversations, whose options the workspace knows.
+function ofWorkspace(name, list) {
+  const options = (at) => list(at).map((entry) => asOption(entry.id, entry.real_name || entry.name));
+  return {
+    single: (element, at) => one(element, at, { groups: [{ options: options(at) }], key: `selected_${name}`, initial: held(at, element, name), shape: (value) => value || null }),
+    multi: (element, at) => several(element, at, { options: options(at), key: `selected_${name}s`, chosen: new Set(held(at, element, `${name}s`) || []), shape: (picked) => picked.map((option) => option.value) }),
+  };
+}
+
+const users = ofWorkspace("user", (at) => at.people.filter((person) => !person.is_bot));
+const channels = ofWorkspace("channel", (at) => at.channels.filter((channel) => channel.kind !== "im"));
+const conversations = ofWorkspace("conversation", (at) => at.channels);
+
+// --- picking from what the app suggests while one types
+
+async function suggestions(element, at, value) {
+  const answer = await post("/ui/options", { user: at.user, container: at.container, block_id: at.block.block_id, action_id: element.action_id, value });
+  if (!answer?.ok && answer?.error) throw new Error(spoken(answer.error));
+  const options = answer?.options || (answer?.option_groups || []).flatMap((group) => group.options);
+  return options.map((option) => ({ label: plain(option.text), note: plain(option.description), option }));
+}
+
+function external(element, at) {
+  let chosen = held(at, element, "option") ?? null;
+  const node = combobox({
+    least: element.min_query_length ?? 3, wait: 200, placeholder: plain(element.placeholder) || "Type to search", value: plain(chosen?.text),
+    find: (typed) => suggestions(element, at, chosen ? "" : typed),
+    picked: (pick) => {
+      const before = chosen?.value;
+      chosen = pick?.option ?? null;
+      if (chosen && chosen.value !== before) at.changed(node);
+    },
   });
-  input.addEventListener("focus", () => { if (!chosen && (element.min_query_length ?? 3) === 0) search(); });
-  node.addEventListener("keydown", (event) => {
-    const stops = [input, ...list.querySelectorAll("button")], here = stops.indexOf(document.activeElement);
-    if (event.key === "ArrowDown" && here < stops.length - 1) stops[here + 1].focus();
-    else if (event.key === "ArrowUp" && here > 0) stops[here - 1].focus();
-    else if (event.key === "Escape" && !list.hidden) { event.stopPropagation(); hide(); input.focus(); }
-    else if (event.key === "Enter" && here === 0 && !list.hidden && found.length) pick(found[0]);
-    else return;
-    event.preventDefault();
+  return reading(node, () => chosen, "selected_option");
+}
+
+function externals(element, at) {
+  let chosen = held(at, element, "options") || [];
+  const chips = h("span", { class: "chips" });
+  const box = combobox({
+    least: element.min_query_length ?? 3, wait: 200, placeholder: plain(element.placeholder) || "Type to search",
+    find: (typed) => suggestions(element, at, typed),
+    picked: (pick) => {
+      if (!pick) return;
+      set([...chosen.filter((option) => option.value !== pick.option.value), pick.option]);
+      box.input.value = "";
+    },
   });
-  node.addEventListener("focusout", (event) => { if (!node.contains(event.relatedTarget)) hide(); });
-  node.read = () => ({ type: element.type, selected_option: chosen });
-  return node;
+  const node = h("span", { class: "several" }, chips, box);
+  const draw = () => chips.replaceChildren(...chosen.map((option) => h("button", {
+    type: "button", class: "chip", "aria-label": `Remove ${plain(option.text)}`, onclick: () => set(chosen.filter((kept) => kept !== option)),
+  }, plain(option.text), " ×")));
+  const set = (list) => { chosen = list; draw(); at.changed(node); };
+  draw();
+  return reading(node, () => chosen, "selected_options");
 }
 
-function typed(element, at, send, tag, kind, key) {
-  const initial = { value: element.initial_value, selected_date: element.initial_date, selected_time: element.initial_time }[key];
-  const prior = at.prior(element.action_id)?.[key] ?? initial ?? "";
-  const node = h(tag, { type: tag === "input" ? kind : null, placeholder: plain(element.placeholder) || null, maxlength: element.max_length ?? null, rows: tag === "textarea" ? 4 : null });
-  node.value = prior;
-  node.read = () => ({ type: element.type, [key]: node.value || null });
-  node.addEventListener("change", () => send(node.read()));
-  return node;
-}
-
-const MAKERS = {
-  button, overflow, radio_buttons: radios, checkboxes: several, static_select: select, multi_static_select: several,
-  users_select: people, external_select: external,
-  plain_text_input: (e, at, send) => typed(e, at, send, e.multiline ? "textarea" : "input", "text", "value"),
-  number_input: (e, at, send) => typed(e, at, send, "input", "number", "value"),
-  email_text_input: (e, at, send) => typed(e, at, send, "input", "email", "value"),
-  url_text_input: (e, at, send) => typed(e, at, send, "input", "url", "value"),
-  datepicker: (e, at, send) => typed(e, at, send, "input", "date", "selected_date"),
-  timepicker: (e, at, send) => typed(e, at, send, "input", "time", "selected_time"),
-  image: (e) => h("img", { src: e.image_url, alt: e.alt_text }),
+const FIELDS = {
+  plain_text_input: typed("text"), email_text_input: typed("email"), url_text_input: typed("url"), number_input: typed("number"),
+  datepicker: typed("date", "selected_date", "initial_date"), timepicker: typed("time", "selected_time", "initial_time"), datetimepicker: moment,
+  static_select: staticSelect, multi_static_select: staticSelects, radio_buttons: radios, checkboxes: staticSelects,
+  external_select: external, multi_external_select: externals,
+  users_select: users.single, multi_users_select: users.multi, channels_select: channels.single, multi_channels_select: channels.multi,
+  conversations_select: conversations.single, multi_conversations_select: conversations.multi,
 };
-
-// Everything filled in below a node, in the shape of view.state.values.
-export function values(root) {
-  const state = {};
-  for (const node of root.querySelectorAll("[data-block][data-action]")) {
-    if (node.read) (state[node.dataset.block] ??= {})[node.dataset.action] = node.read();
-  }
-  return state;
-}
-
-// Sends one interaction and shows that it is under way.
-export async function interact(at, element, action, node, root) {
-  const control = node.matches("button") ? node : null;
-  control?.setAttribute("aria-busy", "true");
-  try {
-    const answer = await post("/ui/action", {
-      user: at.user, container: at.container, block_id: at.block.block_id, action_id: element.action_id, action, state: { values: values(root) },
-    });
-    if (answer && !answer.ok) toast(spoken(answer.error));
-  } catch (error) { toast(String(error.message || error)); } finally { control?.removeAttribute("aria-busy"); }
-}
-

@@ -1,54 +1,79 @@
-// A list of messages that is patched, not redrawn: what has not changed keeps its place, its focus and its menus.
-import { blocks } from "./blocks.js";
-import { avatar, h, refill } from "./dom.js";
-import { mrkdwn } from "./mrkdwn.js";
+// A list of messages that is patched, never redrawn: what did not change keeps its place, its focus and its menus.
+import { blocks, patch } from "./blocks.js";
+import { avatar, h, keyed } from "./dom.js";
+import { day, mrkdwn, near, time } from "./mrkdwn.js";
 
-const time = (at, timeZone) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone });
-const day = (at, timeZone) => new Date(at).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", timeZone });
+const wordsOf = (message) => (message.blocks?.length ? message.blocks : [{ type: "section", block_id: "text", text: { type: "mrkdwn", text: message.text } }]);
 
-function body(message, place) {
+function make(message, place) {
   const person = place.people.find((one) => one.id === message.user);
-  const replies = message.reply_count && place.openThread
-    ? h("button", { type: "button", class: "replies", "data-key": `${message.ts}:replies`, onclick: () => place.openThread(message.ts) },
-      `${message.reply_count} ${message.reply_count === 1 ? "reply" : "replies"}`) : null;
-  return [
-    avatar(person),
+  const at = { ...place, key: message.ts, container: { type: "message", channel: place.channel, ts: message.ts } };
+  const body = blocks(wordsOf(message), at), foot = h("div", { class: "foot" });
+  const node = h("article", { class: `message${message.ephemeral ? " ephemeral" : ""}`, "data-ts": message.ts, "aria-label": `${message.username}, ${time(message.at)}` },
+    avatar(person || { real_name: message.username }),
     h("div", { class: "said" },
-      message.ephemeral ? h("p", { class: "only" }, "👁 Only visible to you") : null,
-      h("p", { class: "by" }, h("strong", {}, message.username), person?.is_bot ? h("span", { class: "badge" }, "app") : null,
-        h("time", { datetime: message.at }, time(message.at, place.zone))),
-      message.blocks?.length
-        ? blocks(message.blocks, { ...place, key: message.ts, container: { type: "message", channel: place.channel, ts: message.ts } })
-        : h("div", { class: "words", dir: "auto" }, mrkdwn(message.text)),
-      message.edited ? h("span", { class: "edited" }, "(edited)") : null,
-      replies),
-  ];
+      message.ephemeral ? h("p", { class: "only" }, "Only visible to you") : null,
+      h("p", { class: "by" }, h("strong", {}, h("bdi", {}, message.username)), person?.is_bot ? h("span", { class: "badge" }, "App") : null,
+        h("time", { datetime: message.at, title: `${day(message.at)}, ${time(message.at)}` }, time(message.at))),
+      body, foot));
+  node.renew = (now) => {
+    patch(body, wordsOf(now), at);
+    const key = `${now.ts}:replies`, focused = document.activeElement?.dataset.key === key;
+    foot.replaceChildren(...[
+      now.edited ? h("span", { class: "edited" }, "(edited)") : null,
+      now.reply_count && place.openThread
+        ? h("button", { type: "button", class: "replies", "data-key": key, onclick: () => place.openThread(now.ts) }, `${now.reply_count} ${now.reply_count === 1 ? "reply" : "replies"}`) : null,
+    ].filter(Boolean));
+    if (focused) keyed(foot, key)?.focus({ preventScroll: true });
+  };
+  return node;
 }
 
-// Brings `log` to what `list` says. Stays at the bottom when it was there, and where it was when not.
-export function show(log, list, place) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  const known = new Map([...log.children].map((node) => [node.dataset.ts, node]));
-  const wanted = [];
+const dayName = (at) => ({ today: "Today", yesterday: "Yesterday" })[near(at)] || day(at);
+
+function wanted(list, place, known) {
+  const nodes = [];
   let last = "";
   for (const message of list) {
-    const today = day(message.at, place.zone);
-    if (today !== last && place.openThread) {
-      const id = `day-${today}`;
-      wanted.push(known.get(id) || h("div", { class: "day", "data-ts": id }, h("span", {}, today)));
+    const key = `day-${day(message.at, { dateStyle: "short" })}`;
+    if (key !== last && place.days) {
+      const line = known.get(key) || h("div", { class: "day", "data-ts": key, role: "separator" }, h("span", {}));
+      line.firstChild.textContent = dayName(message.at);
+      nodes.push(line);
     }
-    last = today;
-    const print = JSON.stringify(message);
-    let node = known.get(message.ts);
-    if (!node) node = h("article", { class: `message${message.ephemeral ? " ephemeral" : ""}`, "data-ts": message.ts });
-    if (node.print !== print) { refill(node, body(message, place)); node.print = print; }
-    wanted.push(node);
+    last = key;
+    const node = known.get(message.ts) || make(message, place), print = JSON.stringify(message);
+    if (node.print !== print) node.renew(message);
+    node.print = print;
+    nodes.push(node);
   }
-  if (!list.length) wanted.push(h("p", { class: "empty", "data-ts": "empty" }, place.empty));
-  const keep = new Set(wanted);
-  for (const node of [...log.children]) if (!keep.has(node)) node.remove();
-  wanted.forEach((node, index) => { if (log.children[index] !== node) log.insertBefore(node, log.children[index] || null); });
-  if (atEnd || place.jump) log.scrollTop = log.scrollHeight;
-  const newest = log.lastElementChild;
-  if (place.jump && newest.offsetHeight > log.clientHeight) log.scrollTop = newest.offsetTop - log.offsetTop - 12; // a long read begins at its top
+  return nodes.length ? nodes : [known.get("empty") || h("div", { class: "empty", "data-ts": "empty" }, place.empty)];
+}
+
+// What the reader looks at: the first message in sight, and how far it is from the top.
+function inSight(log) {
+  const top = log.getBoundingClientRect().top;
+  const node = [...log.children].find((one) => one.getBoundingClientRect().bottom > top);
+  return node && { node, from: node.getBoundingClientRect().top - top };
+}
+
+// Brings `log` to what `list` says. The reader stays at the end if there, and else at what was in sight.
+export function show(log, list, place) {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60, seen = inSight(log);
+  const nodes = wanted(list, place, new Map([...log.children].map((node) => [node.dataset.ts, node])));
+  const keep = new Set(nodes);
+  [...log.children].forEach((node) => { if (!keep.has(node)) node.remove(); });
+  nodes.forEach((node, index) => { if (log.children[index] !== node) log.insertBefore(node, log.children[index] || null); });
+  if (place.jump) arrive(log, place.jump);
+  else if (atEnd) log.scrollTop = log.scrollHeight;
+  else if (seen?.node.isConnected) log.scrollTop += seen.node.getBoundingClientRect().top - log.getBoundingClientRect().top - seen.from;
+}
+
+// Where reading begins: at the message that a link names; else at the end, but at the top of a post longer than the window.
+function arrive(log, to) {
+  const named = log.querySelector(`[data-ts="${CSS.escape(to)}"]`), newest = log.lastElementChild;
+  log.scrollTop = log.scrollHeight;
+  const long = newest?.offsetHeight > log.clientHeight ? newest : null;
+  if (named || long) log.scrollTop = (named || long).offsetTop - log.offsetTop - 44;
+  named?.classList.add("named");
 }

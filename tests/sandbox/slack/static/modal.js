@@ -1,48 +1,66 @@
-// The modal on top of the stack. What was typed stays when the app draws it anew; errors stand at their field.
+// The app's modals, one upon the other. What was typed stays when the app redraws one; errors stand at their fields.
 import { post, spoken } from "./api.js";
-import { blocks } from "./blocks.js";
-import { h, toast, trap } from "./dom.js";
-import { values } from "./fields.js";
+import { blocks, complain, patch } from "./blocks.js";
+import { open } from "./dialog.js";
+import { busy, h, icon, refill } from "./dom.js";
+import { controlOf, values } from "./elements.js";
 
-let open = null; // {id, print, before, form}
+const shown = new Map(); // view id → {renew, shut}
 
-export function modal(views, { user, people, changed }) {
-  const root = document.getElementById("modals");
-  const view = views[views.length - 1];
-  if (!view) {
-    if (open) { root.replaceChildren(); open.before?.isConnected ? open.before.focus() : document.getElementById("composer-text").focus(); open = null; }
-    return;
+// Brings what is open to `views`, bottom to top.
+export function modals(views, place) {
+  const wanted = new Set(views.map((view) => view.id));
+  for (const [id, one] of [...shown].reverse()) {
+    if (wanted.has(id)) continue;
+    shown.delete(id);
+    one.shut();
   }
-  const print = JSON.stringify([view.id, view.blocks, view.title, view.submit]);
-  if (open?.print === print) return;
-  const typed = open?.id === view.id ? values(open.form) : view.state?.values || {};
-  draw(root, view, typed, {}, { user, people, changed, print });
+  views.forEach((view, depth) => {
+    if (!shown.has(view.id)) shown.set(view.id, make(view, depth, place));
+    shown.get(view.id).renew(view);
+  });
 }
 
-function draw(root, view, typed, errors, { user, people, changed, print }) {
-  const before = open?.before || document.activeElement;
-  const close = () => post("/ui/close", { user, view_id: view.id }).then(changed);
-  const place = { user, people, key: view.id, container: { type: "modal", view_id: view.id }, errors, prior: (block, action) => typed[block]?.[action] };
-  const submit = h("button", { type: "submit", class: "primary" }, view.submit?.text || "Submit");
-  const form = h("form", { class: "dialog", role: "dialog", "aria-modal": "true", "aria-labelledby": "modal-title", novalidate: true },
-    h("div", { class: "dialog-head" }, h("h2", { id: "modal-title", dir: "auto" }, view.title?.text || ""), h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: close }, "✕")),
-    h("div", { class: "dialog-body" }, blocks(view.blocks, place)),
-    h("div", { class: "dialog-foot" }, h("button", { type: "button", onclick: close }, view.close?.text || "Close"), view.submit ? submit : null));
-  form.addEventListener("submit", async (event) => {
+function make(first, depth, place) {
+  const id = `modal-${first.id}`, title = h("h2", { id, dir: "auto" });
+  const close = (clear) => post("/ui/close", { user: place.user, view_id: first.id, clear }).then(place.changed);
+  const at = { ...place, key: first.id, state: first.state?.values, container: { type: "modal", view_id: first.id } };
+  const body = blocks(first.blocks, at);
+  const note = h("p", { class: "refused", role: "alert" }), foot = h("div", { class: "dialog-foot" });
+  const form = h("form", { class: "dialog", role: "dialog", "aria-modal": "true", "aria-labelledby": id, novalidate: true },
+    h("div", { class: "dialog-head" },
+      depth ? h("button", { type: "button", class: "plain", "aria-label": "Back", onclick: () => close(false) }, icon("back")) : null,
+      title, h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => close(true) }, icon("close"))),
+    h("div", { class: "dialog-body" }, body), note, foot);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (submit.hasAttribute("aria-busy")) return;
-    submit.setAttribute("aria-busy", "true");
-    try {
-      const now = values(form);
-      const answer = await post("/ui/submit", { user, view_id: view.id, state: { values: now } });
-      if (answer?.errors) draw(root, view, now, answer.errors, { user, people, changed, print });
-      else if (answer?.error) toast(spoken(answer.error));
-      await changed();
-    } catch (error) { toast(String(error.message || error)); } finally { submit.removeAttribute("aria-busy"); }
+    busy(foot.querySelector("[type=submit]"), async () => {
+      note.textContent = "";
+      const answer = await post("/ui/submit", { user: place.user, view_id: first.id, state: { values: values(form) } });
+      if (answer?.errors) note.textContent = complain(body, answer.errors).join(" ");
+      else if (!answer?.ok) note.textContent = spoken(answer?.error);
+      await place.changed();
+    }, `Waiting for ${place.app} …`);
   });
-  trap(form, close);
-  open = { id: view.id, print, before, form };
-  root.replaceChildren(h("div", { class: "veil" }, form));
-  const first = form.querySelector("[aria-invalid]") || form.querySelector("[data-first]") || form.querySelector(".dialog-body input, .dialog-body textarea, .dialog-body select, .dialog-body button") || form.querySelector(".dialog-foot button");
-  first?.focus();
+  const shut = open(form, () => close(false));
+  let print = "";
+  function renew(view) {
+    const now = JSON.stringify([view.blocks, view.title, view.submit, view.close]);
+    if (now === print) return;
+    const fresh = !print || document.activeElement === form;
+    print = now;
+    title.textContent = view.title?.text || "";
+    patch(body, view.blocks, at);
+    refill(foot,
+      h("button", { type: "button", "data-key": "close", onclick: () => close(false) }, view.close?.text || (depth ? "Back" : "Close")),
+      view.submit ? h("button", { type: "submit", class: "primary", "data-key": "submit" }, view.submit.text) : null);
+    if (fresh) begin(form);
+  }
+  return { renew, shut };
+}
+
+// The keyboard begins at the first field, and at the window itself where there is nothing to fill in.
+function begin(form) {
+  const field = form.querySelector("[data-first]") || form.querySelector(".input [data-field]");
+  (field ? controlOf(field) : form).focus();
 }

@@ -1,61 +1,122 @@
 // The panel beside the workspace: where the story stands, sending a mail as somebody, moving the clock.
 import { get, post } from "./api.js";
-import { h } from "./dom.js";
+import { avatar, busy, h, icon } from "./dom.js";
+import { combobox } from "./popup.js";
 
 const panel = document.getElementById("story"), toggle = document.getElementById("story-toggle");
-let drawn = false, partners = [], parts = {};
+const wide = matchMedia("(min-width: 1100px)");
+let parts = null, state = null, me = null, people = [], hooks = {};
 
-export async function story(me) {
-  const state = await get("/demo/state").catch(() => null);
-  if (!state) { panel.hidden = toggle.hidden = true; return; }
-  toggle.hidden = false;
-  partners = state.partners;
-  if (!drawn) draw();
-  parts.today.textContent = state.today_label;
-  parts.about.textContent = state.story;
-  parts.steps.replaceChildren(...state.steps.map((step) => h("li", { class: step.done ? "done" : "" }, h("span", { "aria-hidden": "true" }, step.done ? "✓" : "○"), h("span", {}, step.text, step.done ? h("span", { class: "hidden" }, " (done)") : null))));
-  const writes = state.managers.some((one) => one.id === me.id);
-  parts.sender.textContent = writes ? `Send a mail as ${me.real_name}` : "Send a mail";
-  parts.who.hidden = writes;
-  parts.mail.hidden = !writes;
-  parts.me = me;
+// `look(user)` switches to another person, `changed()` brings the page up to date.
+export function storyOf(given) { hooks = given; }
+
+export async function story(viewer, everybody) {
+  const now = await get("/demo/state").catch(() => state);
+  toggle.hidden = !now;
+  if (!now) { panel.hidden = true; return; }
+  [state, me, people] = [now, viewer, everybody];
+  if (!parts) draw();
+  renew();
 }
+
+function show(open) {
+  panel.hidden = !open;
+  toggle.setAttribute("aria-expanded", String(open));
+  if (open && !wide.matches) panel.querySelector("h2").focus();
+  if (!open) toggle.focus({ preventScroll: true });
+}
+
+toggle.addEventListener("click", () => show(panel.hidden));
+panel.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !wide.matches && !event.defaultPrevented) show(false);
+});
 
 function draw() {
-  drawn = true;
-  const wide = matchMedia("(min-width: 1000px)").matches;
-  panel.hidden = !wide;
-  toggle.setAttribute("aria-expanded", String(wide));
-  toggle.addEventListener("click", () => { panel.hidden = !panel.hidden; toggle.setAttribute("aria-expanded", String(!panel.hidden)); });
-  const partner = h("input", { name: "partner", list: "partners", required: true, placeholder: "Type a partner's name", autocomplete: "off" });
-  const subject = h("input", { name: "subject", value: "A short hello", maxlength: 200 });
-  const list = h("datalist", { id: "partners" });
-  partner.addEventListener("focus", () => list.replaceChildren(...partners.map((one) => h("option", { value: one.name }, `${one.contact} · ${one.owner}`))));
-  parts = {
-    today: h("p", { class: "today" }), about: h("p", {}), steps: h("ol", { class: "steps" }), sender: h("h3", {}),
-    who: h("p", { class: "quiet" }, "Only partner managers have a mailbox here. View as Dana, Priya or Tomás to write."),
-    said: h("p", { class: "quiet", role: "status" }),
-  };
-  parts.mail = h("form", { class: "mail" }, h("label", {}, "To", partner), list, h("label", {}, "Subject", subject), h("button", { type: "submit", class: "primary" }, "Send the mail"));
-  parts.mail.addEventListener("submit", (event) => {
-    event.preventDefault();
-    work(parts.mail.querySelector("button"), "/demo/mail", { user: parts.me.id, partner: partner.value, subject: subject.value });
+  const at = { partner: null };
+  const to = combobox({
+    placeholder: "Type a partner's name", wants: { id: "mail-to", required: true }, none: "No partner of that name",
+    find: (typed) => suggested(typed),
+    picked: (one) => { at.partner = one; parts.contact.textContent = one ? `${one.partner.contact} · owner ${one.partner.owner}` : ""; },
   });
-  const move = (to, label) => {
-    const node = h("button", { type: "button", onclick: () => work(node, "/demo/clock", { to }) }, label);
+  const subject = h("input", { id: "mail-subject", value: "A short hello", maxlength: 200, required: true });
+  const send = h("button", { type: "submit", class: "primary" }, "Send the mail");
+  const mail = h("form", { class: "mail", novalidate: true },
+    h("label", { for: "mail-to" }, "To"), to, h("small", { class: "contact", role: "status" }),
+    h("label", { for: "mail-subject" }, "Subject"), subject, send);
+  mail.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const partner = to.input.value.trim();
+    if (!partner) { say("Choose a partner first.", "bad"); to.input.focus(); return; }
+    work(send, "/demo/mail", { user: me.id, partner, subject: subject.value }, () => { to.input.value = ""; parts.contact.textContent = ""; });
+  });
+  const move = (where, label) => {
+    const node = h("button", { type: "button", onclick: () => work(node, "/demo/clock", { to: where }) }, label);
     return node;
   };
-  panel.replaceChildren(h("div", { class: "story-in" },
-    h("div", { class: "story-head" }, h("h2", {}, "The story"), h("button", { type: "button", class: "plain close", "aria-label": "Close the story", onclick: () => toggle.click() }, "✕")),
-    parts.today, parts.about, parts.steps, parts.sender, parts.who, parts.mail,
-    h("h3", {}, "Move the clock"), h("div", { class: "actions" }, move("next_day", "Next day"), move("next_monday", "Next Monday")), parts.said));
+  parts = {
+    today: h("p", { class: "today" }), about: h("p", {}), count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
+    steps: h("ol", { class: "steps" }), sender: h("h3", {}), others: h("div", { class: "others" }), mail,
+    contact: mail.querySelector(".contact"), said: h("p", { class: "said-so", role: "status" }),
+  };
+  panel.replaceChildren(
+    h("div", { class: "story-head" }, h("h2", { tabindex: "-1" }, "The story"),
+      h("button", { type: "button", class: "plain close", "aria-label": "Close the story", onclick: () => show(false) }, icon("close"))),
+    h("div", { class: "story-in" },
+      parts.today, parts.about,
+      h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps,
+      h("section", { class: "do" }, parts.sender, parts.others, mail),
+      h("section", { class: "do" }, h("h3", {}, "Move the clock"), h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday"))),
+      parts.said));
+  panel.hidden = !wide.matches;
+  toggle.setAttribute("aria-expanded", String(wide.matches));
 }
 
-async function work(button, path, body) {
-  button.setAttribute("aria-busy", "true");
-  parts.said.textContent = "…";
-  try {
-    const answer = await post(path, body);
-    parts.said.textContent = answer.said || answer.error;
-  } catch (error) { parts.said.textContent = String(error.message || error); } finally { button.removeAttribute("aria-busy"); }
+// Partners whose name begins with what was typed come first, then those that contain it.
+function suggested(typed) {
+  const wanted = typed.trim().toLowerCase(), has = (text) => text.toLowerCase().includes(wanted);
+  const fits = state.partners.filter((one) => has(one.name) || has(one.contact));
+  const rank = (one) => (one.name.toLowerCase().startsWith(wanted) ? 0 : 1);
+  const mine = (one) => (one.owner === me.real_name ? 0 : 1);
+  return fits.sort((a, b) => rank(a) - rank(b) || mine(a) - mine(b)).slice(0, 12)
+    .map((partner) => ({ label: partner.name, note: `${partner.owner}'s · ${partner.contact}`, partner }));
+}
+
+function renew() {
+  const done = state.steps.filter((one) => one.done).length, next = state.steps.find((one) => !one.done);
+  parts.today.textContent = state.today_label;
+  parts.about.textContent = state.story;
+  parts.count.textContent = `${done} of ${state.steps.length}`;
+  parts.bar.firstChild.style.width = `${(100 * done) / state.steps.length}%`;
+  parts.steps.replaceChildren(...state.steps.map((step) => h("li", { class: step.done ? "done" : step === next ? "next" : null },
+    h("span", { class: "tick", "aria-hidden": "true" }, step.done ? icon("check") : null),
+    h("span", {}, step.text, step.done ? h("span", { class: "hidden" }, " (done)") : null))));
+  const writes = state.managers.some((one) => one.id === me.id);
+  parts.sender.textContent = writes ? `Send a mail as ${me.real_name}` : "Send a mail";
+  parts.mail.hidden = !writes;
+  parts.others.hidden = writes;
+  if (!writes && !parts.others.contains(document.activeElement)) {
+    parts.others.replaceChildren(h("p", {}, `${me.real_name} has no mailbox here. View as one who has:`),
+      ...state.managers.map((one) => h("button", { type: "button", class: "person", onclick: () => hooks.look(one.id) },
+        avatar(people.find((who) => who.id === one.id) || { real_name: one.name }), one.name)));
+  }
+  if (state.busy) say(state.busy, "working");
+}
+
+function say(text, kind = "") {
+  parts.said.className = `said-so ${kind}`;
+  parts.said.textContent = text;
+}
+
+function work(button, path, body, then) {
+  return busy(button, async () => {
+    say("Working on it …", "working");
+    try {
+      const answer = await post(path, body);
+      say(answer?.said || answer?.error || "That did not work.", answer?.ok ? "good" : "bad");
+      if (answer?.ok) then?.();
+    } catch (error) {
+      say(`That did not work: ${error.message || error}`, "bad");
+    }
+    await hooks.changed();
+  });
 }
