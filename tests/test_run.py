@@ -1,18 +1,26 @@
 """`cadence run` as a process: it starts, answers, says what is wrong in one line, and stops when told."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from models.actions.mailboxes import put_mailbox
+from models.actions.programme import the_workspace
+from models.tables import Mailbox
+from models.vault import Vault, new_key
 from tests.databases import Database
+from tests.sandbox.gmail.server import GmailServer
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Workspace
 
@@ -109,3 +117,31 @@ def test_what_is_wrong_is_one_line_that_names_it(
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_long_walk_through_a_mailbox_does_not_hold_up_the_end(
+    database: Database, slack: SlackServer, tmp_path: Path
+) -> None:
+    with GmailServer() as gmail:
+        box = gmail.mailbox("dana@lantern.example")
+        now = datetime.now(UTC)
+        for number in range(1500):
+            headers = {"From": "news@shop.example", "To": box.address, "Message-ID": f"<{number}@shop.example>"}
+            box.deliver(headers, now - timedelta(minutes=number))
+        key = new_key()
+        with database.sessions.begin() as session:
+            sealed = Vault((key,)).seal(box.address, json.dumps(gmail.authorized_user(box.address)))
+            workspace_id = the_workspace(session, now)
+            mailbox_id = put_mailbox(session, workspace_id, "test", box.address, "gmail", now, sealed=sealed)
+        more = {"CADENCE_SECRET_KEYS": key, "GMAIL_API_URL": gmail.api_url, "GMAIL_UNITS_PER_SECOND": "400"}
+        env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token, **more)
+        with cadence(tmp_path, env, "run") as process:
+            said(process, "Socket Mode")
+            while not gmail.calls_of("messages.get"):
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert len(gmail.calls_of("messages.get")) < 1500
+    with database.reading() as session:
+        assert session.get_one(Mailbox, mailbox_id).last_ok_at is None

@@ -24,7 +24,7 @@ from bot.people import link_people
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import recovery, weekly_read
-from jobs.capture import Capture, Outcome
+from jobs.capture import Capture, Outcome, Report
 from jobs.mailbox.base import Mailbox, ProviderError
 from jobs.mailbox.providers import build_mailbox
 from jobs.nudges import send_nudges
@@ -61,6 +61,10 @@ class SlackRefused(Exception):
     """Slack does not take the bot's token; the text says what to do."""
 
 
+class Stopping(Exception):
+    """Somebody asked Cadence to stop."""
+
+
 class Running:
     """One running Cadence. Build it, `start` it, `stop` it; or call the steps one by one."""
 
@@ -77,7 +81,8 @@ class Running:
         with quietly():  # Bolt remarks on having both a client and an authorize
             self.app: App = build_app(settings, self.sessions, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
-        self._capture = Capture(self.sessions, self.reading, clock)
+        self._capture = Capture(self.sessions, self.reading, clock, self._between_pages)
+        self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(MAILBOXES_AT_ONCE, thread_name_prefix="capture")
         self._built: dict[int, tuple[tuple[str, str | None, dict[str, Any]], Mailbox]] = {}
         self._in_flight: set[int] = set()
@@ -106,7 +111,8 @@ class Running:
             raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error
         with self.sessions.begin() as session:
             workspace_id = the_workspace(session, self.clock.now())
-            link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
+            if answer["team_id"]:  # other servers than Slack's may not say it: then the first request does
+                link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
 
     def start(self) -> None:
         self._pool.submit(self._link_everybody)
@@ -115,6 +121,7 @@ class Running:
 
     def stop(self) -> None:
         """Lets what runs finish its page or its message, starts nothing new."""
+        self._stopping.set()
         if self._ticker.running:
             self._ticker.shutdown(wait=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -161,6 +168,8 @@ class Running:
             log.warning("capture.not_started", mailbox=box.id, detail=str(error))
             with self.sessions.begin() as session:
                 mark_trouble(session, box.workspace_id, box.id, "error", str(error), self.clock.now())
+        except Stopping:
+            log.info("capture.interrupted", mailbox=box.id)
         except Exception:  # one mailbox must never stop the others; the next pass starts from the stored cursor
             log.exception("capture.failed", mailbox=box.id)
         finally:
@@ -168,6 +177,11 @@ class Running:
                 self._in_flight.discard(box.id)
                 if self._first_round is not None:
                     self._first_round.discard(box.id)
+
+    def _between_pages(self, _report: Report) -> None:
+        """A long walk ends after the page that was just stored; the next start goes on from there."""
+        if self._stopping.is_set():
+            raise Stopping
 
     def _mailbox(self, box: MailboxFacts) -> Mailbox:
         """The provider's side of a mailbox, kept between passes: it holds the access token and its pace."""
