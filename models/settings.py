@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
     gmail_api_url: str = Field("https://gmail.googleapis.com", validation_alias="GMAIL_API_URL")
     gmail_units_per_second: float | None = Field(None, gt=0, validation_alias="GMAIL_UNITS_PER_SECOND")
+    microsoft_tenant_id: str | None = Field(None, validation_alias="MICROSOFT_TENANT_ID")
+    microsoft_client_id: str | None = Field(None, validation_alias="MICROSOFT_CLIENT_ID")
+    microsoft_client_secret: SecretStr | None = Field(None, validation_alias="MICROSOFT_CLIENT_SECRET")
+    microsoft_login_url: str = Field("https://login.microsoftonline.com", validation_alias="MICROSOFT_LOGIN_URL")
+    graph_api_url: str = Field("https://graph.microsoft.com", validation_alias="GRAPH_API_URL")
 
     @field_validator("leads", "secret_keys", mode="before")
     @classmethod
@@ -101,7 +106,7 @@ class Settings(BaseSettings):
     def _with_a_slash(cls, value: str) -> str:
         return cls._url(value).rstrip("/") + "/"
 
-    @field_validator("gmail_api_url")
+    @field_validator("gmail_api_url", "microsoft_login_url", "graph_api_url")
     @classmethod
     def _url(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.mailbox.base import Page
+from jobs.mailbox.base import Mailbox, Page
 from jobs.mailbox.gmail import GmailMailbox
 from jobs.mailbox.gmail_quota import Quota
 from jobs.mailbox.google_auth import consented, delegated
@@ -54,10 +54,10 @@ class Ledger:
     def unseen(self, provider_ids: Sequence[str]) -> set[str]:
         return {key for key in provider_ids if self.seen.get(key) in (None, "draft", "spam")}
 
-    def walk(self, mailbox: GmailMailbox) -> Iterator[Page]:
+    def walk(self, mailbox: Mailbox) -> Iterator[Page]:
         return mailbox.pages(self.cursor, since=self.since, last_ok_at=self.last_ok_at, unseen=self.unseen)
 
-    def poll(self, mailbox: GmailMailbox, *, stop_after: int | None = None) -> list[Page]:
+    def poll(self, mailbox: Mailbox, *, stop_after: int | None = None) -> list[Page]:
         """One run; with `stop_after` it is killed after that many pages were stored."""
         stored: list[Page] = []
         pages = self.walk(mailbox)

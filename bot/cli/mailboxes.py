@@ -30,11 +30,11 @@ def mailbox() -> None:
 @mailbox.command()
 @click.option("--provider", type=click.Choice(sorted(PROVIDERS)), required=True)
 @click.option("--address", required=True, help="The mailbox's own e-mail address.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="Google's authorized_user JSON of this person.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="This person's own consent, as JSON.")
 @click.option("--check", "call", is_flag=True, help="Also call the provider once, before anything is stored.")
 @pass_desk
 def add(desk: Desk, provider: str, address: str, token_file: Path | None, call: bool) -> None:
-    """Connect a mailbox; without --token-file the service account acts for it."""
+    """Connect a mailbox; without --token-file the service account or the app acts for it."""
     address = _address(address)
     secret = _read(token_file) if token_file else None
     sealed = desk.vault.seal(address, secret) if secret is not None else None
@@ -151,7 +151,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Failure(f"{path} is not a JSON file in UTF-8: give Google's authorized_user file") from error
+        raise Failure(f"{path} is not a JSON file in UTF-8: give the token file of this person") from error
 
 
 def _rows(desk: Desk, boxes: Sequence[MailboxFacts]) -> list[list[str]]:

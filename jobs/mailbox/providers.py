@@ -34,7 +34,31 @@ def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -
     return GmailMailbox(account, address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota)
 
 
-PROVIDERS: dict[str, Build] = {"gmail": _gmail}
+def _graph(address: str, secret: str | None, settings: Settings, clock: Clock) -> Mailbox:
+    """With a secret the person's own consent, without one the app that an administrator gave access to the mailbox."""
+    try:
+        from jobs.mailbox.graph import GraphMailbox
+        from jobs.mailbox.microsoft_auth import app_only, consented
+    except ImportError as error:
+        raise ProviderError(
+            f"Microsoft 365 needs a library that is not installed ({error.name}): pip install 'cadence[microsoft]'"
+        ) from error
+
+    login_url, api_url = settings.microsoft_login_url, settings.graph_api_url
+    if secret is not None:
+        return GraphMailbox(consented(secret, login_url, api_url), address, api_url=api_url, clock=clock)
+    tenant_id, client_id = settings.microsoft_tenant_id, settings.microsoft_client_id
+    client_secret = settings.microsoft_client_secret
+    if tenant_id is None or client_id is None or client_secret is None:
+        raise SettingsError(
+            "MICROSOFT_TENANT_ID, MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET are not all set: "
+            "copy them from the app's page in the Microsoft Entra admin center, or give --token-file"
+        )
+    app = app_only(tenant_id, client_id, client_secret.get_secret_value(), login_url, api_url)
+    return GraphMailbox(app, address, api_url=api_url, clock=clock)
+
+
+PROVIDERS: dict[str, Build] = {"gmail": _gmail, "graph": _graph}
 
 
 def build_mailbox(facts: MailboxFacts, settings: Settings, vault: Vault, clock: Clock | None = None) -> Mailbox:
