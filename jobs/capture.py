@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
-from models.actions import episodes, mail, mailboxes, touches
+from models.actions import episodes, hints, mail, mailboxes, touches
 from models.clock import Clock
 from models.matching import Decision, decide, references_of
 from models.queries import mail as mail_queries
@@ -48,6 +48,16 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A page with the decision on each of its messages, and the version of the roster that they rest on."""
+
+    page: Page
+    mailbox: str  # its address
+    decisions: tuple[Decision, ...]
+    roster_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One pass over a mailbox. `watch` hears of each stored page: a progress bar, or a test that pulls the plug."""
 
@@ -80,43 +90,37 @@ class Capture:
                 )
         return report
 
-    def decide(self, programme: Programme, address: str, page: Page) -> list[Decision]:
+    def decide(self, programme: Programme, address: str, page: Page) -> Judged:
         """Verdict and match of each message of a page. Reads the roster, writes nothing."""
         with self.reading() as session:
-            roster = mail_queries.roster(session, programme.workspace_id)
-            named = {one for message in page.messages for one in references_of(message)}
-            known = mail_queries.known_message_ids(session, programme.workspace_id, named)
-        now = self.clock.now()
-
-        def decided(known_ids: frozenset[str]) -> list[Decision]:
-            return [
-                decide(message, roster, mailbox=address, captured_at=now, known_ids=known_ids)
-                for message in page.messages
-            ]
-
-        first = decided(known)
-        # A mail and the answer to it can lie on one page.
-        ours = {one.message_id for one in first for touch in one.touches if touch.direction == "outbound"}
-        return decided(known | ours) if ours & named - known else first
+            return self._judged(session, programme, address, page)
 
     def store(
         self,
         session: Session,
         programme: Programme,
         mailbox_id: int,
-        page: Page,
-        decided: Sequence[Decision],
+        judged: Judged,
         report: Report,
+        *,
+        hinted: bool = True,
     ) -> None:
-        """Ledger, touches, queue and recoveries of one page, in the caller's transaction."""
-        now = self.clock.now()
-        pairs = list(zip((message.provider_id for message in page.messages), decided, strict=True))
+        """Ledger, touches, queue and recoveries of one page, in the caller's transaction.
+
+        `hinted`: the provider can be asked for these messages again, when the roster knows more partners one day.
+        """
+        page, now = judged.page, self.clock.now()
+        if hints.hold_roster(session, programme.workspace_id) != judged.roster_version:
+            judged = self._judged(session, programme, judged.mailbox, page)
+        pairs = list(zip((message.provider_id for message in page.messages), judged.decisions, strict=True))
         verdicts = [(key, str(one.verdict), one.reason) for key, one in pairs]
         verdicts += [(key, "gone", None) for key in page.gone]
         verdicts += [(key, verdict, verdict) for key, verdict in page.set_aside]
         mail.record_seen(session, mailbox_id, verdicts, now)
         mail.settle_pending(session, mailbox_id, [key for key, _, _ in verdicts])
         mail.record_failed(session, mailbox_id, page.failed, now)
+        if hinted:
+            hints.record_hints(session, programme.workspace_id, mailbox_id, pairs, now)
         captured = touches.record_touches(session, programme.workspace_id, mailbox_id, pairs, now)
         if captured.partner_ids:
             episodes.reopen_if_voided(session, programme, now)
@@ -136,10 +140,10 @@ class Capture:
             unseen=lambda provider_ids: self._unseen(facts.id, provider_ids),
         )
         for page in pages:
-            decided = self.decide(programme, facts.address, page)
+            judged = self.decide(programme, facts.address, page)
             with self.sessions.begin() as session:
                 version = mail.advance_cursor(session, facts.id, version, page.cursor)
-                self.store(session, programme, facts.id, page, decided, report)
+                self.store(session, programme, facts.id, judged, report)
                 if page.last:
                     observed_from = page.observed_from or facts.last_ok_at or started_at
                     mailboxes.mark_clean(session, facts.id, observed_from, started_at)
@@ -147,20 +151,42 @@ class Capture:
         return version
 
     def _retry(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox, report: Report, version: int) -> None:
+        """What is due now, a page at a time. Nothing is asked for twice in one pass, whatever the provider answers."""
+        now, asked = self.clock.now(), set[str]()
+        while True:
+            with self.reading() as session:
+                due = [one for one in mail_queries.due_fetches(session, facts.id, now) if one not in asked]
+            if not due:
+                return
+            asked.update(due)
+            page = mailbox.fetch(due)
+            judged = self.decide(programme, facts.address, page)
+            with self.sessions.begin() as session:
+                version = mail.hold_cursor(session, facts.id, version)
+                dead = mail.retry_failed(session, facts.id, page.failed, now)
+                self.store(session, programme, facts.id, judged, report)
+            if dead:
+                log.warning("capture.gave_up", mailbox=facts.id, messages=len(dead))
+            self.watch(report)
+
+    def _judged(self, session: Session, programme: Programme, address: str, page: Page) -> Judged:
+        version = mail_queries.roster_version(session, programme.workspace_id)  # before what it is the version of
+        roster = mail_queries.roster(session, programme.workspace_id)
+        named = {one for message in page.messages for one in references_of(message)}
+        known = mail_queries.known_message_ids(session, programme.workspace_id, named)
         now = self.clock.now()
-        with self.reading() as session:
-            due = mail_queries.due_fetches(session, facts.id, now)
-        if not due:
-            return
-        page = mailbox.fetch(due)
-        decided = self.decide(programme, facts.address, page)
-        with self.sessions.begin() as session:
-            mail.hold_cursor(session, facts.id, version)
-            dead = mail.retry_failed(session, facts.id, page.failed, now)
-            self.store(session, programme, facts.id, page, decided, report)
-        if dead:
-            log.warning("capture.gave_up", mailbox=facts.id, messages=len(dead))
-        self.watch(report)
+
+        def decided(known_ids: frozenset[str]) -> tuple[Decision, ...]:
+            return tuple(
+                decide(message, roster, mailbox=address, captured_at=now, known_ids=known_ids)
+                for message in page.messages
+            )
+
+        first = decided(known)
+        # A mail and the answer to it can lie on one page.
+        ours = {one.message_id for one in first for touch in one.touches if touch.direction == "outbound"}
+        decisions = decided(known | ours) if ours & named - known else first
+        return Judged(page, address, decisions, version)
 
     def _unseen(self, mailbox_id: int, provider_ids: Sequence[str]) -> set[str]:
         with self.reading() as session:

@@ -19,13 +19,13 @@ def import_mbox(capture: Capture, programme: Programme, mailbox_id: int, address
         import_id, cursor = row.id, row.cursor
     now = capture.clock.now()
     for page in file.pages(cursor, since=datetime.min.replace(tzinfo=now.tzinfo), last_ok_at=None, unseen=set):
-        decided = capture.decide(programme, address, page)
+        judged = capture.decide(programme, address, page)
         times = [message.at for message in page.messages if message.at and message.at <= now]
         with capture.sessions.begin() as session:
             mailboxes.advance_import(
                 session, import_id, page.cursor, min(times, default=None), max(times, default=None)
             )
-            capture.store(session, programme, mailbox_id, page, decided, report)
+            capture.store(session, programme, mailbox_id, judged, report, hinted=False)
             if page.last:
                 mailboxes.finish_import(session, programme.workspace_id, import_id, capture.clock.now())
         capture.watch(report)

@@ -5,7 +5,7 @@ from datetime import datetime, time
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.nudges import notice_transitions
-from models.actions import claims, deliveries, episodes, reads
+from models.actions import claims, deliveries, episodes, hints, reads
 from models.actions.write import first_run
 from models.cadence import State
 from models.clock import instant, local_day
@@ -38,4 +38,5 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
             )
         notice_transitions(session, programme, now)
         deliveries.forget_deliveries(session, now)
+        hints.forget_hints(session, now)
     return True

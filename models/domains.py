@@ -35,6 +35,17 @@ def partner_domain(text: str) -> str:
     return domain
 
 
+@lru_cache(maxsize=4096)
+def organisation(host: str) -> str | None:
+    """The widest domain above a host that a partner may own: `mail.acme.co.uk` → `acme.co.uk`; None at freemail."""
+    labels = host.split(".")
+    for start in range(len(labels) - 1, -1, -1):
+        domain = ".".join(labels[start:])
+        if not is_freemail(domain) and domain not in SHARED_HOSTS and not is_public_suffix(domain):
+            return domain if _HOST.fullmatch(domain) else None
+    return None
+
+
 def is_freemail(domain: str) -> bool:
     added, removed = _corrections()
     return domain in added or (domain in whitelist and domain not in removed)

@@ -69,6 +69,8 @@ class Decision:
     rule: str
     reason: str | None  # why there is no touch
     touches: tuple[TouchDraft, ...]
+    outbound: bool
+    outside: tuple[str, ...]  # who makes it a touch if the roster has them, now or one day; for use in memory only
     at: datetime  # capture time where the message has none
     dedupe_key: str
     message_id: str
@@ -106,6 +108,7 @@ def decide(
     )
     verdict, rule, detail, reason = judgement.verdict, judgement.rule, judgement.detail, None
     touches: tuple[TouchDraft, ...] = ()
+    outside: tuple[str, ...] = ()
     if message.folder in _NEVER_READ:
         verdict, rule = Verdict(message.folder.value), f"folder: {message.folder.value}"
         reason = message.folder.value
@@ -116,6 +119,8 @@ def decide(
         if verdict is Verdict.HUMAN:
             verdict, rule, reason = Verdict.UNPARSED, "no sender", "unparsed: no sender"
     else:
+        others = (*headers.recipients, *headers.bcc.emails) if outbound else (author,)
+        outside = tuple(email for email in dict.fromkeys(others) if not _is_ours(email, roster, mailbox))
         found = tuple(_outbound(headers, roster, sent_by) if outbound else _inbound(author, roster, mailbox))
         leaving = outbound and bool(_UNSUBSCRIBE_SUBJECT.fullmatch(decode_words(message.first("Subject"))))
         touches = tuple(touch for touch in found if not outbound or not (leaving or _unsubscribes(touch.matched)))
@@ -137,6 +142,8 @@ def decide(
         detail=detail,
         reason=reason,
         touches=touches,
+        outbound=outbound,
+        outside=outside,
         at=captured_at if clamped else at,
         dedupe_key=dedupe_key_of(message),
         message_id=message_id(message.first("Message-ID")),

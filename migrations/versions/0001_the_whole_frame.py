@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("read_at", sa.String(), nullable=True),
         sa.Column("policy", sa.String(), nullable=False),
         sa.Column("digest_key", sa.LargeBinary(), nullable=False),
+        sa.Column("roster_version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspace")),
         sa.UniqueConstraint("slack_team_id", name=op.f("uq_workspace_slack_team_id")),
@@ -416,6 +417,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox_id", "provider_id", name=op.f("pk_seen")),
     )
     op.create_table(
+        "seen_hint",
+        sa.Column("mailbox_id", sa.Integer(), nullable=False),
+        sa.Column("provider_id", sa.String(), nullable=False),
+        sa.Column("address_hmac", sa.String(), nullable=False),
+        sa.Column("organisation_hmac", sa.String(), nullable=False),
+        sa.Column("outbound", sa.Boolean(), nullable=False),
+        sa.Column("human", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_seen_hint_mailbox_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", "provider_id", "address_hmac", name=op.f("pk_seen_hint")),
+    )
+    with op.batch_alter_table("seen_hint", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_seen_hint_organisation_hmac"), ["organisation_hmac"], unique=False)
+
+    op.create_table(
         "touch",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
@@ -548,6 +566,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_touch_broadcast")
 
     op.drop_table("touch")
+    with op.batch_alter_table("seen_hint", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seen_hint_organisation_hmac"))
+
+    op.drop_table("seen_hint")
     op.drop_table("seen")
     with op.batch_alter_table("read_line", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_read_line_partner_id"))

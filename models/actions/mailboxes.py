@@ -15,6 +15,7 @@ from models.tables import (
     Person,
     PersonAlias,
     Seen,
+    SeenHint,
     Sighting,
 )
 from models.vault import Vault
@@ -47,6 +48,8 @@ def put_mailbox(
         session.add(row)
     elif row.provider != provider:
         row.cursor, row.cursor_version = None, row.cursor_version + 1
+        for table in (SeenHint, PendingFetch):  # ids that the new provider does not know
+            session.execute(delete(table).where(table.mailbox_id == row.id))
     row.provider, row.credential, row.options = provider, sealed, options or {}
     row.owner_id = _owner_of(session, workspace_id, address)
     row.status, row.error, row.paused_until = "active", None, None
@@ -79,7 +82,7 @@ def remove_mailbox(
     row.status, row.credential, row.cursor = "removed", None, None
     row.cursor_version += 1
     if purge:
-        for table in (Seen, PendingFetch, MailImport, Sighting):
+        for table in (Seen, SeenHint, PendingFetch, MailImport, Sighting):
             session.execute(delete(table).where(table.mailbox_id == mailbox_id))
     subject = f"mailbox:{mailbox_id}"
     after = {"status": "removed", "purged": purge}

@@ -3,8 +3,6 @@
 Pages come in any order, newest first in a walk back, so nothing here may depend on which mail was stored first.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models.actions.write import CAPTURE, audit, insert_ignoring
+from models.keyed import digest
 from models.matching import BROADCAST_PARTNERS, Decision
 from models.tables import Bounce, Sighting, Touch, Workspace
 from models.verdict import Verdict
@@ -72,11 +71,6 @@ def void_touch(session: Session, workspace_id: int, touch: Touch, actor: str, re
         audit(
             session, workspace_id, actor, "void touch", f"touch:{touch.id}", now, before={"voided": False}, after=after
         )
-
-
-def digest(key: bytes, *parts: str) -> str:
-    """A keyed hash: equal things can be found again, nothing can be read back."""
-    return hmac.new(key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
 def _key(row: Mapping[str, Any]) -> Key:

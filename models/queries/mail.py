@@ -20,6 +20,7 @@ from models.tables import (
     Seen,
     Sighting,
     Touch,
+    Workspace,
 )
 
 NOT_FINAL = ("draft", "spam")
@@ -86,6 +87,10 @@ def roster(session: Session, workspace_id: int) -> Roster:
         contacts={row.address: row.partner_id for row in session.execute(contacts)},
         domains={row.domain: row.partner_id for row in session.execute(domains)},
     )
+
+
+def roster_version(session: Session, workspace_id: int) -> int:
+    return session.scalars(select(Workspace.roster_version).where(Workspace.id == workspace_id)).one()
 
 
 def unseen(session: Session, mailbox_id: int, provider_ids: Sequence[str]) -> set[str]:

@@ -9,6 +9,7 @@ from models.tables.mail import (
     Observation,
     PendingFetch,
     Seen,
+    SeenHint,
     Sighting,
     Touch,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Read",
     "ReadLine",
     "Seen",
+    "SeenHint",
     "Sighting",
     "SlackDelivery",
     "Tier",

@@ -67,6 +67,19 @@ class Seen(Base):
     seen_at: Mapped[At]
 
 
+class SeenHint(Base):
+    """Whom a message of the last 90 days concerned, as keyed hashes: a partner who is added later finds it by them."""
+
+    __tablename__ = "seen_hint"
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    provider_id: Mapped[str] = mapped_column(primary_key=True)
+    address_hmac: Mapped[str] = mapped_column(primary_key=True)
+    organisation_hmac: Mapped[str] = mapped_column(index=True)  # of a freemail address: the address's own
+    outbound: Mapped[bool]
+    human: Mapped[bool]
+    at: Mapped[At]
+
+
 class PendingFetch(Base):
     """A message that could not be fetched yet. It is retried, never skipped; `dead_at` says that we gave up."""
 

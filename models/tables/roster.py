@@ -20,7 +20,8 @@ class Workspace(Base):
     channel_id: Mapped[str | None]
     read_at: Mapped[str | None]
     policy: Mapped[str] = mapped_column(default="outbound")
-    digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of the HMACs of subjects; never leaves the database
+    digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of models.keyed; never leaves the database
+    roster_version: Mapped[int] = mapped_column(default=0)  # grows when an address or a domain changes hands
     created_at: Mapped[At]
 
 
