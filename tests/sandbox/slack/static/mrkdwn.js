@@ -67,8 +67,10 @@ export function place(id, label) {
   return known.channels.has(id) ? h("a", { class: "mention", href: `#${id}` }, name) : mention(name);
 }
 
+const LINKED = /^(https?:\/\/|mailto:|tel:|\/archives\/)/i;
+
 export function link(target, shown) {
-  if (!/^(https?:\/\/|mailto:|tel:|\/(?!\/))/i.test(target)) return document.createTextNode(shown);
+  if (!LINKED.test(target)) return document.createTextNode(shown);
   return h("a", { href: target, target: "_blank", rel: "noopener noreferrer" }, h("bdi", {}, shown));
 }
 
@@ -87,7 +89,7 @@ function reference(inside) {
   if (/^!(here|channel|everyone)$/.test(target)) return mention(`@${target.slice(1)}`, "loud");
   if (target.startsWith("!")) return document.createTextNode(label || words(`<${inside}>`));
   const url = decoded(target);
-  return /^(https?:|mailto:|tel:|\/)/i.test(url) ? link(url, label || url.replace(/^mailto:/, "")) : document.createTextNode(words(`<${inside}>`));
+  return LINKED.test(url) ? link(url, label || url.replace(/^(mailto|tel):/, "")) : document.createTextNode(words(`<${inside}>`));
 }
 
 const TAGS = { "*": "strong", _: "em", "~": "s" };

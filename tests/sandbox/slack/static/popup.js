@@ -59,12 +59,13 @@ export function combobox({ find, picked, least = 0, wait = 0, placeholder = "", 
   });
   const list = h("div", { id, class: "popup wide", role: "listbox", hidden: true, "aria-label": "Suggestions" });
   const box = h("span", { class: "anchor full" }, input, list);
-  let found = [], active = -1, timer, asked = 0;
+  let found = [], active = -1, timer, asked = 0, pending = false, eager = false;
 
   function hide() {
     list.hidden = true;
     active = -1;
     asked += 1;
+    pending = eager = false;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   }
@@ -83,7 +84,10 @@ export function combobox({ find, picked, least = 0, wait = 0, placeholder = "", 
     const mine = asked += 1, typed = input.value;
     let note = null;
     try { found = await find(typed); } catch (error) { found = []; note = String(error.message || error); }
-    if (mine !== asked || document.activeElement !== input) return;
+    if (mine !== asked || (document.activeElement !== input && !eager)) return;
+    pending = false;
+    if (eager && found.length) { choose(found[0]); return; }
+    eager = false;
     const exact = typing && found.find((one) => one.label.toLowerCase() === typed.trim().toLowerCase());
     if (exact) { hide(); picked(exact); return; }
     list.replaceChildren(...found.map((one, index) => h("div", { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => { choose(one); input.focus(); } },
@@ -97,17 +101,19 @@ export function combobox({ find, picked, least = 0, wait = 0, placeholder = "", 
   const soon = (typing) => {
     clearTimeout(timer);
     if (input.value.length < least) { hide(); return; }
+    pending = true;
     timer = setTimeout(look, wait, typing);
   };
   input.addEventListener("input", () => { picked(null); soon(true); });
   input.addEventListener("click", () => { if (list.hidden) soon(false); });
-  input.addEventListener("blur", () => { clearTimeout(timer); hide(); });
+  input.addEventListener("blur", () => { if (!eager) { clearTimeout(timer); hide(); } });
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the keyboard
   input.addEventListener("keydown", (event) => {
     const open = !list.hidden && found.length;
     if (event.key === "ArrowDown") { if (open) mark(active + 1); else soon(false); }
     else if (event.key === "ArrowUp" && open) mark(active < 0 ? -1 : active - 1);
     else if (event.key === "Enter" && open) choose(found[Math.max(active, 0)]);
+    else if (event.key === "Enter" && pending) eager = true; // takes the first when it comes
     else if (event.key === "Escape" && !list.hidden) hide();
     else return;
     event.preventDefault();
