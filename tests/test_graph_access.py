@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import select
 
 from jobs.mailbox.base import NeedsAuth, Paused
 from jobs.mailbox.microsoft_auth import CredentialsRefused, app_only, consented
+from models.actions.credentials import replace_credential
 from models.tables import Mailbox
 from models.vault import new_key
 from tests.capture_world import everything, letter
@@ -139,6 +141,41 @@ def test_mailboxes_are_connected_and_read_by_the_app_and_by_consent(
         stored = everything(session)
     assert info["refresh_token"] not in stored
     assert server.tokens.client_secret not in stored
+
+
+def test_a_consent_is_kept_alive_by_storing_the_token_that_replaces_it_once_a_week(
+    run: CommandLine, server: GraphServer, database: Database, tmp_path: Path
+) -> None:
+    server.mailbox(DANA.email)
+    token_file = tmp_path / "token.json"
+    info = server.tokens.consent(DANA.email)
+    token_file.write_text(json.dumps(info), encoding="utf-8")
+    add(run, "--token-file", str(token_file))
+
+    def sealed_after(days: int) -> str | None:
+        replace(run, now=MONDAY + timedelta(days=days))("capture")
+        with database.reading() as session:
+            return session.scalars(select(Mailbox.credential)).one()
+
+    with database.reading() as session:
+        given = session.scalars(select(Mailbox.credential)).one()
+    first = sealed_after(0)
+    assert given != first
+    server.tokens.expire_refresh_token(info["refresh_token"])
+    assert sealed_after(6) == first
+    assert sealed_after(8) not in (given, first)
+
+
+def test_a_mailbox_that_is_connected_anew_during_a_pass_keeps_its_new_secret(
+    run: CommandLine, server: GraphServer, database: Database, tmp_path: Path
+) -> None:
+    server.mailbox(DANA.email)
+    token_file = tmp_path / "token.json"
+    token_file.write_text(json.dumps(server.tokens.consent(DANA.email)), encoding="utf-8")
+    add(run, "--token-file", str(token_file))
+    with database.sessions.begin() as session:
+        replace_credential(session, session.scalars(select(Mailbox.id)).one(), "what it was before", "too late")
+    run("mailbox", "check")
 
 
 def test_a_mailbox_that_cannot_be_read_is_not_connected(run: CommandLine, database: Database) -> None:

@@ -24,6 +24,7 @@ from jobs.imports import import_mbox
 from jobs.mailbox.base import ProviderError
 from jobs.mailbox.mbox import MboxFile
 from jobs.mailbox.providers import build_mailbox
+from jobs.mailbox.renewal import keep_renewed
 from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
@@ -84,6 +85,7 @@ def _poll(desk: Desk, address: str | None) -> list[Report]:
             try:
                 built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
                 report = Capture(desk.sessions, desk.reading, desk.clock, watch).poll(programme, box, built)
+                keep_renewed(desk.sessions, desk.vault, box, built)
             except (ProviderError, VaultError, SettingsError) as error:
                 report = Report(box.address, Outcome.ERROR, str(error))
         reports.append(report)

@@ -27,6 +27,7 @@ from jobs import recovery, weekly_read
 from jobs.capture import Capture, Outcome, Report
 from jobs.mailbox.base import Mailbox, ProviderError
 from jobs.mailbox.providers import build_mailbox
+from jobs.mailbox.renewal import keep_renewed
 from jobs.nudges import send_nudges
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
@@ -161,7 +162,9 @@ class Running:
 
     def _read_mailbox(self, programme: Programme, box: MailboxFacts) -> None:
         try:
-            report = self._capture.poll(programme, box, self._mailbox(box))
+            mailbox = self._mailbox(box)
+            report = self._capture.poll(programme, box, mailbox)
+            keep_renewed(self.sessions, self.vault, box, mailbox)
             if report.outcome is not Outcome.DONE:
                 log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
         except (ProviderError, SettingsError, VaultError) as error:

@@ -154,6 +154,10 @@ class GraphMailbox:
             graph.listing(self._clock.now() - RESCAN_EVERY, top=1, select=("id",))
         return self._address
 
+    def renewed_secret(self) -> str | None:
+        """What to store in place of the token file now; None while that one is young enough."""
+        return self._tokens.renewed(self._clock.now())
+
     def _graph(self) -> GraphApi:
         if self._not_before is not None:
             if self._clock.now() < self._not_before.until:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +18,13 @@ import requests
 
 from jobs.mailbox.base import NeedsAuth, ProviderError
 from jobs.mailbox.graph_errors import TryAgain
+from jobs.mailbox.graph_message import instant
 
 LOGIN_URL = "https://login.microsoftonline.com"
 GRAPH_URL = "https://graph.microsoft.com"
 PERMISSION = "Mail.ReadBasic"
 TIMEOUT = 30.0
+RENEW_EVERY = timedelta(days=7)
 EARLY = 300.0  # seconds before its end that a token is replaced
 NOT_NOW = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 WANTED = "give a JSON object with client_id, refresh_token and tenant_id"
@@ -36,9 +39,13 @@ class CredentialsRefused(ProviderError):
 
 @dataclass(slots=True)
 class AccessTokens:
-    """The current access token of an app or of a person; safe to share between threads."""
+    """The current access token of an app or of a person; safe to share between threads.
+
+    `renewed` answers what to store in place of a person's token file, when it is time to.
+    """
 
     _ask: Ask
+    renewed: Callable[[datetime], str | None] = lambda now: None
     _token: str = ""
     _good_until: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,7 +114,14 @@ def consented(token_json: str, login_url: str, api_url: str) -> AccessTokens:
         latest[0] = answer.get("refresh_token") or latest[0]
         return answer
 
-    return AccessTokens(ask)
+    def renewed(now: datetime) -> str | None:
+        # A refresh token lives for 90 days, and each use gives a new one.
+        since = instant(info.get("renewed_at"))
+        if latest[0] == info["refresh_token"] or (since is not None and now - since < RENEW_EVERY):
+            return None
+        return json.dumps(info | {"refresh_token": latest[0], "renewed_at": now.isoformat()})
+
+    return AccessTokens(ask, renewed)
 
 
 def _read(token_json: str) -> dict[str, str]:
@@ -121,7 +135,7 @@ def _read(token_json: str) -> dict[str, str]:
     missing = [name for name in wanted if not isinstance(info.get(name), str) or not info[name]]
     if missing:
         raise CredentialsRefused(f"the token file lacks {' and '.join(missing)}: {WANTED}")
-    return {name: info[name] for name in (*wanted, "client_secret") if isinstance(info.get(name), str)}
+    return {name: info[name] for name in (*wanted, "client_secret", "renewed_at") if isinstance(info.get(name), str)}
 
 
 def _application(tenant_id: str, client_id: str, client_secret: str | None, login_url: str) -> Any:

@@ -41,7 +41,7 @@ def _graph(address: str, secret: str | None, settings: Settings, clock: Clock) -
         from jobs.mailbox.microsoft_auth import app_only, consented
     except ImportError as error:
         raise ProviderError(
-            f"Microsoft 365 needs a library that is not installed ({error.name}): pip install 'cadence[microsoft]'"
+            f"Microsoft 365 needs a library that is not installed ({error.name}): run `make install` again"
         ) from error
 
     login_url, api_url = settings.microsoft_login_url, settings.graph_api_url

@@ -49,6 +49,11 @@ class Tokens:
             self._consents = {token: one for token, one in self._consents.items() if one != address}
             self._access = {token: one for token, one in self._access.items() if one.address != address}
 
+    def expire_refresh_token(self, refresh_token: str) -> None:
+        """This one token has not been used for too long; the consent stands."""
+        with self._lock:
+            del self._consents[refresh_token]
+
     def expire_access(self) -> None:
         """Every access token given out so far is refused with 401; new ones can be had."""
         with self._lock:
