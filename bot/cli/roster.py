@@ -88,6 +88,14 @@ def _import(desk: Desk, file: Path, dry_run: bool, read: Import, one: str, many:
             say(f"… and {len(lines) - SHOWN} more {title}")
     for warning in done.warnings:
         note(f"note: {plain(warning)}")
+    if done.rematched.again:
+        again = plural(done.rematched.again, "message")
+        note(f"note: {again} of the last 90 days {would}read again by the next capture, since the roster has changed")
+    if done.rematched.voided:
+        voided = plural(done.rematched.voided, "touch", "touches")
+        note(f"note: {voided} {would}voided, since the address no longer belongs to the partner")
+    for address in done.files_only:
+        note(f"note: {address} is known from files only: import them again to find mail with whom you have added")
     counts = f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged"
     total = plural(len(done.added) + len(done.changed) + done.unchanged, one, many)
     say(f"{total}: {counts}" + ("; nothing was written (dry run)" if dry_run else ""))

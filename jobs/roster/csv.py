@@ -4,7 +4,7 @@ Everything that is wrong is reported, with line and column. Nobody is removed be
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -13,15 +13,18 @@ from sqlalchemy.orm import Session
 
 from jobs.roster.rows import PartnerCells, PersonCells, checked
 from jobs.roster.table import Problem, RosterError, read_table
-from models.actions import episodes, mailboxes, next_steps, partners
+from models.actions import episodes, mailboxes, next_steps, partners, rematch
 from models.actions import people as people_actions
 from models.actions.partners import PartnerRow
 from models.actions.people import PersonRow
+from models.actions.rematch import Rematched
 from models.actions.write import COMMAND_LINE
 from models.addresses import host_of
 from models.cadence import Status, Tier
 from models.clock import local_day
+from models.matching import Roster
 from models.names import name_key
+from models.queries.mail import mailboxes as connected
 from models.queries.mail import roster as known_addresses
 from models.queries.programme import Programme, people, tiers
 from models.queries.roster import PartnerLine, partner_lines
@@ -41,6 +44,8 @@ class Imported:
     changed: tuple[str, ...]  # "Acme: tier 2 → 1"
     unchanged: int
     warnings: tuple[str, ...] = ()
+    rematched: Rematched = field(default_factory=Rematched)
+    files_only: tuple[str, ...] = ()  # mailboxes whose mail cannot be read again but by importing it again
 
 
 def import_people(session: Session, programme: Programme, data: bytes, now: datetime) -> Imported:
@@ -54,7 +59,8 @@ def import_people(session: Session, programme: Programme, data: bytes, now: date
         if person.email not in in_file:
             claims.held(person.name, "address", (person.email, *person.aliases))
             claims.held(person.name, "Slack member", filter(None, [person.slack_user_id]))
-    for address in known_addresses(session, programme.workspace_id).contacts:
+    known = known_addresses(session, programme.workspace_id)
+    for address in known.contacts:
         claims.held("a partner, as a contact", "address", [address])
     wanted: dict[str, PersonRow] = {}
     for row, cells in read:
@@ -85,7 +91,7 @@ def import_people(session: Session, programme: Programme, data: bytes, now: date
         if wanted[key] != now_there.get(key):
             people_actions.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
     mailboxes.own_mailboxes(session, programme.workspace_id)
-    return _told(now_there, wanted)
+    return _rematched(session, programme, _told(now_there, wanted), known, now)
 
 
 def import_partners(session: Session, programme: Programme, data: bytes, now: datetime) -> Imported:
@@ -98,7 +104,7 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
     read = [(row, cells) for row in rows if (cells := checked(row, PartnerCells, problems))]
     in_force = list(tiers(session, programme.workspace_id, now).values())
     persons = {one.email: one for one in people(session, programme.workspace_id)}
-    ours = known_addresses(session, programme.workspace_id).people
+    known = known_addresses(session, programme.workspace_id)
     ids = {name_key(line.name): (key, line) for key, line in partner_lines(session, programme.workspace_id).items()}
     stored = {key: line for key, (_, line) in ids.items()}
     claims = _Claims(problems)
@@ -107,7 +113,7 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
         if key not in in_file:
             claims.held(line.name, "domain", line.domains)
             claims.held(line.name, "contact", line.contacts)
-    for address in ours:
+    for address in known.people:
         claims.held("one of our own people", "contact", [address])
     wanted: dict[str, PartnerLine] = {}
     for row, cells in read:
@@ -154,8 +160,8 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
         )
         partners.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
     _set_next_steps(session, programme, stored, wanted, {one.email: one.id for one in persons.values()}, now)
-    episodes.settle_episodes(session, programme, now)
-    return replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), ours)))
+    told = replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), known.people)))
+    return _rematched(session, programme, told, known, now)
 
 
 def export_partners(session: Session, programme: Programme, file: TextIO) -> None:
@@ -255,10 +261,19 @@ def _told(before: dict[str, Any], wanted: dict[str, Any]) -> Imported:
 
 
 def _differences(before: Any, after: Any) -> Iterator[str]:
-    for field in fields(after):
-        old, new = getattr(before, field.name), getattr(after, field.name)
+    for one in fields(after):
+        old, new = getattr(before, one.name), getattr(after, one.name)
         if old != new:
-            yield f"{field.name} {_cell(old) or 'none'} → {_cell(new) or 'none'}"
+            yield f"{one.name} {_cell(old) or 'none'} → {_cell(new) or 'none'}"
+
+
+def _rematched(session: Session, programme: Programme, told: Imported, before: Roster, now: datetime) -> Imported:
+    """The mail follows the roster, and the episodes follow the mail."""
+    done = rematch.rematch(session, programme.workspace_id, COMMAND_LINE, before, now)
+    episodes.reopen_if_voided(session, programme, now)
+    episodes.settle_episodes(session, programme, now)
+    boxes = connected(session, programme.workspace_id) if done.widened else []
+    return replace(told, rematched=done, files_only=tuple(box.address for box in boxes if box.provider == "mbox"))
 
 
 def _warnings(lines: Iterable[PartnerLine], ours: Iterable[str]) -> Iterator[str]:

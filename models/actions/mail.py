@@ -101,6 +101,33 @@ def record_failed(session: Session, mailbox_id: int, failed: Iterable[tuple[str,
         session.execute(insert_ignoring(session, PendingFetch, rows))
 
 
+def fetch_again(session: Session, messages: Collection[tuple[int, str]], reason: str, now: datetime) -> None:
+    """Queues (mailbox, provider id) that were read before; one that was given up gets its attempts anew."""
+    rows = [
+        {
+            "mailbox_id": mailbox_id,
+            "provider_id": provider_id,
+            "reason": reason,
+            "attempts": 0,
+            "first_at": now,
+            "next_at": now,
+            "dead_at": None,
+        }
+        for mailbox_id, provider_id in sorted(messages)
+    ]
+    if not rows:
+        return
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    fresh = insert(PendingFetch)
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=["mailbox_id", "provider_id"],
+            set_={name: fresh.excluded[name] for name in ("reason", "attempts", "first_at", "next_at", "dead_at")},
+        ),
+        rows,
+    )
+
+
 def retry_failed(session: Session, mailbox_id: int, failed: Iterable[tuple[str, str]], now: datetime) -> list[str]:
     """Counts another failed attempt; answers the ids that are given up now."""
     dead = []

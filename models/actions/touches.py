@@ -20,6 +20,7 @@ from models.verdict import Verdict
 SAME_MAIL = timedelta(seconds=120)
 BROADCAST_SPAN = timedelta(hours=1)
 BOUNCE_SPAN = timedelta(hours=24)
+ROSTER_CHANGED = "no longer matched: the roster has changed"
 LIST_COPY = "own list-unsubscribe"  # the verdict's rule for our own mail as a list handed it on
 ROWS = 500  # of one statement: databases limit the number of its parameters
 
@@ -56,6 +57,7 @@ def record_touches(
         for touch_id in session.scalars(insert_ignoring(session, Touch, some).returning(Touch.id))
     ]
     _sight(session, mailbox_id, rows, twins, provider_ids)
+    _match_again(session, rows, twins)
     _believe_best_copy(session, rows, twins)
     broadcast = _mark_broadcasts(session, workspace_id, rows)
     bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
@@ -156,6 +158,25 @@ def _sight(
     ]
     for some in _chunks(values):
         session.execute(insert_ignoring(session, Sighting, some))
+
+
+def _match_again(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
+    """Takes back what a change of the roster voided, where the mail matches its partner once more."""
+    wanted = {twins.get(_key(row), _key(row)): row for row in rows}
+    if not wanted:
+        return
+    lost = session.scalars(
+        select(Touch).where(
+            Touch.void_reason == ROSTER_CHANGED,
+            tuple_(Touch.partner_id, Touch.dedupe_key).in_(sorted(wanted)),
+        )
+    )
+    for touch in lost.all():
+        row = wanted[touch.partner_id, touch.dedupe_key]
+        for name in ("direction", "by_address", "person_id", "matched", "matched_by", "field"):
+            setattr(touch, name, row[name])
+        touch.voided_at = touch.void_reason = None
+    session.flush()
 
 
 def _believe_best_copy(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
@@ -270,13 +291,14 @@ def _settle_bounces(
         )
         .order_by(Touch.at.desc(), Touch.dedupe_key)
     ).all()
-    lost = {next((touch.id for touch in touches if at - BOUNCE_SPAN <= touch.at <= at), 0) for at in times}
+    # A mail whose partner has changed has a touch at each.
+    lost = {next((touch.dedupe_key for touch in touches if at - BOUNCE_SPAN <= touch.at <= at), None) for at in times}
     reason = f"bounced for {address}"
     changed = set()
     for touch in touches:
-        if touch.id in lost and touch.voided_at is None:
+        if touch.dedupe_key in lost and touch.voided_at is None:
             void_touch(session, workspace_id, touch, CAPTURE, reason, now)
-        elif touch.id not in lost and touch.void_reason == reason:
+        elif touch.dedupe_key not in lost and touch.void_reason == reason:
             touch.voided_at = touch.void_reason = None
         else:
             continue
