@@ -41,6 +41,8 @@ MANIFEST: Json = {
     "settings": {"interactivity": {"is_enabled": True}, "socket_mode_enabled": True},
 }
 
+expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: install Debian's package `chromium`"),

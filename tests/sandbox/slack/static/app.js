@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { blocks, patch } from "./blocks.js";
 import { composer } from "./composer.js";
-import { h, icon } from "./dom.js";
+import { h, icon, press } from "./dom.js";
 import { frame, viewAs } from "./frame.js";
 import { show } from "./messages.js";
 import { modals } from "./modal.js";
@@ -35,7 +35,9 @@ async function update() {
   if (mine !== user) return;
   state = fresh;
   know(state);
-  if (here !== "home" && !state.channels.some((one) => one.id === here)) here = (state.channels.find((one) => one.kind !== "im") || state.channels[0])?.id || "home";
+  if (here !== "home" && !state.channels.some((one) => one.id === here)) {
+    here = (state.channels.find((one) => one.kind !== "im") || state.channels[0])?.id || "home";
+  }
   frame(state, here, go);
   renewMe ||= viewAs(() => ({ state, user }), look);
   renewMe();
@@ -59,7 +61,8 @@ async function drawChannel(channel) {
   const at = place(), answer = await get("/ui/messages", { user, channel: here });
   if (at.user !== user || at.channel !== here) return;
   const list = (answer?.messages || []).filter((one) => !one.thread_ts || one.thread_ts === one.ts);
-  const empty = channel.kind === "im" ? nothing("All quiet", `When ${state.bot.name} has something for you alone, it comes here.`)
+  const empty = channel.kind === "im"
+    ? nothing("All quiet", `When ${state.bot.name} has something for you alone, it comes here.`)
     : nothing(`This is the beginning of #${channel.name}`, "Nothing has been posted here yet.");
   show($("log"), list, { ...at, jump: jump && jump.replace(/^p(\d+)(\d{6})$/, "$1.$2"), openThread, days: true, empty });
   jump = null;
@@ -77,7 +80,9 @@ async function drawHome() {
     drawn.dataset.view = view.id;
     $("log").replaceChildren(h("div", { class: "home" }, drawn));
   } else {
-    const told = state.connected ? nothing("Just a moment", `${state.bot.name} is drawing this page.`) : nothing("Nothing here yet", `${state.bot.name} draws this page when it is connected.`);
+    const told = state.connected
+      ? nothing("Just a moment", `${state.bot.name} is drawing this page.`)
+      : nothing("Nothing here yet", `${state.bot.name} draws this page when it is connected.`);
     $("log").replaceChildren(h("div", { class: "empty" }, told));
   }
   jump = null;
@@ -89,8 +94,10 @@ async function drawThread() {
   const list = (await get("/ui/messages", { user, channel: here, thread_ts: thread }))?.messages || [];
   const fresh = panel.hidden;
   if (fresh) {
-    const close = h("button", { type: "button", class: "plain", "aria-label": "Close the thread", onclick: closeThread }, icon("close"));
-    panel.replaceChildren(h("div", { class: "talk-head" }, h("h2", {}, "Thread"), close), h("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": "Thread" }));
+    const close = press(closeThread, { class: "plain", "aria-label": "Close the thread" }, icon("close"));
+    panel.replaceChildren(
+      h("div", { class: "talk-head" }, h("h2", {}, "Thread"), close),
+      h("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": "Thread" }));
     panel.hidden = false;
     close.focus();
   }
@@ -158,7 +165,9 @@ async function start() {
     if (document.body.classList.contains("side-open")) { drawer(false); $("menu").focus(); }
     else if ($("thread").contains(document.activeElement)) closeThread();
   });
-  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") refresh().catch(trouble); });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") refresh().catch(trouble);
+  });
   try {
     user ||= "U0DANA";
     const left = (await get("/ui/modals", { user }))?.views?.[0];

@@ -28,9 +28,10 @@ function draw(block, root, place, state) {
 
 export function patch(root, list, place) {
   const old = [...root.children], prints = list.map(printOf), state = values(root), focused = document.activeElement;
+  const most = Math.min(old.length, list.length);
   let head = 0, tail = 0;
-  while (head < old.length && head < list.length && old[head].print === prints[head]) head += 1;
-  while (tail < old.length - head && tail < list.length - head && old[old.length - 1 - tail].print === prints[list.length - 1 - tail]) tail += 1;
+  while (head < most && old[head].print === prints[head]) head += 1;
+  while (tail < most - head && old.at(-1 - tail).print === prints.at(-1 - tail)) tail += 1;
   const at = old.findIndex((node) => node.contains(focused)), same = old.length === list.length;
   const after = old[old.length - tail] || null;
   for (let index = head; index < list.length - tail; index += 1) {
@@ -99,7 +100,8 @@ function input(block, at) {
   if (block.hint) control.setAttribute("aria-describedby", `${id}-hint`);
   if (!block.optional && !group) control.setAttribute("aria-required", "true");
   return h("div", { class: "input" },
-    h(group ? "span" : "label", { class: "label", id: `${id}-label`, for: group ? null : id }, text(block.label), block.optional ? h("span", { class: "optional" }, " (optional)") : null),
+    h(group ? "span" : "label", { class: "label", id: `${id}-label`, for: group ? null : id },
+      text(block.label), block.optional ? h("span", { class: "optional" }, " (optional)") : null),
     node, block.hint ? h("small", { id: `${id}-hint` }, text(block.hint)) : null);
 }
 
@@ -125,11 +127,14 @@ const DRAW = {
   section, input, card, container, table, data_table: dataTable, data_visualization: chart, rich_text: rich,
   header: (block) => h(`h${(block.level || 1) + 2}`, { class: "header", dir: "auto" }, text(block.text)),
   divider: () => h("hr"),
-  context: (block) => h("div", { class: "context" }, block.elements.map((one) => (one.type === "image" ? image(one) : h("span", { dir: "auto" }, text(one))))),
+  context: (block) => h("div", { class: "context" },
+    block.elements.map((one) => (one.type === "image" ? image(one) : h("span", { dir: "auto" }, text(one))))),
   actions: (block, at) => h("div", { class: "actions" }, block.elements.map((one) => element(one, at))),
   image: (block) => h("figure", {}, block.title ? h("figcaption", {}, text(block.title)) : null, image(block)),
   markdown: (block) => markdown(block.text),
-  carousel: (block, at) => h("div", { class: "carousel", tabindex: "0", role: "group", "aria-label": "Cards" }, block.elements.map((one) => card(one, at))),
+  carousel: (block, at) => h("div", { class: "carousel", tabindex: "0", role: "group", "aria-label": "Cards" },
+    block.elements.map((one) => card(one, at))),
   alert: (block) => h("div", { class: `alert ${block.level || "default"}`, role: "note" },
-    SIGNS[block.level] ? h("span", { "aria-hidden": "true" }, SIGNS[block.level]) : null, h("span", { class: "words", dir: "auto" }, text(block.text))),
+    SIGNS[block.level] ? h("span", { "aria-hidden": "true" }, SIGNS[block.level]) : null,
+    h("span", { class: "words", dir: "auto" }, text(block.text))),
 };

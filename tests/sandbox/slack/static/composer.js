@@ -3,7 +3,8 @@ import { post, spoken } from "./api.js";
 import { busy, h } from "./dom.js";
 
 const form = document.getElementById("composer"), box = document.getElementById("composer-text");
-const list = document.getElementById("commands"), hint = document.getElementById("command-hint"), note = document.getElementById("composer-note");
+const list = document.getElementById("commands"), hint = document.getElementById("command-hint");
+const note = document.getElementById("composer-note");
 const drafts = new Map();
 let place = {}, fitting = [], active = 0;
 
@@ -30,7 +31,7 @@ function suggest() {
   fitting = typing ? place.commands.filter((one) => one.command.startsWith(typed)) : [];
   list.hidden = !fitting.length;
   list.replaceChildren(...fitting.map((one, index) => h("li", { id: `command-${index}`, role: "option", onclick: () => take(one) },
-    h("strong", {}, one.command), one.usage_hint ? h("span", { class: "usage" }, one.usage_hint) : null, h("small", {}, one.description))));
+    h("strong", {}, one.command), h("span", { class: "usage" }, one.usage_hint), h("small", {}, one.description))));
   if (fitting.length) mark(Math.min(active, fitting.length - 1));
   else box.removeAttribute("aria-activedescendant");
   const known = !typing && typed.startsWith("/") && place.commands.find((one) => one.command === word);

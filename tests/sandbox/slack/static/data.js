@@ -1,5 +1,5 @@
 // Tables and charts. A chart always has its numbers as a table for those who cannot see it.
-import { h, svg } from "./dom.js";
+import { h, press, svg } from "./dom.js";
 import { rich } from "./rich.js";
 
 const cell = (one) => (one.type === "rich_text" ? rich(one) : String(one.text ?? one.value ?? ""));
@@ -25,12 +25,13 @@ export function dataTable(block) {
   const [head = [], ...rows] = block.rows || [], size = block.page_size || 5, last = Math.ceil(rows.length / size) - 1;
   const box = h("div", { class: "data-table" });
   const draw = (page) => {
-    const turn = (label, to) => h("button", { type: "button", class: "small", disabled: to < 0 || to > last, onclick: () => draw(to) }, label);
+    const turn = (label, to) => press(() => draw(to), { disabled: to < 0 || to > last }, label);
     const shown = rows.slice(page * size, (page + 1) * size);
     box.replaceChildren(grid(head, shown, { caption: block.caption, rowHeader: block.row_header_column_index ?? 0 }));
     if (last > 0) {
       const where = `Rows ${page * size + 1} to ${page * size + shown.length} of ${rows.length}`;
-      box.append(h("div", { class: "pages" }, turn("Previous rows", page - 1), h("span", { role: "status" }, where), turn("Next rows", page + 1)));
+      box.append(h("div", { class: "pages" },
+        turn("Previous rows", page - 1), h("span", { role: "status" }, where), turn("Next rows", page + 1)));
     }
   };
   draw(0);
@@ -64,7 +65,10 @@ function plot(kind, series, labels) {
       return;
     }
     const path = points.map((point) => point.join(",")).join(" ");
-    if (kind === "area") nodes.push(svg("polygon", { class: `area s${index % 6}`, points: `${x(0)},${y(0)} ${path} ${x(points.length - 1)},${y(0)}` }));
+    if (kind === "area") {
+      const ground = `${x(0)},${y(0)} ${path} ${x(points.length - 1)},${y(0)}`;
+      nodes.push(svg("polygon", { class: `area s${index % 6}`, points: ground }));
+    }
     nodes.push(svg("polyline", { class: `line s${index % 6}`, points: path }));
     points.forEach(([at, top]) => nodes.push(svg("circle", { class: `fill s${index % 6}`, cx: at, cy: top, r: 3 })));
   });
@@ -76,13 +80,15 @@ export function chart(block) {
   const series = kind === "pie" ? [{ name: "Share", data: block.chart.segments || [] }] : block.chart?.series || [];
   const labels = axis.categories || (series[0]?.data || []).map((point) => point.label);
   const title = block.title?.text || block.title || "Chart";
-  const drawn = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${title}: ${kind} chart; its numbers follow as a table` });
+  const spoken = `${title}: ${kind} chart; its numbers follow as a table`;
+  const drawn = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": spoken });
   if (labels.length) drawn.append(...plot(kind === "pie" ? "bar" : kind, series, labels));
   const raw = (text) => ({ type: "raw_text", text: String(text) });
   const rows = labels.map((label, at) => [raw(label), ...series.map((one) => ({ type: "raw_number", value: one.data[at]?.value }))]);
+  const head = [raw(axis.x_label || ""), ...series.map((one) => raw(one.name))];
   return h("figure", { class: "chart" },
     h("figcaption", {}, title),
     drawn,
     h("ul", { class: "legend" }, series.map((one, index) => h("li", { class: `s${index % 6}` }, one.name))),
-    h("details", {}, h("summary", {}, "Show the numbers"), grid([raw(axis.x_label || ""), ...series.map((one) => raw(one.name))], rows, { caption: title, rowHeader: 0 })));
+    h("details", {}, h("summary", {}, "Show the numbers"), grid(head, rows, { caption: title, rowHeader: 0 })));
 }

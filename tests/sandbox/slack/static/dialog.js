@@ -1,5 +1,5 @@
 // Windows over the page: what is below them cannot be reached, and the keyboard returns to where it came from.
-import { h, keyed, trap } from "./dom.js";
+import { h, keyed, press, trap } from "./dom.js";
 import { text } from "./mrkdwn.js";
 
 const stack = [];
@@ -33,11 +33,12 @@ export function ask(question, go) {
   if (!question) { go(); return; }
   const id = "confirm-title", yes = question.style === "danger" ? "danger" : "primary";
   const answer = (act) => () => { shut(); act?.(); };
-  const sure = h("button", { type: "button", class: yes, onclick: answer(go) }, text(question.confirm || "Yes"));
-  const dialog = h("div", { class: "dialog small", role: "alertdialog", "aria-modal": "true", "aria-labelledby": id, "aria-describedby": "confirm-text" },
+  const sure = press(answer(go), { class: yes }, text(question.confirm || "Yes"));
+  const roles = { role: "alertdialog", "aria-modal": "true", "aria-labelledby": id, "aria-describedby": "confirm-text" };
+  const dialog = h("div", { class: "dialog small", ...roles },
     h("h2", { id, dir: "auto" }, text(question.title)),
     h("div", { id: "confirm-text", class: "words", dir: "auto" }, text(question.text)),
-    h("div", { class: "dialog-foot" }, h("button", { type: "button", onclick: answer() }, text(question.deny || "Cancel")), sure));
+    h("div", { class: "dialog-foot" }, press(answer(), {}, text(question.deny || "Cancel")), sure));
   const shut = open(dialog, answer(), { over: true });
   sure.focus();
 }

@@ -32,6 +32,9 @@ const ICONS = {
 export const icon = (name) =>
   svg("svg", { viewBox: "0 0 16 16", class: `icon ${name}`, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 
+// A button that is no form's submit.
+export const press = (onclick, props, ...children) => h("button", { type: "button", onclick, ...props }, ...children);
+
 // Replaces what is inside; the keyboard stays on the control of the same `data-key`.
 export function refill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;

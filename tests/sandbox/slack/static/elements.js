@@ -1,20 +1,21 @@
 // What people press or pick in a block, and the interaction that follows.
 import { post, spoken } from "./api.js";
 import { ask } from "./dialog.js";
-import { busy, h, icon, toast } from "./dom.js";
+import { busy, h, icon, press, toast } from "./dom.js";
 import { field } from "./fields.js";
 import { text } from "./mrkdwn.js";
 import { menu } from "./popup.js";
 
 export const unsupported = (what) => h("div", { class: "unsupported", role: "note" }, `Unsupported ${what}: this page cannot show it.`);
 
-// `at` says where an element stands: {user, people, channels, app, container, key, root, block, dispatches, prior(action_id), label}
+// `at` says where an element stands: {user, people, channels, app, container, key, root, block, dispatches, label} and
+// prior(action_id), what a field held before.
 export function element(one, at) {
   if (PRESSED[one.type]) return PRESSED[one.type](one, at);
-  const mine = Object.create(at, {
-    prior: { value: at.prior?.(one.action_id) },
-    changed: { value: (node) => { if (at.dispatches) ask(one.confirm, () => send(one, at, { type: one.type, ...node.read() }, node)); } },
-  });
+  const changed = (node) => {
+    if (at.dispatches) ask(one.confirm, () => send(one, at, { type: one.type, ...node.read() }, node));
+  };
+  const mine = Object.create(at, { prior: { value: at.prior?.(one.action_id) }, changed: { value: changed } });
   const node = field(one, mine);
   if (!node) return unsupported(`element “${one.type}”`);
   node.dataset.field = one.action_id ?? "";
@@ -29,13 +30,16 @@ export function element(one, at) {
   return node;
 }
 
-export const controlOf = (node) => (node.matches("input, select, textarea, button") ? node : node.querySelector("input, select, textarea, button") || node);
+const CONTROL = "input, select, textarea, button";
+
+export const controlOf = (node) => (node.matches(CONTROL) ? node : node.querySelector(CONTROL) || node);
 
 // Everything filled in below a node, in the shape of Slack's state.values.
 export function values(root) {
   const state = {};
   for (const node of root.querySelectorAll("[data-field]")) {
-    if (node.read) (state[node.at.block.block_id] ??= {})[node.element.action_id] = { type: node.element.type, ...node.read() };
+    const inBlock = (state[node.at.block.block_id] ??= {});
+    inBlock[node.element.action_id] = { type: node.element.type, ...node.read() };
   }
   return state;
 }
@@ -43,36 +47,39 @@ export function values(root) {
 function send(one, at, action, node) {
   const control = node.matches("button") ? node : node.querySelector("button");
   return busy(control, async () => {
-    const answer = await post("/ui/action", {
-      user: at.user, container: at.container, block_id: at.block.block_id, action_id: one.action_id, action, state: { values: values(at.root) },
-    });
+    const ids = { block_id: at.block.block_id, action_id: one.action_id };
+    const answer = await post("/ui/action", { user: at.user, container: at.container, ...ids, action, state: { values: values(at.root) } });
     if (!answer?.ok) toast(spoken(answer?.error));
   }, `Waiting for ${at.app} …`);
 }
 
+function visit(url) {
+  if (/^https?:/.test(url || "")) window.open(url, "_blank", "noopener");
+}
+
 function button(one, at) {
-  const node = h("button", {
-    type: "button", class: one.style || null, "aria-label": one.accessibility_label, "data-key": `${at.key}:${one.action_id}`,
-    onclick: () => ask(one.confirm, () => {
-      if (/^https?:/.test(one.url || "")) window.open(one.url, "_blank", "noopener");
-      send(one, at, { type: one.type, value: one.value }, node);
-    }),
-  }, text(one.text), one.url ? h("span", { class: "out", "aria-hidden": "true" }, " ↗") : null);
+  const go = () => {
+    visit(one.url);
+    send(one, at, { type: one.type, value: one.value }, node);
+  };
+  const props = { class: one.style || null, "aria-label": one.accessibility_label, "data-key": `${at.key}:${one.action_id}` };
+  const node = press(() => ask(one.confirm, go), props, text(one.text), one.url ? h("span", { "aria-hidden": "true" }, " ↗") : null);
   return node;
 }
 
 function overflow(one, at) {
   const about = at.label ? `More for ${at.label}` : "More actions";
-  const opener = h("button", { type: "button", class: "dots", "aria-label": one.accessibility_label || about, "data-key": `${at.key}:${one.action_id}` }, icon("more"));
+  const opener = press(null, { class: "dots", "aria-label": about, "data-key": `${at.key}:${one.action_id}` }, icon("more"));
   return menu(opener, () => one.options.map((option) => ({
     nodes: [h("span", {}, text(option.text)), option.description ? h("small", {}, text(option.description)) : null],
     go: () => ask(one.confirm, () => {
-      if (/^https?:/.test(option.url || "")) window.open(option.url, "_blank", "noopener");
+      visit(option.url);
       send(one, at, { type: "overflow", selected_option: option }, opener);
     }),
   })));
 }
 
-export const image = (one) => (one.image_url ? h("img", { src: one.image_url, alt: one.alt_text || "", loading: "lazy" }) : unsupported("image"));
+export const image = (one) =>
+  (one.image_url ? h("img", { src: one.image_url, alt: one.alt_text || "", loading: "lazy" }) : unsupported("image"));
 
 const PRESSED = { button, workflow_button: button, overflow, image };

@@ -1,6 +1,6 @@
 // What people fill in. Each field answers `node.read()`: its entry in Slack's state.values, without the type.
 import { post, spoken } from "./api.js";
-import { h } from "./dom.js";
+import { h, press } from "./dom.js";
 import { text } from "./mrkdwn.js";
 import { combobox } from "./popup.js";
 
@@ -23,8 +23,9 @@ function typed(kind, key = "value", initial = "initial_value") {
   return (element, at) => {
     const many = element.multiline;
     const node = h(many ? "textarea" : "input", {
-      type: many ? null : kind, rows: many ? 4 : null, maxlength: element.max_length, placeholder: plain(element.placeholder) || null,
-      min: element.min_value, max: element.max_value, step: element.is_decimal_allowed ? "any" : null, dir: kind === "text" ? "auto" : null,
+      type: many ? null : kind, rows: many ? 4 : null, dir: kind === "text" ? "auto" : null,
+      maxlength: element.max_length, placeholder: plain(element.placeholder) || null,
+      min: element.min_value, max: element.max_value, step: element.is_decimal_allowed ? "any" : null,
     });
     node.value = at.prior?.[key] ?? element[initial] ?? "";
     const on = element.dispatch_action_config?.trigger_actions_on || ["on_enter_pressed"];
@@ -44,7 +45,10 @@ function typed(kind, key = "value", initial = "initial_value") {
 
 function moment(element, at) {
   const node = h("input", { type: "datetime-local" }), initial = at.prior?.selected_date_time ?? element.initial_date_time;
-  const local = (unix) => new Date(unix * 1000 - new Date(unix * 1000).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const local = (unix) => {
+    const at = new Date(unix * 1000);
+    return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  };
   if (initial) node.value = local(initial);
   node.addEventListener("change", () => at.changed(node));
   return reading(node, () => (node.value ? Math.floor(new Date(node.value).getTime() / 1000) : null), "selected_date_time");
@@ -59,8 +63,10 @@ const asOption = (id, name) => ({ value: id, text: { type: "plain_text", text: n
 function one(element, at, { groups, key, initial, shape }) {
   const line = (option) => h("option", { value: option.value }, plain(option.text));
   const prompt = plain(element.placeholder) || "Choose one";
-  const node = h("select", { "aria-label": prompt }, h("option", { value: "" }, prompt),
-    groups.map((group) => (group.label ? h("optgroup", { label: plain(group.label) }, group.options.map(line)) : group.options.map(line))));
+  const node = h("select", { "aria-label": prompt }, h("option", { value: "" }, prompt), groups.map((group) => {
+    const lines = group.options.map(line);
+    return group.label ? h("optgroup", { label: plain(group.label) }, lines) : lines;
+  }));
   node.value = initial ?? "";
   if (node.selectedIndex < 0) node.selectedIndex = 0;
   node.addEventListener("change", () => { if (node.value || at.dispatches === "input") at.changed(node); });
@@ -69,11 +75,14 @@ function one(element, at, { groups, key, initial, shape }) {
 
 function several(element, at, { options, key, chosen, shape, kind = "checkbox" }) {
   const name = `choice-${numbers += 1}`;
-  const node = h("div", { class: `choices${options.length > 8 ? " long" : ""}`, role: kind === "radio" ? "radiogroup" : "group" }, options.map((option) => {
+  const choice = (option) => {
     const input = h("input", { type: kind, name, value: option.value, onchange: () => at.changed(node) });
     input.checked = chosen.has(option.value);
-    return h("label", {}, input, h("span", {}, text(option.text), option.description ? h("small", {}, text(option.description)) : null));
-  }));
+    const about = option.description ? h("small", {}, text(option.description)) : null;
+    return h("label", {}, input, h("span", {}, text(option.text), about));
+  };
+  const look = { class: `choices${options.length > 8 ? " long" : ""}`, role: kind === "radio" ? "radiogroup" : "group" };
+  const node = h("div", look, options.map(choice));
   const picked = () => new Set([...node.querySelectorAll("input:checked")].map((input) => input.value));
   return reading(node, () => shape(options.filter((option) => picked().has(option.value))), key);
 }
@@ -82,12 +91,13 @@ const held = (at, element, name) => at.prior?.[`selected_${name}`] ?? element[`i
 const values = (list) => new Set((list || []).map((option) => option.value));
 
 function staticSelect(element, at) {
-  const options = offered(element), find = (value) => options.find((option) => option.value === value) ?? null;
-  return one(element, at, { groups: grouped(element), key: "selected_option", initial: held(at, element, "option")?.value, shape: find });
+  const options = offered(element), shape = (value) => options.find((option) => option.value === value) ?? null;
+  return one(element, at, { groups: grouped(element), key: "selected_option", initial: held(at, element, "option")?.value, shape });
 }
 
-const staticSelects = (element, at) =>
-  several(element, at, { options: offered(element), key: "selected_options", chosen: values(held(at, element, "options")), shape: (list) => list });
+const staticSelects = (element, at) => several(element, at, {
+  options: offered(element), key: "selected_options", chosen: values(held(at, element, "options")), shape: (list) => list,
+});
 
 const radios = (element, at) => several(element, at, {
   options: element.options, key: "selected_option", kind: "radio",
@@ -98,8 +108,13 @@ const radios = (element, at) => several(element, at, {
 function ofWorkspace(name, list) {
   const options = (at) => list(at).map((entry) => asOption(entry.id, entry.real_name || entry.name));
   return {
-    single: (element, at) => one(element, at, { groups: [{ options: options(at) }], key: `selected_${name}`, initial: held(at, element, name), shape: (value) => value || null }),
-    multi: (element, at) => several(element, at, { options: options(at), key: `selected_${name}s`, chosen: new Set(held(at, element, `${name}s`) || []), shape: (picked) => picked.map((option) => option.value) }),
+    single: (element, at) => one(element, at, {
+      groups: [{ options: options(at) }], key: `selected_${name}`, initial: held(at, element, name), shape: (value) => value || null,
+    }),
+    multi: (element, at) => several(element, at, {
+      options: options(at), key: `selected_${name}s`, chosen: new Set(held(at, element, `${name}s`) || []),
+      shape: (picked) => picked.map((option) => option.value),
+    }),
   };
 }
 
@@ -110,7 +125,8 @@ const conversations = ofWorkspace("conversation", (at) => at.channels);
 // --- picking from what the app suggests while one types
 
 async function suggestions(element, at, value) {
-  const answer = await post("/ui/options", { user: at.user, container: at.container, block_id: at.block.block_id, action_id: element.action_id, value });
+  const ids = { block_id: at.block.block_id, action_id: element.action_id };
+  const answer = await post("/ui/options", { user: at.user, container: at.container, ...ids, value });
   if (!answer?.ok && answer?.error) throw new Error(spoken(answer.error));
   const options = answer?.options || (answer?.option_groups || []).flatMap((group) => group.options);
   return options.map((option) => ({ label: plain(option.text), note: plain(option.description), option }));
@@ -119,7 +135,8 @@ async function suggestions(element, at, value) {
 function external(element, at) {
   let chosen = held(at, element, "option") ?? null;
   const node = combobox({
-    least: element.min_query_length ?? 3, wait: 200, placeholder: plain(element.placeholder) || "Type to search", value: plain(chosen?.text),
+    least: element.min_query_length ?? 3, wait: 200, placeholder: plain(element.placeholder) || "Type to search",
+    value: plain(chosen?.text),
     find: (typed) => suggestions(element, at, chosen ? "" : typed),
     picked: (pick) => {
       const before = chosen?.value;
@@ -143,9 +160,9 @@ function externals(element, at) {
     },
   });
   const node = h("span", { class: "several" }, chips, box);
-  const draw = () => chips.replaceChildren(...chosen.map((option) => h("button", {
-    type: "button", class: "chip", "aria-label": `Remove ${plain(option.text)}`, onclick: () => set(chosen.filter((kept) => kept !== option)),
-  }, plain(option.text), " ×")));
+  const chip = (option) => press(() => set(chosen.filter((kept) => kept !== option)),
+    { class: "chip", "aria-label": `Remove ${plain(option.text)}` }, plain(option.text), " ×");
+  const draw = () => chips.replaceChildren(...chosen.map(chip));
   const set = (list) => { chosen = list; draw(); at.changed(node); };
   draw();
   return reading(node, () => chosen, "selected_options");
@@ -153,7 +170,8 @@ function externals(element, at) {
 
 const FIELDS = {
   plain_text_input: typed("text"), email_text_input: typed("email"), url_text_input: typed("url"), number_input: typed("number"),
-  datepicker: typed("date", "selected_date", "initial_date"), timepicker: typed("time", "selected_time", "initial_time"), datetimepicker: moment,
+  datepicker: typed("date", "selected_date", "initial_date"), timepicker: typed("time", "selected_time", "initial_time"),
+  datetimepicker: moment,
   static_select: staticSelect, multi_static_select: staticSelects, radio_buttons: radios, checkboxes: staticSelects,
   external_select: external, multi_external_select: externals,
   users_select: users.single, multi_users_select: users.multi, channels_select: channels.single, multi_channels_select: channels.multi,

@@ -1,30 +1,31 @@
 // A list of messages that is patched, never redrawn: what did not change keeps its place, its focus and its menus.
 import { blocks, patch } from "./blocks.js";
-import { avatar, h, keyed } from "./dom.js";
+import { avatar, h, press, refill } from "./dom.js";
 import { day, mrkdwn, near, time } from "./mrkdwn.js";
 
-const wordsOf = (message) => (message.blocks?.length ? message.blocks : [{ type: "section", block_id: "text", text: { type: "mrkdwn", text: message.text } }]);
+const asSection = (text) => ({ type: "section", block_id: "text", text: { type: "mrkdwn", text } });
+const wordsOf = (message) => (message.blocks?.length ? message.blocks : [asSection(message.text)]);
 
 function make(message, place) {
   const person = place.people.find((one) => one.id === message.user);
   const at = { ...place, key: message.ts, container: { type: "message", channel: place.channel, ts: message.ts } };
   const body = blocks(wordsOf(message), at), foot = h("div", { class: "foot" });
-  const node = h("article", { class: `message${message.ephemeral ? " ephemeral" : ""}`, "data-ts": message.ts, "aria-label": `${message.username}, ${time(message.at)}` },
+  const look = { class: `message${message.ephemeral ? " ephemeral" : ""}`, "data-ts": message.ts };
+  const node = h("article", { ...look, "aria-label": `${message.username}, ${time(message.at)}` },
     avatar(person || { real_name: message.username }),
     h("div", { class: "said" },
       message.ephemeral ? h("p", { class: "only" }, "Only visible to you") : null,
-      h("p", { class: "by" }, h("strong", {}, h("bdi", {}, message.username)), person?.is_bot ? h("span", { class: "badge" }, "App") : null,
+      h("p", { class: "by" },
+        h("strong", {}, h("bdi", {}, message.username)), person?.is_bot ? h("span", { class: "badge" }, "App") : null,
         h("time", { datetime: message.at, title: `${day(message.at)}, ${time(message.at)}` }, time(message.at))),
       body, foot));
   node.renew = (now) => {
     patch(body, wordsOf(now), at);
-    const key = `${now.ts}:replies`, focused = document.activeElement?.dataset.key === key;
-    foot.replaceChildren(...[
+    const count = `${now.reply_count} ${now.reply_count === 1 ? "reply" : "replies"}`;
+    refill(foot,
       now.edited ? h("span", { class: "edited" }, "(edited)") : null,
       now.reply_count && place.openThread
-        ? h("button", { type: "button", class: "replies", "data-key": key, onclick: () => place.openThread(now.ts) }, `${now.reply_count} ${now.reply_count === 1 ? "reply" : "replies"}`) : null,
-    ].filter(Boolean));
-    if (focused) keyed(foot, key)?.focus({ preventScroll: true });
+        ? press(() => place.openThread(now.ts), { class: "replies", "data-key": `${now.ts}:replies` }, count) : null);
   };
   return node;
 }
@@ -63,10 +64,14 @@ export function show(log, list, place) {
   const nodes = wanted(list, place, new Map([...log.children].map((node) => [node.dataset.ts, node])));
   const keep = new Set(nodes);
   [...log.children].forEach((node) => { if (!keep.has(node)) node.remove(); });
-  nodes.forEach((node, index) => { if (log.children[index] !== node) log.insertBefore(node, log.children[index] || null); });
+  nodes.forEach((node, index) => {
+    if (log.children[index] !== node) log.insertBefore(node, log.children[index] || null);
+  });
   if (place.jump) arrive(log, place.jump);
   else if (atEnd) log.scrollTop = log.scrollHeight;
-  else if (seen?.node.isConnected) log.scrollTop += seen.node.getBoundingClientRect().top - log.getBoundingClientRect().top - seen.from;
+  else if (seen?.node.isConnected) {
+    log.scrollTop += seen.node.getBoundingClientRect().top - log.getBoundingClientRect().top - seen.from;
+  }
 }
 
 // Where reading begins: at the message that a link names; else at the end, but at the top of a post longer than the window.

@@ -2,7 +2,7 @@
 import { post, spoken } from "./api.js";
 import { blocks, complain, patch } from "./blocks.js";
 import { open } from "./dialog.js";
-import { busy, h, icon, refill } from "./dom.js";
+import { busy, h, icon, press, refill } from "./dom.js";
 import { controlOf, values } from "./elements.js";
 
 const shown = new Map(); // view id → {renew, shut}
@@ -29,8 +29,8 @@ function make(first, depth, place) {
   const note = h("p", { class: "refused", role: "alert" }), foot = h("div", { class: "dialog-foot" });
   const form = h("form", { class: "dialog", role: "dialog", "aria-modal": "true", "aria-labelledby": id, novalidate: true },
     h("div", { class: "dialog-head" },
-      depth ? h("button", { type: "button", class: "plain", "aria-label": "Back", onclick: () => close(false) }, icon("back")) : null,
-      title, h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => close(true) }, icon("close"))),
+      depth ? press(() => close(false), { class: "plain", "aria-label": "Back" }, icon("back")) : null,
+      title, press(() => close(true), { class: "plain", "aria-label": "Close" }, icon("close"))),
     h("div", { class: "dialog-body" }, body), note, foot);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -52,7 +52,7 @@ function make(first, depth, place) {
     title.textContent = view.title?.text || "";
     patch(body, view.blocks, at);
     refill(foot,
-      h("button", { type: "button", "data-key": "close", onclick: () => close(false) }, view.close?.text || (depth ? "Back" : "Close")),
+      press(() => close(false), { "data-key": "close" }, view.close?.text || (depth ? "Back" : "Close")),
       view.submit ? h("button", { type: "submit", class: "primary", "data-key": "submit" }, view.submit.text) : null);
     if (fresh) begin(form);
   }

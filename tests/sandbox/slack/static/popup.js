@@ -6,7 +6,8 @@ let numbers = 0;
 // Turns the popup upwards where there is no room below.
 function settle(popup) {
   popup.classList.remove("up");
-  const scroller = popup.closest(".log, .dialog-body, .story"), bottom = scroller?.getBoundingClientRect().bottom ?? innerHeight;
+  const scroller = popup.closest(".log, .dialog-body, .story");
+  const bottom = scroller?.getBoundingClientRect().bottom ?? innerHeight;
   const box = popup.getBoundingClientRect();
   popup.classList.toggle("up", box.bottom > bottom && box.top - box.height > 60);
 }
@@ -50,7 +51,8 @@ export function menu(opener, items) {
   return box;
 }
 
-// A box to type in, with suggestions. `find(text)` answers [{label, note, …}] or a promise of them; `picked` gets one, or null.
+// A box to type in, with suggestions. `find(text)` answers [{label, note, …}] or a promise of them; `picked` gets
+// one of them, or null when what was picked is typed over.
 export function combobox({ find, picked, least = 0, wait = 0, placeholder = "", value = "", none = "Nothing found", wants = {} }) {
   const id = `list-${numbers += 1}`;
   const input = h("input", {
@@ -90,8 +92,9 @@ export function combobox({ find, picked, least = 0, wait = 0, placeholder = "", 
     eager = false;
     const exact = typing && found.find((one) => one.label.toLowerCase() === typed.trim().toLowerCase());
     if (exact) { hide(); picked(exact); return; }
-    list.replaceChildren(...found.map((one, index) => h("div", { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => { choose(one); input.focus(); } },
-      h("bdi", {}, one.label), one.note ? h("small", {}, one.note) : null)));
+    list.replaceChildren(...found.map((one, index) => h("div", {
+      id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => { choose(one); input.focus(); },
+    }, h("bdi", {}, one.label), one.note ? h("small", {}, one.note) : null)));
     if (!found.length) list.append(h("p", { class: "none", role: "status" }, note || none));
     active = -1;
     list.hidden = false;

@@ -20,22 +20,28 @@ const PIECES = {
   color: (one) => h("code", {}, one.value),
 };
 
-const pieces = (list) => (list || []).map((one) => (PIECES[one.type] ? styled(PIECES[one.type](one), one.style) : `[${one.type}]`));
+const piece = (one) => (PIECES[one.type] ? styled(PIECES[one.type](one), one.style) : `[${one.type}]`);
+const pieces = (list) => (list || []).map(piece);
 
 const PARTS = {
   rich_text_section: (part) => h("p", {}, pieces(part.elements)),
   rich_text_quote: (part) => h("blockquote", {}, pieces(part.elements)),
   rich_text_preformatted: (part) => h("pre", {}, pieces(part.elements)),
   rich_text_list: (part) =>
-    h(part.style === "ordered" ? "ol" : "ul", { class: `deep${part.indent || 0}`, start: part.offset ? part.offset + 1 : null },
+    h(part.style === "ordered" ? "ol" : "ul",
+      { class: `deep${part.indent || 0}`, start: part.offset ? part.offset + 1 : null },
       part.elements.map((item) => h("li", {}, pieces(item.elements)))),
 };
 
-export const rich = (block) =>
-  h("div", { class: "rich", dir: "auto" }, (block.elements || []).map((part) => (PARTS[part.type] ? PARTS[part.type](part) : `[${part.type}]`)));
+const part = (one) => (PARTS[one.type] ? PARTS[one.type](one) : `[${one.type}]`);
+
+export const rich = (block) => h("div", { class: "rich", dir: "auto" }, (block.elements || []).map(part));
 
 // Standard Markdown, as far as short reports use it.
-const INLINE = /`([^`]+)`|\[([^\]]+)\]\(([^)\s]+)\)|\*\*(.+?)\*\*|__(.+?)__|~~(.+?)~~|(?<!\w)\*([^*\s][^*]*)\*|(?<!\w)_([^_\s][^_]*)_(?!\w)/;
+const INLINE = new RegExp([
+  "`([^`]+)`", "\\[([^\\]]+)\\]\\(([^)\\s]+)\\)", "\\*\\*(.+?)\\*\\*", "__(.+?)__", "~~(.+?)~~",
+  "(?<!\\w)\\*([^*\\s][^*]*)\\*", "(?<!\\w)_([^_\\s][^_]*)_(?!\\w)",
+].join("|"));
 
 function prose(text) {
   const found = INLINE.exec(text);
@@ -45,7 +51,8 @@ function prose(text) {
     : label ? link(url, label)
       : bold || heavy ? h("strong", {}, prose(bold || heavy))
         : strike ? h("s", {}, prose(strike)) : h("em", {}, prose(star || low));
-  return [...(found.index ? [emoji(text.slice(0, found.index))] : []), node, ...prose(text.slice(found.index + whole.length))];
+  const before = text.slice(0, found.index), after = text.slice(found.index + whole.length);
+  return [...(before ? [emoji(before)] : []), node, ...prose(after)];
 }
 
 const LINES = [

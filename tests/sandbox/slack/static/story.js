@@ -1,6 +1,6 @@
 // The panel beside the workspace: where the story stands, sending a mail as somebody, moving the clock.
 import { get, post } from "./api.js";
-import { avatar, busy, h, icon } from "./dom.js";
+import { avatar, busy, h, icon, press } from "./dom.js";
 import { combobox } from "./popup.js";
 
 const panel = document.getElementById("story"), toggle = document.getElementById("story-toggle");
@@ -32,11 +32,10 @@ panel.addEventListener("keydown", (event) => {
 });
 
 function draw() {
-  const at = { partner: null };
   const to = combobox({
     placeholder: "Type a partner's name", wants: { id: "mail-to", required: true }, none: "No partner of that name",
     find: (typed) => suggested(typed),
-    picked: (one) => { at.partner = one; parts.contact.textContent = one ? `${one.partner.contact} · owner ${one.partner.owner}` : ""; },
+    picked: (one) => { parts.contact.textContent = one ? `${one.partner.contact} · owner ${one.partner.owner}` : ""; },
   });
   const subject = h("input", { id: "mail-subject", value: "A short hello", maxlength: 200, required: true });
   const send = h("button", { type: "submit", class: "primary" }, "Send the mail");
@@ -47,25 +46,30 @@ function draw() {
     event.preventDefault();
     const partner = to.input.value.trim();
     if (!partner) { say("Choose a partner first.", "bad"); to.input.focus(); return; }
-    work(send, "/demo/mail", { user: me.id, partner, subject: subject.value }, () => { to.input.value = ""; parts.contact.textContent = ""; });
+    work(send, "/demo/mail", { user: me.id, partner, subject: subject.value }, () => {
+      to.input.value = "";
+      parts.contact.textContent = "";
+    });
   });
   const move = (where, label) => {
-    const node = h("button", { type: "button", onclick: () => work(node, "/demo/clock", { to: where }) }, label);
+    const node = press(() => work(node, "/demo/clock", { to: where }), {}, label);
     return node;
   };
   parts = {
-    today: h("p", { class: "today" }), about: h("p", {}), count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
+    today: h("p", { class: "today" }), about: h("p", {}),
+    count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
     steps: h("ol", { class: "steps" }), sender: h("h3", {}), others: h("div", { class: "others" }), mail,
     contact: mail.querySelector(".contact"), said: h("p", { class: "said-so", role: "status" }),
   };
   panel.replaceChildren(
     h("div", { class: "story-head" }, h("h2", { tabindex: "-1" }, "The story"),
-      h("button", { type: "button", class: "plain close", "aria-label": "Close the story", onclick: () => show(false) }, icon("close"))),
+      press(() => show(false), { class: "plain close", "aria-label": "Close the story" }, icon("close"))),
     h("div", { class: "story-in" },
       parts.today, parts.about,
       h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps,
       h("section", { class: "do" }, parts.sender, parts.others, mail),
-      h("section", { class: "do" }, h("h3", {}, "Move the clock"), h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday"))),
+      h("section", { class: "do" }, h("h3", {}, "Move the clock"),
+        h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday"))),
       parts.said));
   panel.hidden = !wide.matches;
   toggle.setAttribute("aria-expanded", String(wide.matches));
@@ -87,16 +91,17 @@ function renew() {
   parts.about.textContent = state.story;
   parts.count.textContent = `${done} of ${state.steps.length}`;
   parts.bar.firstChild.style.width = `${(100 * done) / state.steps.length}%`;
-  parts.steps.replaceChildren(...state.steps.map((step) => h("li", { class: step.done ? "done" : step === next ? "next" : null },
+  const line = (step) => h("li", { class: step.done ? "done" : step === next ? "next" : null },
     h("span", { class: "tick", "aria-hidden": "true" }, step.done ? icon("check") : null),
-    h("span", {}, step.text, step.done ? h("span", { class: "hidden" }, " (done)") : null))));
+    h("span", {}, step.text, step.done ? h("span", { class: "hidden" }, " (done)") : null));
+  parts.steps.replaceChildren(...state.steps.map(line));
   const writes = state.managers.some((one) => one.id === me.id);
   parts.sender.textContent = writes ? `Send a mail as ${me.real_name}` : "Send a mail";
   parts.mail.hidden = !writes;
   parts.others.hidden = writes;
   if (!writes && !parts.others.contains(document.activeElement)) {
     parts.others.replaceChildren(h("p", {}, `${me.real_name} has no mailbox here. View as one who has:`),
-      ...state.managers.map((one) => h("button", { type: "button", class: "person", onclick: () => hooks.look(one.id) },
+      ...state.managers.map((one) => press(() => hooks.look(one.id), { class: "person" },
         avatar(people.find((who) => who.id === one.id) || { real_name: one.name }), one.name)));
   }
   if (state.busy) say(state.busy, "working");
