@@ -144,7 +144,7 @@ def test_an_empty_mailbox_at_a_server_without_profiles_is_read_from_its_first_ma
 def test_a_server_without_profiles_is_asked_for_the_mailbox_by_its_address(world: World) -> None:
     world.server.fail("getProfile", gone(), times=None)
     assert world.provider(address=ANA).check() == ANA
-    with pytest.raises(ProviderError):
+    with pytest.raises(ProviderError, match="Delegation denied"):
         world.provider(address="somebody@acme.example").check()
 
 
@@ -569,6 +569,7 @@ def test_the_check_answers_the_address_that_gmail_knows(world: World) -> None:
 
 def test_an_address_with_a_path_and_a_slash_is_understood(world: World) -> None:
     assert world.provider(api_url=f"{world.server.api_url}/").check() == ANA
+    assert world.provider(api_url=f"{world.server.api_url}/gmail/v1/").check() == ANA
 
 
 def test_times_are_gmails_own_in_utc(polled: World) -> None:

@@ -77,7 +77,11 @@ class GmailMailbox:
         cap: int = CAP,
         chunk: int = CHUNK,
     ) -> None:
-        self._credentials, self._address, self._api_url = credentials, address, api_url.rstrip("/")
+        self._credentials, self._address, self._api_url = (
+            credentials,
+            address,
+            api_url.rstrip("/").removesuffix("/gmail/v1"),
+        )
         self._cap, self._chunk = cap, chunk
         self._clock, self._wait = clock or SystemClock(), wait
         self._bucket = Bucket(quota or quota_for(api_url), tick, wait)

@@ -94,7 +94,10 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         """The address that Gmail knows this mailbox by. Without a profile: this one, if it may be listed by it."""
         if found := self.profile().get("emailAddress"):
             return str(found)
-        self.listing(None, address)
+        try:
+            self.listing(None, address)
+        except Gone as error:
+            raise ProviderError(f"{error}. Check GMAIL_API_URL, and whose token it is") from error
         return address
 
     def history(self, start: str, page_token: str | None) -> dict[str, Any]:
