@@ -107,7 +107,7 @@ class Outbox:
             return False
         with self.sessions.begin() as session:
             drawn = fingerprint({"text": text, "blocks": list(blocks or [])})
-            actions.sent(session, post.id, answer["channel"], answer["ts"], drawn)
+            actions.sent(session, post.id, answer["channel"] or post.channel, answer["ts"], drawn)
         return True
 
     def _refused(

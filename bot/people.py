@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.asking import ask
 from models.actions.people import link_person
 from models.queries.programme import Programme, people
 
@@ -33,18 +34,19 @@ def link_people(
         if person.slack_user_id is not None:
             continue
         try:
-            user = client.users_lookupByEmail(email=person.email)["user"]
+            user = ask(client, "users.lookupByEmail", email=person.email)["user"] or {}
         except SlackApiError as error:
             if error.response.get("error") in NOBODY:
                 continue
             log.info("people.not_linked", error=error.response.get("error"))
             break
-        except (OSError, KeyError) as error:
+        except OSError as error:
             log.info("people.not_linked", error=repr(error))
             break
-        if not user.get("deleted") and user["id"] not in taken:
-            found[person.id] = user["id"]
-            taken.add(user["id"])
+        slack_user_id = user.get("id")
+        if slack_user_id and not user.get("deleted") and slack_user_id not in taken:
+            found[person.id] = slack_user_id
+            taken.add(slack_user_id)
     if found:
         with sessions.begin() as session:
             for person_id, slack_user_id in found.items():

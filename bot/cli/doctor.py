@@ -13,6 +13,7 @@ from slack_sdk.web import SlackResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from bot.asking import ask, refusal
 from bot.cli.app import database_said
 from bot.cli.common import MARKS, Desk, pass_desk
 from bot.cli.mailboxes import answer_of
@@ -137,13 +138,13 @@ def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
     except SlackApiError as error:
         yield (
             False,
-            f"Slack: refuses SLACK_BOT_TOKEN ({error.response.get('error')}): copy it anew from your app's page",
+            f"Slack: refuses SLACK_BOT_TOKEN ({refusal(error)}): copy it anew from your app's page",
         )
         return
     except Exception as error:  # the stock client raises what its transport raises
         yield False, f"Slack: {settings.slack_api_url} cannot be reached ({type(error).__name__}): check SLACK_API_URL"
         return
-    yield True, f"Slack: {answer.get('user')} in {answer.get('team')}"
+    yield True, f"Slack: {answer.get('user') or 'the bot'} in {answer.get('team') or 'its workspace'}"
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
         yield False, "Slack: set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): nothing can be received"
     yield from _scopes(answer)
@@ -172,9 +173,9 @@ def _scopes(answer: SlackResponse) -> Iterator[Finding]:
 def _channel(client: WebClient, channel: str) -> Finding:
     """Looking at a channel needs a scope that the bot does without; then only the first post can tell."""
     try:
-        about = client.conversations_info(channel=channel)["channel"]
+        about = ask(client, "conversations.info", channel=channel)["channel"] or {}
     except SlackApiError as error:
-        reason = error.response.get("error")
+        reason = refusal(error)
         if reason == "channel_not_found":
             return False, f"channel: Slack knows no {channel} that the bot may see: check the id and `/invite @Cadence`"
         return None, f"channel: {channel} is set; the bot may not look at it ({reason}), so `/invite @Cadence` there"

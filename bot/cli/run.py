@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError
 from waitress.server import create_server
 
 from bot.app import flask_app
+from bot.asking import refusal
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
@@ -73,9 +74,9 @@ def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
         with quietly():
             handler.connect()  # type: ignore[no-untyped-call]  # the same
     except SlackApiError as error:
-        reason = error.response.get("error", "no reason given")
         raise Failure(
-            f"Slack refuses SLACK_APP_TOKEN ({reason}): make one with the scope connections:write on your app's page"
+            f"Slack refuses SLACK_APP_TOKEN ({refusal(error)}): "
+            "make one with the scope connections:write on your app's page"
         ) from error
     return handler
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_app
+from bot.asking import refusal
 from bot.outbox import Outbox, posting_client
 from bot.people import link_people
 from bot.redraw import redraw_of
@@ -104,9 +105,8 @@ class Running:
             with quietly():
                 answer = self.client.auth_test()
         except SlackApiError as error:
-            reason = error.response.get("error", "no reason given")
             raise SlackRefused(
-                f"Slack refuses SLACK_BOT_TOKEN ({reason}): copy it anew from your app's page"
+                f"Slack refuses SLACK_BOT_TOKEN ({refusal(error)}): copy it anew from your app's page"
             ) from error
         except OSError as error:
             raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error

@@ -13,6 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.asking import ask
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.clock import Clock, local_day
@@ -65,8 +66,8 @@ class Directory:
 
     def _ask(self, user_id: str) -> Profile | None:
         try:
-            user = self._client.users_info(user=user_id)["user"]
-        except (SlackApiError, OSError, KeyError) as error:
+            user = ask(self._client, "users.info", user=user_id)["user"] or {}
+        except (SlackApiError, OSError) as error:
             log.warning("slack.no_profile", user=user_id, error=str(error)[:200])
             return None
         about = user.get("profile") or {}
@@ -117,7 +118,7 @@ class Desk:
         if not unlinked or team_id is None:
             raise Refused("This Slack workspace has no partner programme in Cadence.")
         about = self.client.auth_test()
-        if about["team_id"] != team_id:
+        if about["team_id"] not in (team_id, None):  # Slack always says it, other servers may not
             raise Refused("This Slack workspace has no partner programme in Cadence.")
         with self.sessions.begin() as session:
             programme_actions.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
