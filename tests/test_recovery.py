@@ -113,6 +113,26 @@ def test_of_many_who_press_in_the_same_instant_exactly_one_wins(database: Databa
     assert audited(database, "claim") == 1
 
 
+def test_a_claim_that_meets_the_closing_of_its_episode_finds_nothing_to_take(database: Database, cast: Cast) -> None:
+    """Capture has found the recovering touch, and has not committed yet when somebody presses."""
+    later, results = MONDAY + timedelta(hours=5), []
+
+    def run() -> None:
+        with database.sessions.begin() as session:
+            results.append(press(session, cast, cast.person(PRIYA), later).taken)
+
+    presser = threading.Thread(target=run)
+    with database.sessions.begin() as session:
+        put_touch(session, cast, ACME, later - timedelta(minutes=1))
+        assert episodes.settle_episodes(session, cast.programme, later) == 1
+        presser.start()
+        presser.join(1)
+    presser.join()
+    with database.reading() as session:
+        assert list(session.scalars(select(Claim.id))) == []
+    assert results == [Taken.NOTHING]
+
+
 def test_a_claim_changes_neither_state_nor_coverage(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         before = standing(session, cast)

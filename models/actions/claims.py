@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import end_claims, open_episodes, settle_episodes
+from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
 from models.actions.outbox import want_redraw
 from models.actions.write import CLOCK, actor_of, audit, inserted
 from models.cadence import claim_due_on
@@ -92,6 +92,7 @@ def release(
     now: datetime,
 ) -> bool:
     """Gives a claim back; only its holder can. Answers whether there was one to give back."""
+    take_turns(session, programme.workspace_id)
     held = session.execute(
         select(Claim.id, Episode.opened_at)
         .join(Episode, Episode.id == Claim.episode_id)

@@ -12,7 +12,7 @@ from models.cadence import State
 from models.queries.programme import Programme
 from models.queries.standings import counting, standings
 from models.standing import Standing
-from models.tables import Claim, Episode, Touch
+from models.tables import Claim, Episode, Touch, Workspace
 
 
 def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
@@ -53,6 +53,7 @@ def settle_episodes(
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all. A pause, an end or another tier closes it as such.
     """
+    take_turns(session, programme.workspace_id)
     query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
     if partner_ids is not None:
         query = query.where(Episode.partner_id.in_(partner_ids))
@@ -68,6 +69,14 @@ def settle_episodes(
         if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
             settled += 1
     return settled
+
+
+def take_turns(session: Session, workspace_id: int) -> None:
+    """Closing and claiming wait for each other, else a claim could be laid on an episode that is being closed.
+
+    The row is the one that capture takes first as well, so nobody waits in a circle.
+    """
+    session.execute(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True))
 
 
 def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> int:
