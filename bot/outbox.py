@@ -31,6 +31,7 @@ CANNOT_CHANGE = (
     "is_inactive",
     "message_not_found",
 )
+REFUSED_REST = timedelta(minutes=1)  # an update that was refused is not asked for every two seconds
 log = structlog.get_logger(__name__)
 
 Render = Callable[[Session, Post, datetime], Payload | None]
@@ -144,6 +145,8 @@ class Outbox:
             elif reason in CANNOT_CHANGE:
                 with self.sessions.begin() as session:
                     actions.gone(session, post.id, reason)
+            elif reason not in MAYBE_TAKEN and _status(error) < 500:
+                self._resting_until[post.slack_channel or ""] = self.clock.now() + REFUSED_REST
             log.warning("outbox.not_redrawn", post=post.id, error=reason)
             return False
         except Exception as error:  # an update is safe to repeat: the next pump tries again

@@ -202,6 +202,23 @@ def test_a_post_that_a_stopped_process_left_half_sent_is_uncertain(desk: Desk) -
     assert desk.post(post_id).status == "unknown"
 
 
+def test_an_uncertain_read_is_not_hidden_behind_refused_private_messages(desk: Desk) -> None:
+    with desk.database.sessions.begin() as session:
+        for day in range(60):
+            at = desk.clock.at + timedelta(days=day)
+            refused = actions.enqueue(session, desk.cast.workspace_id, "U0", "nudge", f"{day}", 0, notice("Hi"), at)
+            assert refused is not None
+            actions.take(session, refused, at)
+            actions.failed(session, refused, "user_disabled")
+    read_id = desk.enqueue()
+    desk.slack.faults.drop_after("chat.postMessage")
+    desk.pump()
+    with desk.database.reading() as session:
+        uncertain = queries.uncertain_posts(session, desk.cast.workspace_id)
+    assert uncertain[0].id == read_id
+    assert uncertain[1].period == "59"
+
+
 def test_thirty_changes_in_ten_seconds_are_a_handful_of_updates_and_the_last_shows_the_truth(desk: Desk) -> None:
     desk.enqueue()
     desk.pump()
@@ -248,6 +265,21 @@ def test_an_update_waits_as_long_as_slack_says(desk: Desk) -> None:
         desk.clock.on(2.9)
     assert desk.updates() == 1
     desk.clock.on(5)
+    desk.pump()
+    assert desk.texts() == ["The read, redrawn"]
+
+
+def test_an_update_that_slack_refuses_is_not_asked_for_again_and_again(desk: Desk) -> None:
+    desk.enqueue()
+    desk.pump()
+    desk.want_redraw()
+    token, desk.outbox.client.token = desk.outbox.client.token, "xoxb-revoked"
+    for _ in range(19):
+        desk.pump()
+        desk.clock.on(3)
+    assert desk.updates() == 1
+    desk.outbox.client.token = token
+    desk.clock.on(10)
     desk.pump()
     assert desk.texts() == ["The read, redrawn"]
 

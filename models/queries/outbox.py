@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from models.tables import Nudge, OutboxPost
@@ -54,15 +54,18 @@ def due_redraws(session: Session, workspace_id: int, limit: int = 50) -> list[Po
 
 
 def uncertain_posts(session: Session, workspace_id: int) -> list[Post]:
-    """Posts that nobody knows the fate of, or that Slack refused: a lead decides."""
-    return _posts(
-        session,
-        and_(
-            OutboxPost.workspace_id == workspace_id,
-            OutboxPost.status.in_(("unknown", "failed")),
-        ),
-        50,
+    """Posts that nobody knows the fate of, or that Slack refused: a lead decides. Reads first, then the newest.
+
+    Refused private messages pile up, one a day for a person whom Slack does not let us write to; no read may
+    disappear behind them.
+    """
+    rows = session.scalars(
+        select(OutboxPost)
+        .where(OutboxPost.workspace_id == workspace_id, OutboxPost.status.in_(("unknown", "failed")))
+        .order_by(case((OutboxPost.kind == "read", 0), else_=1), OutboxPost.id.desc())
+        .limit(50)
     )
+    return [_post(row) for row in rows]
 
 
 def post(session: Session, post_id: int) -> Post | None:
@@ -85,7 +88,11 @@ def parent_ts(session: Session, post: Post) -> str | None:
 
 def _posts(session: Session, which: ColumnElement[bool], limit: int) -> list[Post]:
     rows = session.scalars(select(OutboxPost).where(which).order_by(OutboxPost.id).limit(limit))
-    return [Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__}) for row in rows]
+    return [_post(row) for row in rows]
+
+
+def _post(row: OutboxPost) -> Post:
+    return Post(**{name: getattr(row, name) for name in Post.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)
