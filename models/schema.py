@@ -35,7 +35,7 @@ def require_head(engine: Engine) -> None:
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:" and not Path(path).exists():
         raise SchemaError(f"there is no database at {path} yet: run `cadence migrate`")
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:  # a report waits for no writer
         current = MigrationContext.configure(connection).get_current_revision()
     _refuse_newer(current)
     if current != _steps().get_current_head():

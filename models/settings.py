@@ -85,10 +85,13 @@ class Settings(BaseSettings):
     def _a_database_we_know(cls, value: str) -> str:
         try:
             backend = make_url(value).get_backend_name()
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the text of a ValueError quotes what stands where a port should
             backend = ""
         if backend not in ("sqlite", "postgresql", "postgres"):
-            raise ValueError("give 'sqlite:///cadence.db' or 'postgresql://user:password@host/database'")
+            raise ValueError(
+                "give 'sqlite:///cadence.db' or 'postgresql://user:password@host/database'"
+                " (with %40 for an @ in the password)"
+            )
         return value
 
     @field_validator("timezone")

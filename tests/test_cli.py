@@ -85,6 +85,14 @@ def test_a_wrong_setting_is_named_and_the_exit_is_2(database: Database, setting:
     assert said.out == ""
 
 
+def test_a_password_that_breaks_its_address_is_not_quoted(database: Database) -> None:
+    url = "postgresql://dana:hu@sh:sh@db/cadence"
+    said = CommandLine(database.url, env={"CADENCE_DATABASE_URL": url})("overdue", status=2)
+    assert "CADENCE_DATABASE_URL" in said.err
+    assert "%40" in said.err
+    assert "sh@db" not in said.err
+
+
 def test_leads_that_are_no_addresses_are_a_wrong_setting(fresh: CommandLine) -> None:
     assert "CADENCE_LEADS" in CommandLine(fresh.url, env={"CADENCE_LEADS": "robin"})("migrate", status=2).err
 
@@ -138,6 +146,15 @@ def test_a_key_is_made_and_secrets_move_under_it(database: Database) -> None:
 
 def test_a_locked_database_is_said_to_be_in_use() -> None:
     assert "in use by another process" in database_said(OperationalError("", {}, Exception("database is locked")))
+
+
+def test_a_report_waits_for_nobody_who_writes(database: Database) -> None:
+    with database.sessions.begin() as session:
+        put_cast(session)
+    with database.sessions.begin() as session:
+        session.add(Person(workspace_id=1, email="new@lantern.example", name="New", role="viewer", created_at=MONDAY))
+        session.flush()
+        assert CommandLine(database.url)("overdue", "--json").json != []
 
 
 def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
