@@ -49,8 +49,7 @@ def notice_transitions(session: Session, programme: Programme, now: datetime) ->
     for one in troubles(session, programme, now):
         box = owners[one.address]
         if box.owner_id is not None:
-            since = box.last_ok_at.isoformat() if box.last_ok_at else "never"
-            note(box.owner_id, "mailbox", f"mailbox:{one.address}", f"{one.status} {since}")
+            note(box.owner_id, "mailbox", f"mailbox:{one.address}", f"{one.status} {one.spell}")
     return noticed
 
 

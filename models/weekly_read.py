@@ -64,6 +64,7 @@ class MailboxTrouble:
     address: str
     status: str
     detail: str
+    spell: str = ""  # the same for as long as it is one and the same trouble
 
 
 @dataclass(frozen=True, slots=True)

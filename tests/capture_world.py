@@ -18,6 +18,7 @@ from jobs.capture import Capture, Report
 from jobs.mailbox.base import Mailbox
 from jobs.mailbox.gmail import GmailMailbox
 from jobs.mailbox.google_auth import consented
+from jobs.reconcile import read_mailbox
 from models.actions import mailboxes
 from models.actions.people import PersonRow
 from models.db import Base
@@ -90,6 +91,11 @@ class Office:
     def poll(self, person: PersonRow = DANA, mailbox: Mailbox | None = None, **options: Any) -> Report:
         capture = Capture(self.database.sessions, self.database.reading, self.clock, **options)
         return capture.poll(self.cast.programme, self.facts(person), mailbox or self.providers[person.email])
+
+    def read(self, person: PersonRow = DANA, mailbox: Mailbox | None = None, **options: Any) -> Report:
+        """A pass with its daily comparison, as the running bot does it."""
+        capture = Capture(self.database.sessions, self.database.reading, self.clock, **options)
+        return read_mailbox(capture, self.cast.programme, self.facts(person), mailbox or self.providers[person.email])
 
     def asked_for(self, person: PersonRow = DANA) -> list[str]:
         """The ids whose headers were fetched."""
@@ -171,6 +177,9 @@ class Between:
         if self.happens:
             self.happens.pop(0)()
         return page
+
+    def recent(self, since: datetime, unseen: Any) -> Iterator[Sequence[str]]:
+        return self.mailbox.recent(since, unseen)
 
     def check(self) -> str:
         return self.mailbox.check()

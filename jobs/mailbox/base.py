@@ -46,6 +46,13 @@ class Mailbox(Protocol):
         """These messages again (the pending queue). `cursor` of the answer is None and is not stored."""
         ...
 
+    def recent(self, since: datetime, unseen: Unseen) -> Iterator[Sequence[str]]:
+        """The ids of everything the provider holds since then that `unseen` answers, by listing alone.
+
+        What `pages` reads, and no more: this is the proof that it has left nothing out. Older ids do no harm.
+        """
+        ...
+
     def check(self) -> str:
         """One cheap authenticated call; answers the address the provider knows this mailbox by."""
         ...

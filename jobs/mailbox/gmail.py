@@ -108,6 +108,22 @@ class GmailMailbox:
             raise fetched.stopped
         return Page(None, tuple(fetched.messages), tuple(fetched.failed), tuple(fetched.gone), tuple(fetched.set_aside))
 
+    def recent(self, since: datetime, unseen: Unseen) -> Iterator[Sequence[str]]:
+        """The newest ids back past `since`, without those the ledger knows: 5 units, and a probe of the date or two."""
+        with self._gmail() as gmail:
+            token = None
+            try:
+                while True:
+                    ids, token = gmail.listing(token)
+                    open_ids = unseen(ids) if ids else set()
+                    if wanted := [key for key in ids if key in open_ids]:
+                        yield wanted[: self._young(gmail, wanted, since)]
+                    if token is None or (ids and self._is_old(gmail, ids, len(ids) - 1, since)):
+                        return
+            except Paused as pause:
+                self._not_before = pause
+                raise
+
     def check(self) -> str:
         """The address that Gmail knows this mailbox by."""
         with self._gmail() as gmail:
@@ -255,6 +271,12 @@ class GmailMailbox:
             else:
                 low = middle + 1
         return low
+
+    def _young(self, gmail: GmailApi, ids: Sequence[str], cutoff: datetime) -> int:
+        """How many of the ids are not too old. Mostly none: then one look at the newest settles it."""
+        if self._is_old(gmail, ids, 0, cutoff):
+            return 0
+        return self._boundary(gmail, ids, cutoff) if self._is_old(gmail, ids, len(ids) - 1, cutoff) else len(ids)
 
     def _is_old(self, gmail: GmailApi, ids: Sequence[str], index: int, cutoff: datetime) -> bool:
         at = self._date_near(gmail, ids, index)

@@ -125,10 +125,13 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         return ids, answer.get("nextPageToken") or None
 
     def date_of(self, message_id: str) -> datetime | None:
-        """When Gmail took the message in; None when it is gone or carries no date."""
+        """When Gmail took the message in; None when it is gone, carries no date, or cannot be had."""
         request = self._calls.messages.get(userId="me", id=message_id, format="minimal", fields="id,internalDate")
         try:
-            return instant(self._call(request, self.bucket.quota.message).get("internalDate"))
+            return instant(self._call(request, self.bucket.quota.message, alone=True).get("internalDate"))
+        except TryAgain:
+            self._tries = 1  # the next message does not wait for the same trouble
+            return None
         except (Gone, BadRequest):
             return None
 
@@ -208,8 +211,11 @@ class GmailApi(AbstractContextManager["GmailApi"]):
             userId="me", id=key, format="metadata", metadataHeaders=list(WANTED_HEADERS), fields=MESSAGE_FIELDS
         )
 
-    def _call(self, request: Any, units: int) -> dict[str, Any]:
-        """One request with its retries; raises Paused when it should wait for longer than we may sleep."""
+    def _call(self, request: Any, units: int, *, alone: bool = False) -> dict[str, Any]:
+        """One request with its retries; raises Paused when it should wait for longer than we may sleep.
+
+        `alone` asks for one message: an error that stays with it is the message's and raises TryAgain.
+        """
         for attempt in count():
             self.bucket.spend(units)
             try:
@@ -219,6 +225,8 @@ class GmailApi(AbstractContextManager["GmailApi"]):
                 trouble = TryAgain("Gmail's answer is not an object")
             except TryAgain as error:
                 trouble = error
+            if alone and not trouble.throttled and attempt + 1 >= self._tries:
+                raise trouble
             self._pause(trouble, attempt)
         raise AssertionError("the last attempt pauses")
 

@@ -148,6 +148,22 @@ class GraphMailbox:
             raise fetched.stopped
         return Page(None, tuple(fetched.messages), tuple(fetched.failed), tuple(fetched.gone), tuple(fetched.set_aside))
 
+    def recent(self, since: datetime, unseen: Unseen) -> Iterator[Sequence[str]]:
+        """The ids received since then that the ledger does not know, whatever folder they lie in now."""
+        with self._graph() as graph:
+            try:
+                listing = graph.listing(_second(since), select=("id",))
+                while True:
+                    ids = [str(item["id"]) for item in listing.items if item.get("id")]
+                    open_ids = unseen(ids) if ids else set()
+                    yield [key for key in ids if key in open_ids]
+                    if not listing.following:
+                        return
+                    listing = graph.following(listing.following)
+            except Paused as pause:
+                self._not_before = pause
+                raise
+
     def check(self) -> str:
         """Lists as capture does. The address is the one that was asked for: no permission of ours shows another."""
         with self._graph() as graph:

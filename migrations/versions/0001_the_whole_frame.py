@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("cursor_version", sa.Integer(), nullable=False),
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_mailbox_owner_id")),
@@ -378,6 +379,7 @@ def upgrade() -> None:
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("dead_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("missed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["mailbox_id"], ["mailbox.id"], name=op.f("fk_pending_fetch_mailbox_id"), ondelete="CASCADE"
         ),

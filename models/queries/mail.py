@@ -43,10 +43,14 @@ class MailboxFacts:
     cursor: str | None
     cursor_version: int
     paused_until: datetime | None
+    created_at: datetime
     last_ok_at: datetime | None
+    reconciled_at: datetime | None
     seen: int
     pending: int
     dead: int
+    gap: int | None  # messages that the provider lists and we lack; None: never compared
+    lacking_since: datetime | None  # since when something is given up or in the gap
     error: str | None
 
 
@@ -140,6 +144,11 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
     seen = counts(Seen)
     pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))
     dead = counts(PendingFetch, PendingFetch.dead_at.is_not(None))
+    missed = counts(PendingFetch, PendingFetch.missed.is_(True))
+    lacking = select(PendingFetch.mailbox_id, func.min(PendingFetch.first_at)).where(
+        or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
+    )
+    lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
     query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
     if not with_removed:
         query = query.where(Mailbox.status != "removed")
@@ -157,10 +166,14 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
             cursor=row.cursor,
             cursor_version=row.cursor_version,
             paused_until=row.paused_until,
+            created_at=row.created_at,
             last_ok_at=row.last_ok_at,
+            reconciled_at=row.reconciled_at,
             seen=seen.get(row.id, 0),
             pending=pending.get(row.id, 0),
             dead=dead.get(row.id, 0),
+            gap=missed.get(row.id, 0) if row.reconciled_at else None,
+            lacking_since=lacking_since.get(row.id),
             error=row.error,
         )
         for row in session.scalars(query)

@@ -10,14 +10,13 @@ from sqlalchemy.orm import Session
 from models import weekly_read as pure
 from models.cadence import State, Status, Tier, due_on
 from models.clock import instant, local_day, week_of
+from models.mailbox_health import health_of
 from models.queries.mail import mailboxes
 from models.queries.programme import Programme, people, tiers
 from models.queries.standings import partner_facts, standings
 from models.standing import Standing
 from models.tables import Claim, Episode, Person, Read, ReadLine, Touch
 from models.weekly_read import Coverage, MailboxTrouble, Recovery, WeeklyRead
-
-TROUBLED_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,24 +230,13 @@ def _came_to(
 
 
 def troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
-    """Mailboxes that somebody has to look at. Unimported and quiet is fine; unread is not."""
-    found = []
-    for box in mailboxes(session, programme.workspace_id):
-        if box.provider == "mbox":
-            continue
-        if box.status != "active":
-            found.append(MailboxTrouble(box.address, box.status, box.error or "it cannot be read"))
-        elif box.last_ok_at is None or now - box.last_ok_at > TROUBLED_AFTER:
-            found.append(MailboxTrouble(box.address, "stale", box.error or "it has not been read for a day"))
-        elif box.dead:
-            found.append(
-                MailboxTrouble(
-                    box.address,
-                    "incomplete",
-                    f"{box.dead} messages could not be fetched",
-                )
-            )
-    return tuple(found)
+    """Mailboxes that somebody has to look at. Only ever imported is fine; unread or incomplete is not."""
+    found = ((box, health_of(box, now, programme.zone)) for box in mailboxes(session, programme.workspace_id))
+    return tuple(
+        MailboxTrouble(box.address, str(health.state), health.detail, health.spell)
+        for box, health in found
+        if health.attention
+    )
 
 
 def _settled(session: Session, programme: Programme, since: datetime, now: datetime) -> dict[int, Settled]:

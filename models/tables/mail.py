@@ -26,6 +26,7 @@ class Mailbox(Base):
     cursor_version: Mapped[int] = mapped_column(default=0)
     paused_until: Mapped[At | None]
     last_ok_at: Mapped[At | None]
+    reconciled_at: Mapped[At | None]  # when its ledger was last compared with what the provider lists
     error: Mapped[Words | None]
     created_at: Mapped[At]
 
@@ -91,6 +92,7 @@ class PendingFetch(Base):
     next_at: Mapped[At]
     reason: Mapped[Words]
     dead_at: Mapped[At | None]
+    missed: Mapped[bool] = mapped_column(default=False)  # by polling: only the daily comparison found it
 
 
 class Touch(Base):
