@@ -7,6 +7,7 @@ import { frame, viewAs } from "./frame.js";
 import { show } from "./messages.js";
 import { modals } from "./modal.js";
 import { know } from "./mrkdwn.js";
+import { newer } from "./newer.js";
 import { story, storyOf } from "./story.js";
 
 const $ = (id) => document.getElementById(id);
@@ -14,6 +15,7 @@ const asked = new URLSearchParams(location.search);
 const where = () => decodeURIComponent(location.hash.slice(1)).split("/"); // #C123, #C123/p<ts>, #home
 let user = asked.get("as") || asked.get("user"), [here, named] = where(), thread = null;
 let state = null, revision = 0, jump = named || "end", running = null, again = false, renewMe = null;
+let awaited = 0; // until when the answer to a person's own words may take the reader to it
 
 const place = () => ({ user, people: state.people, channels: state.channels, app: state.bot.name, channel: here });
 
@@ -45,6 +47,7 @@ async function update() {
   composer({
     user, channel: channel?.id || null,
     commands: state.commands, archived: Boolean(channel?.is_archived), app: state.bot.name,
+    sending: () => { awaited = performance.now() + 10_000; },
   });
   const open = await get("/ui/modals", { user });
   await (channel ? drawChannel(channel) : drawHome());
@@ -121,6 +124,7 @@ function closeThread() {
 function go(id) {
   [here, thread, jump] = [id, null, "end"];
   $("log").replaceChildren();
+  newer(false);
   drawer(false);
   history.replaceState(null, "", `?as=${user}#${id}`);
   if (id === "home") post("/ui/home_open", { user });

@@ -10,7 +10,7 @@ let place = {}, fitting = [], active = 0;
 
 const key = (one) => `${one.user} ${one.channel}`;
 
-// `now`: {user, channel, commands, archived, app}. channel null: nowhere to write.
+// `now`: {user, channel, commands, archived, app, sending}. channel null: nowhere to write.
 export function composer(now) {
   if (key(now) !== key(place)) {
     if (place.channel) drafts.set(key(place), box.value);
@@ -58,6 +58,7 @@ function send() {
   if (!text || !channel) return;
   busy(form.querySelector("button[type=submit]"), async () => {
     note.textContent = "";
+    place.sending();
     const slow = setTimeout(() => { note.textContent = `Waiting for ${app} …`; }, 1200);
     try {
       const answer = await post("/ui/message", { user, channel, text });

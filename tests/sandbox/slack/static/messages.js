@@ -58,20 +58,24 @@ function inSight(log) {
   return node && { node, from: node.getBoundingClientRect().top - top };
 }
 
-// Brings `log` to what `list` says. The reader stays at the end if there, and else at what was in sight.
+// Brings `log` to what `list` says, and answers whether something came at its end. A reader who is there, or who awaits
+// it, is taken along; any other keeps in sight what was in sight.
 export function show(log, list, place) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60, seen = inSight(log);
-  const nodes = wanted(list, place, new Map([...log.children].map((node) => [node.dataset.ts, node])));
+  const known = new Map([...log.children].map((node) => [node.dataset.ts, node])), nodes = wanted(list, place, known);
+  const came = known.size > 0 && list.length > 0 && !known.has(list.at(-1).ts);
   const keep = new Set(nodes);
   [...log.children].forEach((node) => { if (!keep.has(node)) node.remove(); });
   nodes.forEach((node, index) => {
     if (log.children[index] !== node) log.insertBefore(node, log.children[index] || null);
   });
   if (place.jump) arrive(log, place.jump);
+  else if (came && (atEnd || place.awaited)) arrive(log, "end");
   else if (atEnd) log.scrollTop = log.scrollHeight;
   else if (seen?.node.isConnected) {
     log.scrollTop += seen.node.getBoundingClientRect().top - log.getBoundingClientRect().top - seen.from;
   }
+  return came;
 }
 
 // Where reading begins: at the message that a link names; else at the end, but at the top of a post longer than the window.

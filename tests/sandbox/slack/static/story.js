@@ -45,7 +45,11 @@ function draw() {
   mail.addEventListener("submit", (event) => {
     event.preventDefault();
     const partner = to.input.value.trim();
-    if (!partner) { say("Choose a partner first.", "bad"); to.input.focus(); return; }
+    if (!partner) {
+      say("Choose a partner first.", "bad");
+      to.input.focus();
+      return;
+    }
     work(send, "/demo/mail", { user: me.id, partner, subject: subject.value }, () => {
       to.input.value = "";
       parts.contact.textContent = "";
@@ -69,8 +73,8 @@ function draw() {
       h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps,
       h("section", { class: "do" }, parts.sender, parts.others, mail),
       h("section", { class: "do" }, h("h3", {}, "Move the clock"),
-        h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday"))),
-      parts.said));
+        h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday")))));
+  mail.after(parts.said);
   panel.hidden = !wide.matches;
   toggle.setAttribute("aria-expanded", String(wide.matches));
 }
@@ -110,10 +114,12 @@ function renew() {
 function say(text, kind = "") {
   parts.said.className = `said-so ${kind}`;
   parts.said.textContent = text;
+  parts.said.scrollIntoView({ block: "nearest" });
 }
 
 function work(button, path, body, then) {
   return busy(button, async () => {
+    button.closest(".do").append(parts.said); // the answer stands by what was pressed
     say("Working on it …", "working");
     try {
       const answer = await post(path, body);
