@@ -67,7 +67,10 @@ async function drawChannel(channel) {
   const empty = channel.kind === "im"
     ? nothing("All quiet", `When ${state.bot.name} has something for you alone, it comes here.`)
     : nothing(`This is the beginning of #${channel.name}`, "Nothing has been posted here yet.");
-  show($("log"), list, { ...at, jump: jump && jump.replace(/^p(\d+)(\d{6})$/, "$1.$2"), openThread, days: true, empty });
+  const to = jump && jump.replace(/^p(\d+)(\d{6})$/, "$1.$2"), ready = performance.now() < awaited;
+  const came = show($("log"), list, { ...at, jump: to, awaited: ready, openThread, days: true, empty });
+  if (came) awaited = 0;
+  newer(came && !ready);
   jump = null;
   if (channel.unread && document.visibilityState === "visible") post("/ui/read", { user, channel: here });
 }
