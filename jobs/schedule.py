@@ -3,6 +3,7 @@
 Two schedulers on one database are safe: each job's unique row decides who does the work.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
@@ -23,6 +24,7 @@ class Job:
 
 def scheduler(jobs: list[Job]) -> BackgroundScheduler:
     """A scheduler in memory. A step that still runs is not started twice; missed ticks become one."""
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a skipped tick is no news: the next one does its work
     ticker = BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(max(4, len(jobs)))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

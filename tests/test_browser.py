@@ -22,7 +22,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 20_000
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 ARBOR = "Claim recovery touch for Arbor Software"
 
 pytestmark = [

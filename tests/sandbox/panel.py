@@ -15,6 +15,10 @@ ABOUT = (
     "It is Monday at Lantern. Mail went out all week, and still eleven Tier 1 partners have heard from nobody for more "
     "than three weeks. The read in #partner-weekly names them."
 )
+LATER = (
+    "Time has passed at Lantern. Partners that nobody wrote to have slipped further; what was written was captured. "
+    "Nudges come by direct message, and each Monday brings a new read."
+)
 
 STEPS = {
     "read": "Read Monday's post in #partner-weekly",
@@ -36,7 +40,7 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             now=now.isoformat(),
             zone=story.ZONE.key,
             today_label=f"{now:%A %-d %B %Y, %H:%M}",
-            story=ABOUT,
+            story=ABOUT if now.date() == story.MONDAY else LATER,
             steps=_steps(on),
             managers=[{"id": one.slack_id, "name": one.name} for one in story.MANAGERS],
             partners=[
