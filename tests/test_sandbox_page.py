@@ -330,6 +330,32 @@ def test_a_press_carries_the_block_ids_of_the_last_redraw(world: World) -> None:
     assert world.told[0]["actions"][0]["block_id"] == "second"
 
 
+def test_a_reader_further_up_is_told_of_something_new_and_not_moved(world: World) -> None:
+    world.post(*rows_of(30, 0))
+    page = world.page()
+    log, newer = page.get_by_role("log", name="Messages"), page.get_by_role("button", name="Something new")
+    log.evaluate("log => { log.scrollTop = 0; }")
+    world.post(section("The news"))
+    newer.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article").last).to_be_focused()
+    expect(page.get_by_text("The news")).to_be_in_viewport()
+    expect(newer).to_be_hidden()
+    assert log.evaluate("log => log.scrollTop") > 0
+
+
+def test_what_one_writes_oneself_is_shown_wherever_one_was_reading(world: World) -> None:
+    world.post(*rows_of(30, 0))
+    page = world.page()
+    page.get_by_role("log", name="Messages").evaluate("log => { log.scrollTop = 0; }")
+    box = page.get_by_label("Message, or a command")
+    box.fill("My own words")
+    box.press("Enter")
+    expect(page.get_by_role("article").last).to_contain_text("My own words")
+    expect(page.get_by_text("My own words")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Something new")).to_be_hidden()
+
+
 def wait(seen: Callable[[], object]) -> None:
     """For what the app is told, which no change of the page shows."""
     until = time.monotonic() + 10
