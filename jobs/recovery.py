@@ -12,6 +12,7 @@ from models.clock import instant, local_day
 from models.queries.programme import Programme
 from models.queries.standings import standings
 
+SWEEP = "sweep"
 SWEEP_AT = time(5, 0)
 
 
@@ -21,7 +22,7 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
     if now < instant(today, SWEEP_AT, programme.zone):
         return False
     with sessions.begin() as session:
-        if not first_run(session, programme.workspace_id, "sweep", today.isoformat(), now):
+        if not first_run(session, programme.workspace_id, SWEEP, today.isoformat(), now):
             return False
         episodes.settle_episodes(session, programme, now)
         lines = standings(session, programme, now)

@@ -3,30 +3,36 @@
 The read and its messages commit together: a crash leaves both or neither, and the week's unique row admits one.
 """
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.views.read import read_parts, unassigned_payload
+from jobs.recovery import SWEEP
 from models.actions import outbox, reads
 from models.actions.write import CLOCK
 from models.clock import instant, local_day, week_of
 from models.queries import reads as queries
-from models.queries.programme import Programme, people
+from models.queries.programme import Programme, first_ran_at, people
 
 ASK_LEADS_AT = time(16, 0)
+FIRST_ROUND = timedelta(minutes=15)  # a Cadence started just before the hour is still reading its mailboxes then
 
 
 def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
     """Whether this week's read should stand by now. An outage over Monday 09:00 delays it and never loses it.
 
-    A week whose hour was over before the programme began is not made up for.
+    A week whose hour was over before Cadence first ran is not made up for: whoever sets it up on a Wednesday has been
+    promised the next Monday, and a channel must not be surprised.
     """
     week = week_of(local_day(now, programme.zone))
     due_at = queries.read_instant(programme, week)
+    if programme.channel is None or not programme.created_at <= due_at <= now:
+        return False
+    ran_at = first_ran_at(session, programme.workspace_id, SWEEP)
     return (
-        programme.channel is not None
-        and programme.created_at <= due_at <= now
+        ran_at is not None
+        and ran_at <= due_at + FIRST_ROUND
         and queries.read_of_week(session, programme.workspace_id, week) is None
     )
 

@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
+from jobs.recovery import SWEEP
 from jobs.weekly_read import hold_and_post, read_is_due
 from models.actions import claims, episodes, reads
 from models.actions.partners import put_partner
-from models.actions.programme import set_tier
+from models.actions.programme import add_workspace, set_tier
+from models.actions.write import first_run
 from models.cadence import Policy, State, Tier
 from models.queries import reads as queries
 from models.queries.programme import Programme
@@ -207,13 +209,17 @@ def test_without_a_mailbox_the_owner_is_blind_first_and_then_overdue_unobserved(
     assert [lines[days].unobserved for days in (-3, 6)] == [False, True]
 
 
-def programme(zone: str, created_at: datetime) -> Programme:
-    return Programme(1, "T0", ZoneInfo(zone), "C0", ReadAt("mon 09:00"), Policy.OUTBOUND, created_at)
+def programme(database: Database, zone: str, created_at: datetime, ran_at: datetime | None = None) -> Programme:
+    """A programme whose clock first did its work at `ran_at`, else as soon as it was there."""
+    with database.sessions.begin() as session:
+        workspace_id = add_workspace(session, created_at)
+        first_run(session, workspace_id, SWEEP, "the first", ran_at or created_at)
+    return Programme(workspace_id, "T0", ZoneInfo(zone), "C0", ReadAt("mon 09:00"), Policy.OUTBOUND, created_at)
 
 
 @pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "Australia/Sydney", "Asia/Kolkata"])
 def test_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Database, zone: str) -> None:
-    one = programme(zone, MONDAY - 60 * WEEK)
+    one = programme(database, zone, MONDAY - 60 * WEEK)
     with database.reading() as session:
         for back in range(53):
             monday = (MONDAY - back * WEEK).date()
@@ -224,6 +230,8 @@ def test_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Dat
 
 
 def test_an_outage_over_monday_morning_delays_the_read_and_does_not_lose_it(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        first_run(session, cast.workspace_id, SWEEP, "last week", MONDAY - timedelta(days=3))
     with database.reading() as session:
         assert read_is_due(session, cast.programme, MONDAY + timedelta(days=2))
     hold_and_post(database.sessions, cast.programme, MONDAY + timedelta(days=2))
@@ -232,13 +240,26 @@ def test_an_outage_over_monday_morning_delays_the_read_and_does_not_lose_it(data
 
 
 def test_a_programme_that_begins_in_mid_week_starts_with_the_next_monday(database: Database) -> None:
-    one = programme("UTC", MONDAY + timedelta(days=2))
+    one = programme(database, "UTC", MONDAY + timedelta(days=2))
     with database.reading() as session:
         assert not read_is_due(session, one, MONDAY + timedelta(days=3))
         assert read_is_due(session, one, MONDAY + WEEK)
 
 
+def test_a_programme_set_up_before_monday_and_first_run_after_it_surprises_no_channel(database: Database) -> None:
+    one = programme(database, "UTC", MONDAY - timedelta(days=3), ran_at=MONDAY + timedelta(days=2))
+    with database.reading() as session:
+        assert not read_is_due(session, one, MONDAY + timedelta(days=2))
+        assert read_is_due(session, one, MONDAY + WEEK)
+
+
+def test_a_first_run_just_before_the_hour_has_time_to_read_the_mail(database: Database) -> None:
+    one = programme(database, "UTC", MONDAY - timedelta(days=3), ran_at=MONDAY + timedelta(minutes=9))
+    with database.reading() as session:
+        assert read_is_due(session, one, MONDAY + timedelta(minutes=9))
+
+
 def test_without_a_channel_no_read_is_due(database: Database) -> None:
-    one = replace(programme("UTC", MONDAY - WEEK), channel=None)
+    one = replace(programme(database, "UTC", MONDAY - WEEK), channel=None)
     with database.reading() as session:
         assert not read_is_due(session, one, MONDAY)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import tables
@@ -66,6 +66,13 @@ def programme(session: Session, settings: Settings, workspace_id: int) -> Progra
 
 def workspace_of_team(session: Session, team_id: str) -> int | None:
     return session.scalar(select(tables.Workspace.id).where(tables.Workspace.slack_team_id == team_id))
+
+
+def first_ran_at(session: Session, workspace_id: int, job: str) -> datetime | None:
+    """When a job of this programme was done for the first time; None before that."""
+    return session.scalar(
+        select(func.min(tables.JobRun.at)).where(tables.JobRun.workspace_id == workspace_id, tables.JobRun.job == job)
+    )
 
 
 def tiers(session: Session, workspace_id: int, as_of: datetime) -> dict[int, Tier]:
