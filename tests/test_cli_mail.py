@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from models.actions.reconciliation import reconciled
+from models.queries.reconciliation import Unsettled
 from models.tables import AuditEntry, Mailbox, Touch
 from models.vault import new_key
-from tests.capture_world import everything, letter
+from tests.capture_world import everything, letter, mailbox_row
 from tests.cast import DANA, MONDAY, PRIYA, Cast, put_cast
 from tests.command_line import CommandLine
 from tests.databases import Database
@@ -81,6 +83,11 @@ def test_a_mailbox_is_connected_listed_checked_and_removed(
         "pending": 0,
         "dead": 0,
         "error": None,
+        "gap": None,
+        "reconciled_at": None,
+        "state": "backfilling",
+        "says": "read for the first time, 0 messages so far",
+        "action": "nothing to do, it goes on by itself",
     }
     assert run("mailbox", "check").out == "✓ dana@lantern.example: answers\n"
     assert "is connected already" in add(run, "--token-file", str(token_file), status=1)
@@ -143,6 +150,25 @@ def test_withdrawn_consent_is_told_by_check_and_by_capture(
     captured = run("capture", status=1)
     assert "needs_auth" in captured.out
     assert run("mailbox", "list", "--json").json[0]["status"] == "needs_auth"
+
+
+def test_a_gap_is_told_by_the_list_by_check_and_by_doctor(
+    run: CommandLine, database: Database, cast: Cast, token_file: Path
+) -> None:
+    add(run, "--token-file", str(token_file))
+    run("capture")
+    [listed] = run("mailbox", "list", "--json").json
+    assert (listed["state"], listed["gap"], listed["action"]) == ("ok", 0, None)
+    assert listed["says"] == "nothing is missing, as of 09:00"
+    with database.sessions.begin() as session:
+        box = mailbox_row(session, DANA.email)
+        reconciled(session, cast.workspace_id, box.id, Unsettled(missing=("overlooked",)), MONDAY)
+    [listed] = run("mailbox", "list", "--json").json
+    assert (listed["status"], listed["state"], listed["gap"]) == ("active", "gap", 1)
+    assert "cadence capture --mailbox dana@lantern.example" in listed["action"]
+    for command in (("mailbox", "list"), ("mailbox", "check"), ("doctor",)):
+        assert "the provider lists 1 message that is not captured yet" in run(*command, status=None).out
+    assert any(one["status"] == "gap" for one in run("read", "--json").json["troubles"])
 
 
 def test_capture_reads_every_mailbox_and_its_numbers_add_up(

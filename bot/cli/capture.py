@@ -25,6 +25,7 @@ from jobs.mailbox.base import ProviderError
 from jobs.mailbox.mbox import MboxFile
 from jobs.mailbox.providers import build_mailbox
 from jobs.mailbox.renewal import keep_renewed
+from jobs.reconcile import read_mailbox
 from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
@@ -84,7 +85,8 @@ def _poll(desk: Desk, address: str | None) -> list[Report]:
         with _watched(desk, box.address, None) as watch:
             try:
                 built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
-                report = Capture(desk.sessions, desk.reading, desk.clock, watch).poll(programme, box, built)
+                engine = Capture(desk.sessions, desk.reading, desk.clock, watch)
+                report = read_mailbox(engine, programme, box, built)
                 keep_renewed(desk.sessions, desk.vault, box, built)
             except (ProviderError, VaultError, SettingsError) as error:
                 report = Report(box.address, Outcome.ERROR, str(error))
@@ -93,10 +95,7 @@ def _poll(desk: Desk, address: str | None) -> list[Report]:
 
 
 def _import(desk: Desk, path: Path, typed: str) -> Report:
-    try:
-        address = email_address(typed.strip())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--mailbox") from error
+    address = own_address(typed)
     file = MboxFile(path)
     programme = desk.programme
     with desk.sessions.begin() as session:
@@ -112,6 +111,14 @@ def _import(desk: Desk, path: Path, typed: str) -> Report:
     if facts.owner_email is None:
         note(f"note: nobody on the roster has the address {address}, so its mail vouches for no owner")
     return report
+
+
+def own_address(typed: str) -> str:
+    """Whose mail a file holds."""
+    try:
+        return email_address(typed.strip())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--mailbox") from error
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from bot.asking import ask, refusal
 from bot.cli.app import database_said
 from bot.cli.common import MARKS, Desk, pass_desk
-from bot.cli.mailboxes import answer_of
+from bot.cli.mailboxes import JUST_TRIED, answer_of, condition
 from bot.cli.show import say
 from bot.wording import plain, plural
+from models.mailbox_health import State
 from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import Programme, people, tiers
@@ -76,8 +77,9 @@ def findings(desk: Desk) -> Iterator[Finding]:
     for box in boxes:
         good, said = answer_of(desk, box)
         yield good, f"mailbox {box.address}: {said}"
-        if box.dead:
-            yield False, f"mailbox {box.address}: {plural(box.dead, 'message')} could not be fetched and are given up"
+        health = condition(desk, box)
+        if good and health.state is not State.OK and health.state not in JUST_TRIED:
+            yield (False if health.attention else None), f"mailbox {box.address}: {health.state}: {health.detail}"
 
 
 def _database(desk: Desk) -> Finding:

@@ -15,11 +15,14 @@ from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
 from models.addresses import normal_address
 from models.clock import local_day
+from models.mailbox_health import Health, State, health_of
 from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError
 from models.vault import VaultError
 
 COLUMNS = ("address", "provider", "owner_email", "status", "last_ok_at", "seen", "pending", "dead", "error")
+EXTRA = ("gap", "reconciled_at")  # further keys of the JSON, beside `state`, `says` and `action`
+JUST_TRIED = (State.NEEDS_CONSENT, State.UNREACHABLE)  # what is stored of these is older than the answer to a call
 
 
 @click.group()
@@ -62,23 +65,26 @@ def show(desk: Desk, form: str | None) -> None:
     """Every mailbox with its health and its counts."""
     with desk.reading() as session:
         boxes = mailboxes(session, desk.programme.workspace_id)
-    records = [{column: getattr(box, column) for column in COLUMNS} for box in boxes]
+    records = [{column: getattr(box, column) for column in (*COLUMNS, *EXTRA)} for box in boxes]
+    healths = [condition(desk, box) for box in boxes]
+    for record, health in zip(records, healths, strict=True):
+        record |= {"state": str(health.state), "says": health.says, "action": health.action}
     if form == "json":
         as_json(records)
     elif form == "csv":
-        as_csv(COLUMNS, records)
+        as_csv((*COLUMNS, *EXTRA, "state", "says", "action"), records)
     elif not boxes:
         say("No mailbox is connected: `cadence mailbox add` connects one.")
     else:
         as_table(
             desk,
-            ["Mailbox", "Provider", "Status", "Last read", "Seen", "Queued", "Lost"],
-            _rows(desk, boxes),
-            right=[4, 5, 6],
+            ["Mailbox", "Provider", "State", "Last read", "Seen", "Queued", "Lost", "Gap"],
+            _rows(desk, boxes, healths),
+            right=[4, 5, 6, 7],
         )
-        for box in boxes:
-            if box.error:
-                say(f"{box.address}: {plain(box.error)}")
+        for box, health in zip(boxes, healths, strict=True):
+            if health.state is not State.OK:
+                say(f"{box.address}: {plain(health.detail)}")
 
 
 @mailbox.command()
@@ -95,6 +101,9 @@ def check(desk: Desk, address: str | None) -> None:
     for box in chosen:
         good, said = answer_of(desk, box)
         failed += good is False
+        health = condition(desk, box)
+        if good and health.attention and health.state not in JUST_TRIED:
+            said = f"{said}; {health.state}: {health.detail}"
         say(f"{MARKS[good]} {box.address}: {plain(said)}")
     if failed:
         raise Failure(f"{failed} of {len(chosen)} mailboxes cannot be read")
@@ -111,6 +120,10 @@ def remove(desk: Desk, address: str, purge: bool) -> None:
         box = known_mailbox(mailboxes(session, programme.workspace_id), address)
         actions.remove_mailbox(session, programme.workspace_id, COMMAND_LINE, box.id, desk.clock.now(), purge)
     say(f"{box.address} is disconnected" + (" and what was seen there is forgotten" if purge else ""))
+
+
+def condition(desk: Desk, box: MailboxFacts) -> Health:
+    return health_of(box, desk.clock.now(), desk.programme.zone)
 
 
 def known_mailbox(boxes: Sequence[MailboxFacts], address: str) -> MailboxFacts:
@@ -154,17 +167,17 @@ def _read(path: Path) -> str:
         raise Failure(f"{path} is not a JSON file in UTF-8: give the token file of this person") from error
 
 
-def _rows(desk: Desk, boxes: Sequence[MailboxFacts]) -> list[list[str]]:
+def _rows(desk: Desk, boxes: Sequence[MailboxFacts], healths: Sequence[Health]) -> list[list[str]]:
     zone, today = desk.programme.zone, local_day(desk.clock.now(), desk.programme.zone)
     return [
         [
             box.address,
             box.provider,
-            box.status,
+            str(health.state),
             f"{on_day(local_day(box.last_ok_at, zone), today)} {box.last_ok_at.astimezone(zone):%H:%M}"
             if box.last_ok_at
             else "never",
-            *(str(box.seen), str(box.pending), str(box.dead)),
+            *(str(box.seen), str(box.pending), str(box.dead), "–" if box.gap is None else str(box.gap)),
         ]
-        for box in boxes
+        for box, health in zip(boxes, healths, strict=True)
     ]

@@ -30,6 +30,7 @@ from jobs.mailbox.base import Mailbox, ProviderError
 from jobs.mailbox.providers import build_mailbox
 from jobs.mailbox.renewal import keep_renewed
 from jobs.nudges import send_nudges
+from jobs.reconcile import read_mailbox
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
 from models.actions.mailboxes import mark_trouble
@@ -163,7 +164,7 @@ class Running:
     def _read_mailbox(self, programme: Programme, box: MailboxFacts) -> None:
         try:
             mailbox = self._mailbox(box)
-            report = self._capture.poll(programme, box, mailbox)
+            report = read_mailbox(self._capture, programme, box, mailbox)
             keep_renewed(self.sessions, self.vault, box, mailbox)
             if report.outcome is not Outcome.DONE:
                 log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
