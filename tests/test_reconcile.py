@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from jobs.capture import Outcome
 from jobs.mailbox.base import Page
+from jobs.nudges import notice_transitions, send_nudges
 from models.actions.mailboxes import remove_mailbox
 from models.queries.reads import troubles
-from models.tables import AuditEntry
+from models.tables import AuditEntry, OutboxPost
 from tests.capture_world import Between, Headers, Office, letter, office
 from tests.cast import DANA, MONDAY, PRIYA, TOMAS
 from tests.databases import Database
-from tests.sandbox.gmail import gone, server_error, too_many_requests
+from tests.sandbox.gmail import gone, invalid_grant, server_error, too_many_requests
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -197,6 +198,26 @@ def test_35_a_comparison_that_could_not_be_made_is_made_after_the_next_pass(work
     work.clock.at += 2 * HOUR
     work.read()
     assert [one[3] for one in work.touches()] == ["one"]
+
+
+def test_17_the_owner_hears_once_that_the_own_mailbox_needs_consent_and_what_brings_it_back(work: Office) -> None:
+    work.server.fail("token", invalid_grant(), times=None)
+    new_worker = work.provider(DANA)  # whose access token is not granted yet
+    work.clock.at += HOUR
+    for _ in range(3):
+        assert work.read(mailbox=new_worker).outcome is Outcome.NEEDS_AUTH
+        work.read(PRIYA)
+        with work.database.sessions.begin() as session:
+            notice_transitions(session, work.cast.programme, work.clock.at)
+        send_nudges(work.database.sessions, work.cast.programme, work.clock.at)
+        work.clock.at += HOUR
+    with work.database.reading() as session:
+        told = session.execute(select(OutboxPost.channel, OutboxPost.payload)).all()
+    about = [(channel, payload["text"]) for channel, payload in told if "Your mailbox" in payload["text"]]
+    [(channel, text)] = about
+    assert channel == "U0DANA"
+    assert "Your mailbox dana@lantern.example needs a look" in text
+    assert "cadence mailbox add --provider gmail --address dana@lantern.example" in text
 
 
 def test_35_a_comparison_of_a_mailbox_that_is_removed_meanwhile_stores_nothing(work: Office) -> None:

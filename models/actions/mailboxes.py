@@ -80,6 +80,7 @@ def remove_mailbox(
     row = session.get_one(Mailbox, mailbox_id)
     before = {"provider": row.provider, "status": row.status}
     row.status, row.credential, row.cursor = "removed", None, None
+    row.error = row.paused_until = row.reconciled_at = None
     row.cursor_version += 1
     if purge:
         for table in (Seen, SeenHint, PendingFetch, MailImport, Sighting):

@@ -1,0 +1,228 @@
+"""What is nobody's business is nowhere: a mailbox of marked mail is captured, then everything it leaves is searched.
+
+Markers stand in addresses, display names, subjects, Message-IDs and bodies. Searched are every column of every table,
+every log at debug level, what was printed, and every request on the wire.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.capture import Capture, Outcome
+from jobs.imports import import_mbox
+from jobs.mailbox.google_auth import consented
+from jobs.mailbox.mbox import MboxFile
+from models.actions import mailboxes
+from models.db import Base
+from models.vault import Vault, new_key
+from tests.capture_world import Headers, Office, everything, letter, office
+from tests.cast import DANA, MONDAY, PRIYA
+from tests.databases import Database
+from tests.gmail_world import provider
+from tests.sandbox.gmail import broken_json, gone, invalid_grant, server_error
+
+STRANGER = "kolibri"  # in everything that concerns no partner
+TOPIC = "zwetschge"  # in every subject, also of partners' mail
+BODY = "quittenmus"
+DAY = timedelta(days=1)
+
+
+def stranger(sender: str, to: str, **more: str) -> Headers:
+    named = letter(sender, to, f"{TOPIC} {STRANGER}", message_id=f"{STRANGER}-{len(more)}@{STRANGER}.example", **more)
+    return named | {"In-Reply-To": f"<{STRANGER}-0@x.example>", "References": f"<{STRANGER}-9@{STRANGER}.example>"}
+
+
+def mails() -> list[tuple[Headers, str]]:
+    """Personal, internal, list and partner mail, with the label it has at Gmail."""
+    home, shop = f'"{STRANGER} Home" <me@{STRANGER}.example>', f"news@{STRANGER}-shop.example"
+    partner = "wile@acme.example"
+    return [
+        (stranger(home, DANA.email), "INBOX"),
+        (stranger(DANA.email, home, Cc=f"{STRANGER} <x@{STRANGER}2.example>"), "SENT"),
+        (stranger(DANA.email, f'"{partner}" <{STRANGER}@evil.example>'), "SENT"),
+        (stranger(f'"{partner} {STRANGER}" <{STRANGER}@evil.example>', DANA.email), "INBOX"),
+        (stranger(f"{STRANGER} <{PRIYA.email}>", DANA.email), "INBOX"),
+        (stranger(shop, DANA.email, List_Id=f"<{STRANGER}.example>", Precedence="bulk"), "INBOX"),
+        (stranger("mailer-daemon@elsewhere.example", DANA.email, X_Failed_Recipients=f"{STRANGER}@x.example"), "INBOX"),
+        (stranger(DANA.email, home, Auto_Submitted="auto-replied"), "DRAFT"),
+        (stranger(home, DANA.email), "SPAM"),
+        ({"From": DANA.email, "To": f'"{STRANGER} <<k@', "Subject": f"{TOPIC}"}, "SENT"),
+        ({"From": f"=?utf-8?q?{STRANGER}=ZZ?= <{STRANGER}", "To": DANA.email, "Date": STRANGER}, "INBOX"),
+        (letter(DANA.email, f'"Wile {TOPIC}" <{partner}>', TOPIC, message_id="to-acme@lantern.example"), "SENT"),
+        (letter(f'"Wile {TOPIC}" <{partner}>', DANA.email, f"Re: {TOPIC}", message_id="from-acme@a.example"), "INBOX"),
+    ]
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """Everything that anybody logs, at debug level, with arguments and tracebacks."""
+    lines: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{record.name} {logging.Formatter('%(message)s').format(record)} {record.__dict__}")
+
+    def listen(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        lines.append(str(event))
+        return event
+
+    ear, root, before = Ear(), logging.getLogger(), logging.getLogger().level
+    known = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
+    levels = {logger: logger.level for logger in known}
+    configured = structlog.get_config()
+    root.addHandler(ear)
+    root.setLevel(logging.DEBUG)
+    for logger in known:
+        logger.setLevel(logging.DEBUG)
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, listen, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
+        cache_logger_on_first_use=False,
+    )
+    yield lines
+    structlog.configure(**configured)
+    root.removeHandler(ear)
+    root.setLevel(before)
+    for logger, level in levels.items():
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def work(database: Database) -> Iterator[Office]:
+    with office(database, (DANA, PRIYA)) as made:
+        yield made
+
+
+def traces(work: Office, heard: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Where something could have been left, in lower case."""
+    with work.database.reading() as session:
+        stored = everything(session)
+    printed = capsys.readouterr()
+    return {"database": stored.lower(), "log": "\n".join(heard).lower(), "output": (printed.out + printed.err).lower()}
+
+
+def assert_nothing_left(places: dict[str, str], *markers: str) -> None:
+    for place, text in places.items():
+        for marker in markers:
+            found = text.find(marker.lower())
+            assert found < 0, f"{marker} in the {place}: …{text[max(0, found - 200) : found + 100]}…"
+
+
+def test_mail_of_strangers_and_all_subjects_leave_no_trace_whatever_goes_wrong(
+    work: Office, heard: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    work.read()  # from here on the history tells, also of spam, which no listing shows
+    keys = [work.receive(headers, label=label) for headers, label in mails()]
+    work.server.fail("messages.get", server_error(), message_ids=keys[:2], times=None)
+    work.server.fail("messages.get", broken_json(), message_ids=keys[2:4])
+    work.server.fail("messages.get", gone(), message_ids=keys[4:5])
+    for _ in range(3):
+        work.read()
+        work.clock.at += timedelta(hours=13)
+    work.server.heal()
+    work.store().expire_history()
+    work.clock.at += DAY
+    assert work.read().outcome is Outcome.DONE
+    assert {one[3] for one in work.touches()} == {"to-acme@lantern.example", "from-acme@a.example"}
+    assert set(keys) == set(work.ledger())
+    assert any("sqlalchemy" in line for line in heard), "the ear hears libraries"
+    assert_nothing_left(traces(work, heard, capsys), STRANGER, TOPIC)
+
+
+def test_no_request_asks_for_a_body(work: Office) -> None:
+    for headers, label in mails():
+        work.receive(headers, label=label)
+    for _ in range(2):
+        work.read()
+        work.clock.at += DAY
+    asked = work.server.calls_of("messages.get")
+    assert len(asked) > len(mails()) - 3
+    for call in asked:
+        assert call.params is not None
+        assert call.params["format"] in (["metadata"], ["minimal"])
+        assert not {"snippet", "body", "raw", "parts"} & set(str(call.params["fields"]).replace("/", ",").split(","))
+    assert not [call for call in work.server.calls if "attachments" in call.path or "q" in (call.params or {})]
+
+
+def test_a_file_of_mail_leaves_no_more_than_a_mailbox(
+    work: Office, heard: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    parts = []
+    for number, (headers, label) in enumerate(mails()):
+        at = MONDAY - timedelta(hours=number + 1)
+        shown = {"Date": f"{at:%a, %d %b %Y %H:%M:%S +0000}", "X-Gmail-Labels": label.capitalize()} | headers
+        lines = [f"{name}: {value}" for name, value in shown.items()]
+        parts.append(
+            "\n".join([f"From {STRANGER}@x.example Mon Nov 23 08:00:00 2026", *lines, "", BODY, TOPIC, "", ""])
+        )
+    path = tmp_path / "mail.mbox"
+    path.write_text("".join(parts), encoding="utf-8")
+    engine = Capture(work.database.sessions, work.database.reading, work.clock)
+    report = import_mbox(engine, work.cast.programme, work.facts().id, DANA.email, MboxFile(path))
+    assert report.messages == len(parts)
+    assert len(work.touches()) == 2
+    assert_nothing_left(traces(work, heard, capsys), STRANGER, TOPIC, BODY)
+
+
+def test_no_token_is_stored_logged_or_told_in_clear(
+    work: Office, heard: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, key = work.server.authorized_user(DANA.email), new_key()
+    vault = Vault((key,))
+    with work.database.sessions.begin() as session:
+        mailboxes.remove_mailbox(session, work.cast.workspace_id, "test", work.facts().id, MONDAY, purge=False)
+        sealed = vault.seal(DANA.email, json.dumps(file))
+        mailboxes.put_mailbox(session, work.cast.workspace_id, "test", DANA.email, "gmail", MONDAY, sealed=sealed)
+    for withdrawn in (False, True):
+        credentials = consented(vault.open(DANA.email, work.facts().credential or ""))
+        if withdrawn:
+            work.server.fail("token", invalid_grant(), times=None)
+        else:
+            granted = credentials
+        report = work.read(mailbox=provider(work.server, work.clock, credentials))
+    assert report.outcome is Outcome.NEEDS_AUTH
+    assert granted.token
+    assert_nothing_left(
+        traces(work, heard, capsys), file["refresh_token"], file["client_secret"], key, str(granted.token)
+    )
+
+
+def rows_of(session: Session, mailbox_id: int) -> dict[str, int]:
+    """Per table, the rows that belong to a mailbox."""
+    tables = [table for table in Base.metadata.sorted_tables if "mailbox_id" in table.columns]
+    return {
+        table.name: len(session.execute(select(table).where(table.c.mailbox_id == mailbox_id)).all())
+        for table in tables
+    }
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_removing_erases_the_secret_and_purging_erases_what_was_seen(work: Office, purge: bool) -> None:
+    stuck = work.receive(letter("wile@acme.example", DANA.email, message_id="stuck"))
+    work.server.fail("messages.get", server_error(), message_ids=[stuck], times=None)
+    for headers, label in mails():
+        work.receive(headers, label=label)
+        work.receive(headers, by=PRIYA, label=label)
+    work.read()
+    work.read(PRIYA)
+    with work.database.sessions.begin() as session:
+        box, other = work.facts().id, work.facts(PRIYA).id
+        before, others, touches = rows_of(session, box), rows_of(session, other), work.touches()
+        mailboxes.remove_mailbox(session, work.cast.workspace_id, "test", box, work.clock.at, purge)
+    facts = work.facts()
+    assert (facts.status, facts.credential, facts.cursor, facts.error) == ("removed", None, None, None)
+    assert min(before[name] for name in ("seen", "pending_fetch", "sighting", "observation")) > 0
+    with work.database.reading() as session:
+        after = rows_of(session, box)
+        assert rows_of(session, other) == others
+    # The times that were observed stay, without them the past could not be told; and the touches, which are the
+    # partner's history.
+    assert after == (dict.fromkeys(before, 0) | {"observation": 1} if purge else before)
+    assert work.touches() == touches
