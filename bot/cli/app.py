@@ -30,6 +30,7 @@ COMMANDS = {
     "coverage": "coverage",
     "partner": "partner",
     "touches": "reports",
+    "suggest": "suggest",
     "why": "partner",
     "read": "read",
     "nudge": "read",

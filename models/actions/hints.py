@@ -4,18 +4,17 @@ No address, no name and no subject is stored here in clear.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from models.correspondence import LOOK_BACK
 from models.keyed import address_hmac, organisation_hmac
 from models.matching import Decision
 from models.tables import SeenHint, Workspace
 from models.verdict import Verdict
-
-KEPT = timedelta(days=90)
 
 
 def hold_roster(session: Session, workspace_id: int) -> int:
@@ -41,7 +40,7 @@ def record_hints(
             "at": decision.at,
         }
         for provider_id, decision in decisions
-        if decision.at > now - KEPT
+        if decision.at > now - LOOK_BACK
         for email in decision.outside
         for hashed in [address_hmac(key, email)]
     }
@@ -52,4 +51,4 @@ def record_hints(
 
 
 def forget_hints(session: Session, now: datetime) -> None:
-    session.execute(delete(SeenHint).where(SeenHint.at <= now - KEPT))
+    session.execute(delete(SeenHint).where(SeenHint.at <= now - LOOK_BACK))

@@ -11,10 +11,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.hints import KEPT
 from models.actions.mail import fetch_again
 from models.actions.touches import ROSTER_CHANGED
 from models.actions.write import audit
+from models.correspondence import LOOK_BACK
 from models.keyed import address_hmac, organisation_hmac
 from models.matching import Roster
 from models.queries.mail import roster
@@ -82,7 +82,7 @@ def _put_back(session: Session, workspace_id: int, key: bytes, before: Roster, a
         for row in session.execute(
             select(SeenHint.mailbox_id, SeenHint.provider_id)
             .join(Mailbox, Mailbox.id == SeenHint.mailbox_id)
-            .where(condition, SeenHint.at > now - KEPT)
+            .where(condition, SeenHint.at > now - LOOK_BACK)
             .where(Mailbox.workspace_id == workspace_id, Mailbox.status != "removed")
         )
     }

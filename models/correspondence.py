@@ -1,0 +1,37 @@
+"""How regular the mail with an organisation is: days on which somebody wrote, never numbers of mails. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+LOOK_BACK = timedelta(days=90)
+REGULAR_DAYS = 2
+
+
+@dataclass(slots=True)
+class Correspondence:
+    """On which days people of ours wrote to people of an organisation, and they to us; in whose mailboxes it lies."""
+
+    ours: set[date] = field(default_factory=set)
+    theirs: set[date] = field(default_factory=set)
+    mailboxes: set[str] = field(default_factory=set)
+
+    def add(self, day: date, outbound: bool, mailbox: str) -> None:
+        (self.ours if outbound else self.theirs).add(day)
+        self.mailboxes.add(mailbox)
+
+    def since(self, day: date) -> "Correspondence":
+        ours, theirs = ({one for one in days if one >= day} for days in (self.ours, self.theirs))
+        return Correspondence(ours, theirs, self.mailboxes)
+
+    @property
+    def regular(self) -> bool:
+        return min(len(self.ours), len(self.theirs)) >= REGULAR_DAYS
+
+    @property
+    def last_on(self) -> date:
+        return max(self.ours | self.theirs)
+
+    @property
+    def weight(self) -> tuple[int, int, date]:
+        """To sort by: what both sides keep up comes before what one side does."""
+        return min(len(self.ours), len(self.theirs)), len(self.ours | self.theirs), self.last_on
