@@ -98,6 +98,18 @@ def test_18_a_link_that_is_forgotten_midway_begins_again_without_doubles(polled:
     assert sorted(polled.asked_for()) == keys
 
 
+def test_18_a_link_that_is_never_known_again_is_not_followed_again(polled: GraphWorld) -> None:
+    keys = at_once(polled, 650)
+    pages = polled.ledger.walk(polled.mailbox)
+    for _ in range(2):
+        polled.ledger.store(next(pages))
+    polled.server.forget_links()
+    for page in pages:
+        polled.ledger.store(page)
+    assert sorted(message.provider_id for message in polled.ledger.messages) == keys
+    assert [call.status for call in polled.server.calls_of("messages.next")].count(410) == 1
+
+
 def test_18_a_state_that_is_lost_again_and_again_is_an_error_and_no_loop(polled: GraphWorld) -> None:
     before = polled.ledger.cursor
     polled.server.fail("messages.list", lost_state(), times=None)
@@ -409,6 +421,16 @@ def test_a_message_that_does_not_come_is_queued_and_the_others_are_captured(poll
     assert sum(polled.clock.waits) < 80, "the others do not wait for the same trouble"
     polled.server.heal()
     assert len(polled.mailbox.fetch(keys[3:13]).messages) == 10
+
+
+def test_a_message_that_does_not_come_is_tried_on_one_page_only(polled: GraphWorld) -> None:
+    keys = [polled.deliver(f"mail {number}", at=NOW + number * SECOND) for number in range(250)]
+    at_the_seam = keys[198]  # the last of the first page, beside the mail from before, and the first of the second
+    polled.server.fail("messages.get", server_error(), message_ids=[at_the_seam], times=None)
+    polled.clock.at += DAY / 2
+    polled.poll()
+    assert list(polled.ledger.pending) == [at_the_seam]
+    assert polled.asked_for().count(at_the_seam) == 6
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -116,6 +116,7 @@ class GraphApi(AbstractContextManager["GraphApi"]):
     def messages(self, keys: Sequence[str], select: Sequence[str]) -> dict[str, Answer]:
         """These messages, two at a time. Each has its answer, or the error that came in its place."""
         self._stop.clear()
+        self._tries = len(BACKOFF) + 1
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="graph") as pool:
             answers = pool.map(lambda key: self._message(key, select), keys)
             return dict(zip(keys, answers, strict=True))
@@ -125,19 +126,17 @@ class GraphApi(AbstractContextManager["GraphApi"]):
             return ProviderError("not asked for: the mailbox was paused")
         try:
             url = self._url(f"messages/{quote(key, safe='')}", {"$select": ",".join(select)})
-            answer = self._call(url, alone=True)
+            return self._call(url, alone=True)
         except Resync as trouble:
             return Gone(str(trouble))  # 410, and no listing that could have been forgotten
         except (Gone, BadRequest) as trouble:
             return trouble
         except TryAgain as trouble:
-            self._tries = 1  # the next message does not wait for the same trouble
+            self._tries = 1  # the others of the page do not wait for the same trouble
             return trouble
         except ProviderError as trouble:
             self._stop.set()
             return trouble
-        self._tries = len(BACKOFF) + 1
-        return answer
 
     def _listing(self, url: str) -> Listing:
         try:

@@ -46,7 +46,7 @@ class GraphMailboxStore:
     address: str
     now: Callable[[], datetime]
     replay: int = 0  # so many messages of before `$filter`'s instant stand again at the head of a page
-    shuffled: bool = False  # a page's messages stand in no order
+    shuffled: bool = False  # `$orderby` is not obeyed
     received_lack: frozenset[str] = frozenset()  # header names that internetMessageHeaders leaves out, lower case
     shows_headers: bool = True  # whether Mail.ReadBasic shows internetMessageHeaders
     missing_folders: frozenset[str] = frozenset()

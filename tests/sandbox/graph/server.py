@@ -225,12 +225,12 @@ class GraphServer:
         select = _selected(box, params)
         since = datetime.fromisoformat(found[1])
         window = box.window(since)
+        if box.shuffled:
+            window.sort(key=lambda message: message.number * 7919 % 211)
         start = self._place(params.get("$skiptoken"))
         chosen = window[start : start + int(top)]
         if box.replay:
             chosen = [*box.before(since)[-box.replay :], *chosen][: int(top)]
-        if box.shuffled:
-            chosen = sorted(chosen, key=lambda message: message.number * 7919 % 13)
         answer: dict[str, Any] = {"value": [box.resource(one, select, immutable=immutable) for one in chosen]}
         if start + int(top) < len(window):
             query = params | {"$skiptoken": self._token(start + int(top))}
