@@ -68,8 +68,8 @@ class Outbox:
         """Takes the row, calls Slack, keeps the answer. Answers whether the message is known to be there."""
         thread_ts = None
         if post.part > 0 and post.kind == "read":
-            thread_ts = self._parent_ts(post)
-            if thread_ts is None:
+            status, thread_ts = self._parent(post)
+            if thread_ts is None and status != "gone":  # "gone" without a ts: it arrived, nobody knows where
                 return False  # its parent is not there yet
         with self.sessions.begin() as session:
             if not actions.take(session, post.id, self.clock.now()):
@@ -154,9 +154,9 @@ class Outbox:
             return False
         return True
 
-    def _parent_ts(self, post: Post) -> str | None:
+    def _parent(self, post: Post) -> tuple[str | None, str | None]:
         with self.reading() as session:
-            return queries.parent_ts(session, post)
+            return queries.parent(session, post)
 
 
 def fingerprint(payload: Payload | dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from bot.outbox import Outbox, posting_client
 from bot.views.kit import Payload, notice
 from models.actions import outbox as actions
+from models.actions.slack import it_arrived
 from models.queries import outbox as queries
 from models.queries.outbox import Post
 from models.tables import OutboxPost
@@ -296,3 +297,29 @@ def test_a_deleted_message_is_neither_redrawn_nor_posted_again(desk: Desk) -> No
     assert desk.texts() == []
     assert desk.updates() == 1
     assert desk.post(post_id).status == "gone"
+
+
+def test_the_pages_below_a_read_that_a_lead_found_arrived_are_posted_all_the_same(desk: Desk) -> None:
+    parent_id = desk.enqueue("parent")
+    desk.enqueue("page two", part=1)
+    desk.slack.faults.drop_after("chat.postMessage")
+    desk.pump()
+    desk.pump()
+    assert desk.texts() == ["parent"]
+    with desk.database.sessions.begin() as session:
+        assert it_arrived(session, desk.cast.workspace_id, parent_id, "test", desk.clock.at)
+    desk.pump()
+    assert desk.texts() == ["parent", "page two"]
+
+
+def test_an_older_drawing_that_lands_last_is_drawn_over(desk: Desk) -> None:
+    post_id = desk.enqueue()
+    desk.pump()
+    desk.want_redraw()
+    desk.want_redraw()
+    with desk.database.sessions.begin() as session:
+        actions.redrawn(session, post_id, 2, "newer")
+        actions.redrawn(session, post_id, 1, "older")
+    desk.clock.on(3)
+    desk.pump()
+    assert desk.texts() == ["The read, redrawn"]

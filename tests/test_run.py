@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import select
 
+from models import tables
 from models.actions.mailboxes import put_mailbox
-from models.actions.programme import the_workspace
-from models.tables import Mailbox
+from models.actions.programme import link_workspace, the_workspace
 from models.vault import Vault, new_key
 from tests.databases import Database
 from tests.sandbox.gmail.server import GmailServer
@@ -144,4 +145,19 @@ def test_a_long_walk_through_a_mailbox_does_not_hold_up_the_end(
         assert process.returncode == 0
         assert len(gmail.calls_of("messages.get")) < 1500
     with database.reading() as session:
-        assert session.get_one(Mailbox, mailbox_id).last_ok_at is None
+        assert session.get_one(tables.Mailbox, mailbox_id).last_ok_at is None
+
+
+def test_a_token_of_another_workspace_is_refused_and_the_programme_stays(
+    database: Database, slack: SlackServer, tmp_path: Path
+) -> None:
+    with database.sessions.begin() as session:
+        link_workspace(session, the_workspace(session, datetime.now(UTC)), "T0ELSEWHERE", None)
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "run"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 1
+    assert "lives in T0ELSEWHERE" in done.stderr
+    with database.reading() as session:
+        assert session.scalars(select(tables.Workspace.slack_team_id)).one() == "T0ELSEWHERE"

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_app
-from bot.asking import refusal
+from bot.asking import is_shared, refusal
 from bot.outbox import Outbox, posting_client
 from bot.people import link_people
 from bot.redraw import redraw_of
@@ -34,7 +34,7 @@ from jobs.reconcile import read_mailbox
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
 from models.actions.mailboxes import mark_trouble
-from models.actions.programme import link_workspace, the_workspace
+from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
 from models.clock import Clock
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
@@ -114,7 +114,10 @@ class Running:
         with self.sessions.begin() as session:
             workspace_id = the_workspace(session, self.clock.now())
             if answer["team_id"]:  # other servers than Slack's may not say it: then the first request does
-                link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
+                try:
+                    link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
+                except OtherWorkspace as error:
+                    raise SlackRefused(str(error)) from error
 
     def start(self) -> None:
         self._pool.submit(self._link_everybody)
@@ -223,7 +226,7 @@ class Running:
         now = self.clock.now()
         with self.reading() as session:
             due = weekly_read.read_is_due(session, programme, now)
-        if due:
+        if due and not is_shared(self.client, programme.channel or ""):
             weekly_read.hold_and_post(self.sessions, programme, now)
 
     def _tell_leads(self, programme: Programme) -> None:

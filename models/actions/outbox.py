@@ -141,12 +141,22 @@ def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:
 
 
 def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str) -> None:
-    """This wish and all before it are shown now."""
-    session.execute(
+    """This wish and all before it are shown now.
+
+    When somebody has shown a later one meanwhile, our older drawing may lie on top of it: then it is drawn once more.
+    """
+    shown = session.execute(
         update(OutboxPost)
         .where(OutboxPost.id == post_id, OutboxPost.redraw_done < wanted)
         .values(redraw_done=wanted, rendered_hash=rendered_hash)
-    )
+        .returning(OutboxPost.id)
+    ).first()
+    if shown is None:
+        session.execute(
+            update(OutboxPost)
+            .where(OutboxPost.id == post_id)
+            .values(redraw_wanted=OutboxPost.redraw_wanted + 1, rendered_hash=rendered_hash)
+        )
 
 
 def _move(session: Session, post_id: int, was: str, **values: Any) -> bool:

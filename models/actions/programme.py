@@ -13,6 +13,11 @@ from models.tables import (
     TierHistory,
 )
 
+
+class OtherWorkspace(Exception):
+    """A programme cannot move to another Slack workspace by itself; the text says what to do."""
+
+
 DEFAULT_TIERS = (Tier(1, "Tier 1", 7), Tier(2, "Tier 2", 14), Tier(3, "Tier 3", 30))
 
 
@@ -32,8 +37,13 @@ def add_workspace(session: Session, now: datetime, slack_team_id: str | None = N
 
 
 def link_workspace(session: Session, workspace_id: int, team_id: str, bot_user_id: str | None) -> None:
-    """Remembers which Slack workspace this programme lives in."""
+    """Remembers which Slack workspace this programme lives in; raises OtherWorkspace when it lives elsewhere."""
     workspace = session.get_one(tables.Workspace, workspace_id)
+    if workspace.slack_team_id not in (None, team_id):
+        raise OtherWorkspace(
+            f"SLACK_BOT_TOKEN belongs to the Slack workspace {team_id}, but the programme in this database lives in "
+            f"{workspace.slack_team_id}: use its token, or another database"
+        )
     workspace.slack_team_id, workspace.bot_user_id = team_id, bot_user_id
 
 

@@ -72,18 +72,18 @@ def post(session: Session, post_id: int) -> Post | None:
     return next(iter(_posts(session, OutboxPost.id == post_id, 1)), None)
 
 
-def parent_ts(session: Session, post: Post) -> str | None:
-    """The message under which the later parts of a read stand, once it is there."""
-    return session.scalar(
-        select(OutboxPost.ts).where(
+def parent(session: Session, post: Post) -> tuple[str | None, str | None]:
+    """Status and ts of the message under which the later parts of a read stand."""
+    row = session.execute(
+        select(OutboxPost.status, OutboxPost.ts).where(
             OutboxPost.workspace_id == post.workspace_id,
             OutboxPost.channel == post.channel,
             OutboxPost.kind == post.kind,
             OutboxPost.period == post.period,
             OutboxPost.part == 0,
-            OutboxPost.status == "sent",
         )
-    )
+    ).first()
+    return (row.status, row.ts) if row else (None, None)
 
 
 def _posts(session: Session, which: ColumnElement[bool], limit: int) -> list[Post]:
