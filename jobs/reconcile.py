@@ -24,6 +24,10 @@ log = structlog.get_logger(__name__)
 def read_mailbox(capture: Capture, programme: Programme, facts: MailboxFacts, mailbox: Mailbox) -> Report:
     """Everything new; after a clean pass, once a day, the comparison and what it found missing."""
     report = capture.poll(programme, facts, mailbox)
+    lacking = getattr(mailbox, "lacking", None)  # of providers with folders: the words are for people
+    if report.outcome is Outcome.DONE and lacking != facts.lacking:
+        with capture.sessions.begin() as session:
+            mailboxes.note_lacking(session, facts.id, lacking)
     if report.outcome is Outcome.DONE and is_due(facts, capture.clock.now()):
         reconcile(capture, programme, facts, mailbox, report)
     return report

@@ -21,6 +21,7 @@ class State(StrEnum):
     NEEDS_CONSENT = "needs consent"
     UNREACHABLE = "unreachable"
     STALE = "stale"
+    PARTLY_SEEN = "partly seen"
     INCOMPLETE = "incomplete"
     GAP = "gap"
     RECONCILING = "reconciling"
@@ -37,6 +38,8 @@ class Facts(Protocol):
     def status(self) -> str: ...
     @property
     def error(self) -> str | None: ...
+    @property
+    def lacking(self) -> str | None: ...
     @property
     def paused_until(self) -> datetime | None: ...
     @property
@@ -105,6 +108,8 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
 def _completeness(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
     """Of a mailbox that is read: whether anything is missing."""
     lacking = box.lacking_since.isoformat() if box.lacking_since else ""
+    if box.lacking:
+        return Health(State.PARTLY_SEEN, _phrase(box.lacking), None, True, box.lacking)
     if box.dead:
         says = f"{_messages(box.dead)} could not be fetched within two days"
         action = "asked for again once a day; an import brings them too: `cadence capture --mbox FILE`"

@@ -17,6 +17,7 @@ class Box:
     provider: str = "gmail"
     status: str = "active"
     error: str | None = None
+    lacking: str | None = None
     paused_until: datetime | None = None
     created_at: datetime = MONDAY - 30 * DAY
     last_ok_at: datetime | None = MONDAY - timedelta(minutes=5)
@@ -58,6 +59,7 @@ def health(box: Box) -> Health:
         (replace(WELL, paused_until=MONDAY - HOUR), "ok", False, "nothing is missing, as of 08:00"),
         (replace(WELL, status="needs_auth"), "needs consent", True, "the consent to read it was withdrawn"),
         (replace(WELL, status="error", error="No route."), "unreachable", True, "No route"),
+        (replace(WELL, lacking="no Sent folder was found"), "partly seen", True, "no Sent folder was found"),
         (replace(WELL, last_ok_at=MONDAY - 25 * HOUR), "stale", True, "not read since 22 Nov 08:00"),
         (
             replace(WELL, dead=1, gap=1, lacking_since=LACKING),

@@ -220,6 +220,20 @@ def test_17_the_owner_hears_once_that_the_own_mailbox_needs_consent_and_what_bri
     assert "cadence mailbox add --provider gmail --address dana@lantern.example" in text
 
 
+def test_a_mailbox_without_a_sent_folder_is_read_and_says_what_it_lacks(work: Office) -> None:
+    class WithoutSent(Blind):
+        lacking: str | None = "no Sent folder was found"
+
+    mailbox = WithoutSent(work.providers[DANA.email], set())
+    work.read(mailbox=mailbox)
+    with work.database.reading() as session:
+        found = {one.address: one for one in troubles(session, work.cast.programme, work.clock.at)}
+    assert (found[DANA.email].status, found[DANA.email].detail) == ("partly seen", "no Sent folder was found")
+    mailbox.lacking = None
+    work.read(mailbox=mailbox)
+    assert work.facts().lacking is None
+
+
 def test_35_a_comparison_of_a_mailbox_that_is_removed_meanwhile_stores_nothing(work: Office) -> None:
     [key] = overlook(work, "one")
     work.clock.at += DAY

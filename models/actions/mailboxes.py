@@ -133,6 +133,11 @@ def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: 
         )
 
 
+def note_lacking(session: Session, mailbox_id: int, lacking: str | None) -> None:
+    """What of a mailbox cannot be seen although it is read; None: all of it can."""
+    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(lacking=lacking))
+
+
 def pause_mailbox(session: Session, mailbox_id: int, until: datetime, reason: str) -> None:
     """The provider asked for patience: nobody calls it before then. The cursor stays."""
     session.execute(

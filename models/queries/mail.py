@@ -52,6 +52,7 @@ class MailboxFacts:
     gap: int | None  # messages that the provider lists and we lack; None: never compared
     lacking_since: datetime | None  # since when something is given up or in the gap
     error: str | None
+    lacking: str | None  # what of it cannot be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
             gap=missed.get(row.id, 0) if row.reconciled_at else None,
             lacking_since=lacking_since.get(row.id),
             error=row.error,
+            lacking=row.lacking,
         )
         for row in session.scalars(query)
     ]

@@ -28,6 +28,7 @@ class Mailbox(Base):
     last_ok_at: Mapped[At | None]
     reconciled_at: Mapped[At | None]  # when its ledger was last compared with what the provider lists
     error: Mapped[Words | None]
+    lacking: Mapped[Words | None]  # what of it cannot be seen although it is read, such as a Sent folder
     created_at: Mapped[At]
 
 
