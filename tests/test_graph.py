@@ -505,6 +505,18 @@ def test_24_a_mail_from_the_future_hides_nothing_that_comes_after_it(polled: Gra
     assert polled.ledger.subjects == ["from the future", "mail"]
 
 
+def test_35_the_comparison_lists_every_folder_to_the_end_and_asks_for_ids_alone(polled: GraphWorld) -> None:
+    known = set(at_once(polled, 3))
+    polled.poll()
+    polled.server.forget_calls()
+    missed = at_once(polled, 420, at=NOW - DAY)
+    polled.store.move(missed[0], "projects")
+    listed = [key for page in polled.mailbox.recent(NOW - 2 * DAY, polled.ledger.unseen) for key in page]
+    assert sorted(listed) == missed
+    assert not known & set(listed)
+    assert {call.params["$select"] for call in polled.server.calls} == {"id"}
+
+
 # --- what it costs, what it asks ------------------------------------------------------------------------------------
 
 
