@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from jobs.capture import Outcome
 from jobs.mailbox.base import Page
+from jobs.mailbox.graph_api import TOP
 from jobs.nudges import notice_transitions, send_nudges
 from models.actions.mailboxes import remove_mailbox
 from models.queries.reads import troubles
@@ -19,7 +20,10 @@ from models.tables import AuditEntry, OutboxPost
 from tests.capture_world import Between, Headers, Office, letter, office
 from tests.cast import DANA, MONDAY, PRIYA, TOMAS
 from tests.databases import Database
+from tests.gmail_world import MovingClock
+from tests.graph_world import graph_world
 from tests.sandbox.gmail import gone, invalid_grant, server_error, too_many_requests
+from tests.sandbox.graph import GraphServer
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -259,3 +263,19 @@ def test_36_a_comparison_never_takes_a_touch_away(work: Office) -> None:
     assert [one[3] for one in work.touches()] == ["one", "two"]
     assert set(work.ledger()) == set(keys)
     assert work.facts().gap == 0
+
+
+def test_35_microsofts_listing_names_what_the_ledger_lacks_page_by_page_and_asks_for_no_message() -> None:
+    clock = MovingClock()
+    with GraphServer(now=clock.now) as server:
+        world = graph_world(server, clock)
+        known = world.deliver("known")
+        world.poll()
+        world.deliver("old", at=clock.at - 3 * DAY)
+        missed = {world.deliver(f"missed {number}") for number in range(2 * TOP)}
+        server.forget_calls()
+        found = [key for page in world.mailbox.recent(clock.at - 2 * DAY, world.ledger.unseen) for key in page]
+        assert len(found) == len(missed)
+        assert set(found) == missed
+        assert known not in found
+        assert set(world.methods()) <= {"messages.list", "messages.next", "token"}
