@@ -28,6 +28,7 @@ PURE = (
     *(
         "addresses",
         "cadence",
+        "correspondence",
         "headers",
         "mailbox_health",
         "matching",
