@@ -54,6 +54,7 @@ ONLY = {
     "google_auth_httplib2": ("jobs.mailbox",),
     "googleapiclient": ("jobs.mailbox",),
     "httplib2": ("jobs.mailbox",),
+    "imapclient": ("jobs.mailbox",),
     "msal": ("jobs.mailbox",),
     "pydantic_settings": ("models.settings",),
     "requests": ("jobs.mailbox",),

@@ -1,0 +1,102 @@
+"""What an IMAP server's answers say, believing only what has the right form. It calls nobody."""
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.mailbox.imap_folders import Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a folder says of itself; None where the server does not."""
+
+    uidvalidity: int | None
+    uidnext: int | None
+    messages: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message as the server gave it."""
+
+    block: bytes
+    at: datetime | None
+    flags: frozenset[str]
+
+
+@dataclass(slots=True)
+class Rows:
+    """The answer to a fetch. What is in neither did not come at all."""
+
+    found: dict[int, Row] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
+
+
+def uid_set(uids: Sequence[int]) -> str:
+    """`1:3,7` for 1, 2, 3 and 7: a command line has its limits."""
+    runs: list[list[int]] = []
+    for uid in sorted(uids):
+        if runs and uid == runs[-1][1] + 1:
+            runs[-1][1] = uid
+        else:
+            runs.append([uid, uid])
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in runs)
+
+
+def has_calendar(structure: Any) -> bool:
+    """Whether a part is text/calendar. A message inside the message is another one: a forwarded invitation is mail."""
+    if not isinstance(structure, tuple | list) or not structure:
+        return False
+    if isinstance(structure[0], list):  # a multipart: its parts first
+        return any(has_calendar(part) for part in structure[0])
+    kind = [part.lower() for part in structure[:2] if isinstance(part, bytes)]
+    return kind in ([b"text", b"calendar"], [b"application", b"ics"])
+
+
+def words(error: Exception) -> str:
+    """What was said, without the client's trimmings, short and on one line."""
+    said = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error) or type(error).__name__
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        text = error.strerror or text
+    text = _BYTES.sub(r"\2", text).rpartition(" => ")[2]
+    return "".join(char if char.isprintable() else " " for char in text).strip(" .")[:160]
+
+
+def row_of(told: Mapping[bytes, Any]) -> Row | None:
+    """None where the headers are not among the answer: then the message did not come."""
+    block = next((value for name, value in told.items() if name.startswith(b"BODY[HEADER")), b"missing")
+    at, flags = told.get(b"INTERNALDATE"), told.get(b"FLAGS")
+    if block is None:
+        block = b""
+    if not isinstance(block, bytes) or block == b"missing":
+        return None
+    names = {one.decode("ascii", "replace").lower() for one in flags or () if isinstance(one, bytes)}
+    return Row(block, _instant(at), frozenset(names))
+
+
+def _instant(at: Any) -> datetime | None:
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        return None
+    try:
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def listed_of(flags: Any, delimiter: Any, name: Any) -> Listed:
+    marks = {one.decode("ascii", "replace").lower() for one in flags or () if isinstance(one, bytes)}
+    parting = delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""
+    return Listed(name if isinstance(name, str) else str(name), parting, frozenset(marks))
+
+
+def number(told: Mapping[Any, Any], name: bytes) -> int | None:
+    value = told.get(name)
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+_BYTES = re.compile(r"\bb(['\"])(.*?)\1")
