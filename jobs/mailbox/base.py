@@ -1,7 +1,7 @@
 """The seam between capture and the places where mail lives. A provider fetches; it never judges, matches or stores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +27,20 @@ class Page:
     set_aside: tuple[tuple[str, str], ...] = ()  # (provider id, verdict: draft, spam, trash, chat)
     observed_from: datetime | None = None
     last: bool = False
+
+
+@dataclass(slots=True)
+class Answered:
+    """What became of messages that were asked for. `stopped` says why some may be in none of the lists."""
+
+    messages: list[Message] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)  # (provider id, reason)
+    gone: list[str] = field(default_factory=list)
+    set_aside: list[tuple[str, str]] = field(default_factory=list)  # (provider id, verdict)
+    stopped: "ProviderError | None" = None
+
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.failed or self.gone or self.set_aside)
 
 
 class Mailbox(Protocol):

@@ -1,11 +1,10 @@
 """Turns Gmail's answers into our messages, believing only what has the right form. It calls nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.mailbox.base import ProviderError
+from jobs.mailbox.base import Answered, ProviderError
 from jobs.mailbox.gmail_errors import BadRequest, Gone
 from models.message import Folder, Message
 
@@ -14,18 +13,10 @@ SET_ASIDE = {"DRAFT": "draft", "SPAM": "spam", "TRASH": "trash", "CHAT": "chat"}
 Answer = Any  # the JSON of one message, or the ProviderError that came in its place
 
 
-@dataclass(slots=True)
-class Fetched:
-    """What became of the messages that were asked for. `stopped` says why some may be in none of the lists."""
+class Fetched(Answered):
+    """The messages that were asked for, each put where its answer belongs."""
 
-    messages: list[Message] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    set_aside: list[tuple[str, str]] = field(default_factory=list)
-    stopped: ProviderError | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.messages or self.failed or self.gone or self.set_aside)
+    __slots__ = ()
 
     def settle(self, key: str, answer: Answer) -> None:
         """Puts a message where its answer belongs."""

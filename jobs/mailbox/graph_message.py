@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from jobs.mailbox.base import ProviderError
+from jobs.mailbox.base import Answered, ProviderError
 from jobs.mailbox.graph_errors import BadRequest, Gone, TryAgain
 from models.addresses import normal_address
 from models.message import WANTED_HEADERS, Folder, Message
@@ -49,18 +48,10 @@ _FIRST_YEAR = 1970  # Exchange writes the year 1 where it has no date
 Answer = Any  # the JSON of one message, or the ProviderError that came in its place
 
 
-@dataclass(slots=True)
-class Fetched:
-    """What became of the messages that were asked for. `stopped` says why some may be in none of the lists."""
+class Fetched(Answered):
+    """The messages that were asked for, each put where its answer belongs."""
 
-    messages: list[Message] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    set_aside: list[tuple[str, str]] = field(default_factory=list)
-    stopped: ProviderError | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.messages or self.failed or self.gone or self.set_aside)
+    __slots__ = ()
 
     def settle(self, key: str, item: Answer, folders: Mapping[str, str]) -> None:
         """Puts a message where its answer belongs."""
