@@ -17,6 +17,7 @@ from tests.cast import DANA, MONDAY, PRIYA, Cast, put_cast
 from tests.command_line import CommandLine
 from tests.databases import Database
 from tests.sandbox.gmail import GmailServer
+from tests.sandbox.imap import ImapStandIn
 
 KEY = new_key()
 
@@ -241,3 +242,83 @@ def test_a_file_that_is_no_mail_is_one_line(
 
 def test_capture_without_mailboxes_says_what_to_do(database: Database, cast: Cast) -> None:
     assert "mailbox add" in CommandLine(database.url)("capture", status=1).err
+
+
+# --- IMAP -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapStandIn]:
+    with ImapStandIn() as server:
+        yield server
+
+
+def add_imap(run: CommandLine, *more: str, stdin: bytes = b"secret\n", status: int = 0) -> str:
+    command = ("mailbox", "add", "--provider", "imap", "--address", DANA.email, *more)
+    said = run(*command, stdin=stdin, status=status)
+    return said.out + said.err
+
+
+def at(imap: ImapStandIn) -> tuple[str, ...]:
+    return ("--host", "127.0.0.1", "--port", str(imap.port), "--no-tls")
+
+
+def test_an_imap_mailbox_is_connected_with_a_password_from_standard_input(
+    run: CommandLine, database: Database, imap: ImapStandIn
+) -> None:
+    assert "is connected (imap)" in add_imap(run, *at(imap), "--check")
+    imap.deliver(letter("wendy@acme-mail.example", DANA.email), MONDAY - timedelta(days=1))
+    imap.deliver(letter(DANA.email, "hello@acme.example"), MONDAY - timedelta(days=2), "Sent")
+    assert run("mailbox", "check").out == "✓ dana@lantern.example: answers\n"
+    [report] = run("capture", "--json").json
+    assert (report["messages"], report["touches"]) == (2, 2)
+    with database.reading() as session:
+        stored = session.scalars(select(Mailbox)).one()
+        assert stored.options == {"host": "127.0.0.1", "port": imap.port, "tls": False}
+        assert "secret" not in everything(session)
+
+
+def test_an_imap_mailbox_that_was_refused_is_connected_again_with_the_new_password_alone(
+    run: CommandLine, imap: ImapStandIn
+) -> None:
+    add_imap(run, *at(imap))
+    imap.passwords = {"changed"}
+    assert "refuses the login" in run("mailbox", "check", status=1).out
+    assert "needs_auth" in run("capture", status=1).out
+    add_imap(run, stdin=b"changed\r\n")
+    assert run("capture", "--json").json[0]["outcome"] == "done"
+
+
+def test_a_mailbox_without_a_sent_folder_says_so_wherever_its_health_is_asked_for(
+    run: CommandLine, imap: ImapStandIn
+) -> None:
+    del imap.folders["Sent"]
+    add_imap(run, *at(imap))
+    assert "answers, but no Sent folder was found" in run("mailbox", "check").out
+    assert run("capture", "--json").json[0]["outcome"] == "done"
+    assert run("mailbox", "list", "--json").json[0]["state"] == "partly seen"
+    assert "no Sent folder was found" in run("read").out
+    assert "no Sent folder was found" in run("doctor", status=1).out
+
+
+@pytest.mark.parametrize(
+    ("more", "stdin", "status", "said"),
+    [
+        ((), b"secret\n", 2, "needs --host"),
+        (("--host", "imap.gmail.com"), b"secret\n", 1, "use --provider gmail"),
+        (("--host", "no host"), b"secret\n", 1, "no host name"),
+        (("--host", "mail.example", "--port", "0"), b"secret\n", 2, "--port"),
+        (("--host", "mail.example"), b"", 1, "no password was given"),
+        (("--host", "mail.example"), b"\n", 1, "no password was given"),
+    ],
+)
+def test_an_imap_account_that_cannot_work_is_refused_before_anything_is_stored(
+    run: CommandLine, database: Database, more: tuple[str, ...], stdin: bytes, status: int, said: str
+) -> None:
+    assert said in add_imap(run, *more, stdin=stdin, status=status)
+    assert no_mailbox(database)
+
+
+def test_options_of_imap_are_refused_for_other_providers(run: CommandLine, database: Database) -> None:
+    assert "for --provider imap" in add(run, "--host", "mail.example", status=2)
+    assert no_mailbox(database)

@@ -402,7 +402,7 @@ def test_further_folders_are_read_as_what_they_are_and_a_missing_one_is_told(wor
     world.ledger.poll(mailbox)
     kinds = {message.first("Subject"): message.folder for message in world.ledger.messages}
     assert kinds == {"Projects": Folder.INBOX, "Junk": Folder.SPAM}
-    assert mailbox.lacking == "there is no folder Closed, so nothing of it is seen: name another with --folder"
+    assert mailbox.lacking == "there is no folder Closed, so nothing of it is seen: connect again with another --folder"
 
 
 # --- coming in --------------------------------------------------------------------------------------------------------

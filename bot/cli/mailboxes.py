@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bot.cli.accounts import UNTRIED, imap_account, imap_options, password_secret
 from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, pass_desk
 from bot.cli.show import as_csv, as_json, as_table, say
 from bot.wording import on_day, plain
 from jobs.mailbox.base import Mailbox, ProviderError
-from jobs.mailbox.providers import PROVIDERS, build_mailbox
+from jobs.mailbox.providers import PROVIDERS, Account, build_mailbox
 from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
@@ -35,19 +37,32 @@ def mailbox() -> None:
 @click.option("--address", required=True, help="The mailbox's own e-mail address.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="This person's own consent, as JSON.")
 @click.option("--check", "call", is_flag=True, help="Also call the provider once, before anything is stored.")
+@imap_options
 @pass_desk
-def add(desk: Desk, provider: str, address: str, token_file: Path | None, call: bool) -> None:
-    """Connect a mailbox; without --token-file the service account or the app acts for it."""
+def add(desk: Desk, /, provider: str, address: str, token_file: Path | None, call: bool, **imap: Any) -> None:
+    """Connect a mailbox; without --token-file the service account or the app acts for it.
+
+    IMAP: the password is read from standard input, or asked for on a terminal. It is stored encrypted.
+    """
     address = _address(address)
+    with desk.reading() as session:
+        known = mailboxes(session, desk.programme.workspace_id, with_removed=True)
+    stored = next((box.options for box in known if box.address == address and box.provider == provider), {})
+    options = imap_account(provider, imap, stored)
     secret = _read(token_file) if token_file else None
+    if provider == "imap":
+        PROVIDERS[provider](Account(address, UNTRIED, options), desk.settings, desk.clock)  # before a password is typed
+        secret = secret or password_secret()
     sealed = desk.vault.seal(address, secret) if secret is not None else None
-    built = PROVIDERS[provider](address, secret, desk.settings, desk.clock)
+    built = PROVIDERS[provider](Account(address, secret, options), desk.settings, desk.clock)
     if call:
         refuse_other(built, address)
     now, programme = desk.clock.now(), desk.programme
     with desk.sessions.begin() as session:
         try:
-            actions.put_mailbox(session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed)
+            actions.put_mailbox(
+                session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed, options=options
+            )
         except actions.MailboxExists as error:
             raise Failure(str(error)) from error
         facts = next(box for box in mailboxes(session, programme.workspace_id) if box.address == address)
@@ -140,10 +155,12 @@ def answer_of(desk: Desk, box: MailboxFacts) -> tuple[bool | None, str]:
     if box.provider not in PROVIDERS:
         return None, "filled from a file, nothing to call"
     try:
-        refuse_other(build_mailbox(box, desk.settings, desk.vault, desk.clock), box.address)
+        built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
+        refuse_other(built, box.address)
     except (ProviderError, VaultError, SettingsError, Failure) as error:
         return False, str(error)
-    return True, "answers"
+    lacking = getattr(built, "lacking", None)
+    return True, f"answers, but {lacking}" if lacking else "answers"
 
 
 def refuse_other(built: Mailbox, address: str) -> None:

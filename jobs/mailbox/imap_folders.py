@@ -39,15 +39,15 @@ def choose(listed: Iterable[Listed], sent: str | None, wanted: Sequence[str]) ->
         found = [sent] if sent in usable else []
     lacking = []
     if sent is not None and not found:
-        lacking.append(f"there is no folder {sent}, so no sent mail is seen: name another with --sent-folder")
+        lacking.append(f"there is no folder {sent}, so no sent mail is seen: connect again with another --sent-folder")
     elif not found:
-        lacking.append("no Sent folder was found, so no sent mail is seen: name it with --sent-folder")
+        lacking.append("no Sent folder was found, so no sent mail is seen: connect again with --sent-folder NAME")
     chosen = {INBOX: Chosen(INBOX, Folder.INBOX)} | {name: Chosen(name, Folder.SENT) for name in found}
     for name in wanted:
         if name in usable:
             chosen.setdefault(name, Chosen(name, _kind(usable[name])))
         elif name.upper() != INBOX:
-            lacking.append(f"there is no folder {name}, so nothing of it is seen: name another with --folder")
+            lacking.append(f"there is no folder {name}, so nothing of it is seen: connect again with another --folder")
     return list(chosen.values()), lacking
 
 

@@ -3,7 +3,9 @@
 Building checks the secret and calls nobody. Imports happen on use: most commands need no provider's library.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from jobs.mailbox.base import Mailbox, ProviderError
 from models.clock import Clock, SystemClock
@@ -11,16 +13,26 @@ from models.queries.mail import MailboxFacts
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
-Build = Callable[[str, str | None, Settings, Clock], Mailbox]
-"""From an address, its secret if one is stored, the settings and the clock."""
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is stored of a mailbox: its address, its secret if there is one, and the provider's own options."""
+
+    address: str
+    secret: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -> Mailbox:
+Build = Callable[[Account, Settings, Clock], Mailbox]
+
+
+def _gmail(account: Account, settings: Settings, clock: Clock) -> Mailbox:
     """With a secret the person's own consent, without one the service account that may act for the address."""
     from jobs.mailbox.gmail import GmailMailbox
     from jobs.mailbox.gmail_quota import quota_for
     from jobs.mailbox.google_auth import consented, delegated
 
+    address, secret = account.address, account.secret
     quota = quota_for(settings.gmail_api_url, settings.gmail_units_per_second)
     if secret is not None:
         return GmailMailbox(
@@ -30,11 +42,11 @@ def _gmail(address: str, secret: str | None, settings: Settings, clock: Clock) -
         raise SettingsError(
             "GOOGLE_SERVICE_ACCOUNT_FILE is not set: set it to the service account's key file, or give --token-file"
         )
-    account = delegated(settings.google_service_account_file, address)
-    return GmailMailbox(account, address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota)
+    credentials = delegated(settings.google_service_account_file, address)
+    return GmailMailbox(credentials, address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota)
 
 
-def _graph(address: str, secret: str | None, settings: Settings, clock: Clock) -> Mailbox:
+def _graph(account: Account, settings: Settings, clock: Clock) -> Mailbox:
     """With a secret the person's own consent, without one the app that an administrator gave access to the mailbox."""
     try:
         from jobs.mailbox.graph import GraphMailbox
@@ -44,6 +56,7 @@ def _graph(address: str, secret: str | None, settings: Settings, clock: Clock) -
             f"Microsoft 365 needs a library that is not installed ({error.name}): run `make install` again"
         ) from error
 
+    address, secret = account.address, account.secret
     login_url, api_url = settings.microsoft_login_url, settings.graph_api_url
     if secret is not None:
         return GraphMailbox(consented(secret, login_url, api_url), address, api_url=api_url, clock=clock)
@@ -58,7 +71,20 @@ def _graph(address: str, secret: str | None, settings: Settings, clock: Clock) -
     return GraphMailbox(app, address, api_url=api_url, clock=clock)
 
 
-PROVIDERS: dict[str, Build] = {"gmail": _gmail, "graph": _graph}
+def _imap(account: Account, settings: Settings, clock: Clock) -> Mailbox:
+    """The server and its folders stand in the options; the secret is a password, or a token file for XOAUTH2."""
+    try:
+        from jobs.mailbox.imap import ImapMailbox
+        from jobs.mailbox.imap_access import access_of
+    except ImportError as error:
+        raise ProviderError(
+            f"IMAP needs a library that is not installed ({error.name}): run `make install` again"
+        ) from error
+
+    return ImapMailbox(access_of(account.address, account.secret, account.options), clock=clock)
+
+
+PROVIDERS: dict[str, Build] = {"gmail": _gmail, "graph": _graph, "imap": _imap}
 
 
 def build_mailbox(facts: MailboxFacts, settings: Settings, vault: Vault, clock: Clock | None = None) -> Mailbox:
@@ -67,4 +93,4 @@ def build_mailbox(facts: MailboxFacts, settings: Settings, vault: Vault, clock: 
     if build is None:
         raise ProviderError(f"{facts.address} is known from an import only: connect it with `cadence mailbox add`")
     secret = vault.open(facts.address, facts.credential) if facts.credential else None
-    return build(facts.address, secret, settings, clock or SystemClock())
+    return build(Account(facts.address, secret, facts.options), settings, clock or SystemClock())
