@@ -8,7 +8,7 @@ import click
 
 from bot.cli.accounts import UNTRIED, imap_account, imap_options, password_secret
 from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, pass_desk
-from bot.cli.show import as_csv, as_json, as_table, say
+from bot.cli.show import as_csv, as_json, as_table, say, tell
 from bot.wording import on_day, plain
 from jobs.mailbox.base import Mailbox, ProviderError
 from jobs.mailbox.providers import PROVIDERS, Account, build_mailbox
@@ -99,7 +99,7 @@ def show(desk: Desk, form: str | None) -> None:
         )
         for box, health in zip(boxes, healths, strict=True):
             if health.state is not State.OK:
-                say(f"{box.address}: {plain(health.detail)}")
+                tell(desk, f"{box.address}: {plain(health.detail)}")
 
 
 @mailbox.command()
