@@ -13,10 +13,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 
 PASSWORD = "secret"
@@ -39,7 +44,10 @@ state_dir = {folder}/state
 log_path = {folder}/log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <{folder}/certificate.pem
+ssl_key = <{folder}/certificate.pem
+ssl_dh =
 disable_plaintext_auth = no
 default_internal_user = {user}
 default_internal_group = {group}
@@ -65,7 +73,8 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 namespace inbox {{
@@ -146,12 +155,14 @@ class Dovecot(RealServer):
         if program is None:
             raise RuntimeError("there is no dovecot")
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())  # it reads no root's mail
-        folder, port = Path(tempfile.mkdtemp(prefix="cadence-imap-")), free_port()
+        folder, port, self.tls_port = Path(tempfile.mkdtemp(prefix="cadence-imap-")), free_port(), free_port()
+        self.certificate = certificate(folder / "certificate.pem", "localhost")
         for name in ("run", "state", "mail", "rawlog"):
             (folder / name).mkdir()
         config = CONFIG.format(
             folder=folder,
             port=port,
+            tls_port=self.tls_port,
             user=account.pw_name,
             group=grp.getgrgid(account.pw_gid).gr_name,
             uid=account.pw_uid,
@@ -186,6 +197,27 @@ class MailDevel(RealServer):
     def prepare(self, user: str) -> None:
         with self.client(user) as client:
             client.create_folder(self.sent)
+
+
+def certificate(path: Path, name: str) -> Path:
+    """A key and a certificate that it signed itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return path
 
 
 def dovecot() -> str | None:

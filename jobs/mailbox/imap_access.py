@@ -5,13 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from jobs.mailbox.base import ProviderError
 from jobs.mailbox.imap_tokens import ImapTokens
 from models.addresses import host_of, normal_domain
 
 TLS_PORT, PLAIN_PORT = 993, 143
-GOOGLE = ("gmail.com", "googlemail.com", "google.com")
+GOOGLE = ("gmail.com", "googlemail.com", "google.com", "googleapis.com")
 
 Encryption = Literal["tls", "starttls", "none"]
 
@@ -88,5 +89,8 @@ def _credentials(secret: str | None) -> tuple[str | None, ImapTokens | None]:
     missing = [name for name in ("client_id", "refresh_token", "token_uri") if not isinstance(stored.get(name), str)]
     if missing:
         raise AccessRefused(f"the token file lacks {' and '.join(missing)}")
-    refuse_google("", (normal_domain(stored["token_uri"].split("/")[2]) if "//" in stored["token_uri"] else "") or "")
+    where = urlsplit(stored["token_uri"])
+    if where.scheme not in ("https", "http") or not where.hostname:
+        raise AccessRefused("the token file has a token_uri that is no address: it begins with https://")
+    refuse_google("", where.hostname)
     return None, ImapTokens(stored)

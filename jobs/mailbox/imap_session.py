@@ -41,6 +41,8 @@ class Session(AbstractContextManager["Session"]):
         self._imap: imaplib.IMAP4 = self._client._imap
         self._imap.debug = 0
         try:
+            if access.encryption == "starttls":
+                self._encrypt()
             self._log_in()
         except BaseException:
             self._hang_up()
@@ -137,7 +139,7 @@ class Session(AbstractContextManager["Session"]):
     def _connected(self) -> Any:
         access = self._access
         try:
-            client = IMAPClient(
+            return IMAPClient(
                 access.host,
                 access.port,
                 ssl=access.encryption == "tls",
@@ -146,20 +148,17 @@ class Session(AbstractContextManager["Session"]):
             )
         except (OSError, imaplib.IMAP4.error) as error:
             raise self._unreachable(error) from error
-        if access.encryption == "starttls":
-            try:
-                if not client.has_capability("STARTTLS"):
-                    raise ProviderError(
-                        f"{access.host} offers no encryption at port {PLAIN_PORT}: give its encrypted port, usually 993"
-                    )
-                client.starttls(self._context)
-            except (OSError, imaplib.IMAP4.error) as error:
-                client.shutdown()
-                raise self._unreachable(error) from error
-            except ProviderError:
-                client.shutdown()
-                raise
-        return client
+
+    def _encrypt(self) -> None:
+        host = self._access.host
+        try:
+            if not self._client.has_capability("STARTTLS"):
+                raise ProviderError(
+                    f"{host} offers no encryption at port {PLAIN_PORT}: give its encrypted port, usually 993"
+                )
+            self._client.starttls(self._context)
+        except (OSError, imaplib.IMAP4.error) as error:
+            raise self._unreachable(error) from error
 
     def _log_in(self) -> None:
         access, client = self._access, self._client

@@ -72,6 +72,10 @@ class ImapStandIn:
                     self.request = context.wrap_socket(self.request, server_side=True)
                 super().setup()
 
+            def finish(self) -> None:
+                super().finish()
+                self.request.close()
+
             def handle(self) -> None:
                 stand_in.connections += 1
                 _Conversation(stand_in, self.rfile, self.wfile).hold()
