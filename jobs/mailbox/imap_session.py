@@ -5,6 +5,7 @@ Folders are opened with EXAMINE alone and headers asked for with PEEK: nothing i
 
 import imaplib
 import re
+import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -41,6 +42,8 @@ class Session(AbstractContextManager["Session"]):
         self._imap: imaplib.IMAP4 = self._client._imap
         self._imap.debug = 0
         try:
+            with suppress(OSError):  # a command in two pieces would wait 40 ms for the first one's acknowledgement
+                self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if access.encryption == "starttls":
                 self._encrypt()
             self._log_in()
