@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -220,8 +221,14 @@ def certificate(path: Path, name: str) -> Path:
     return path
 
 
+@cache
 def dovecot() -> str | None:
-    return shutil.which("dovecot", path=os.pathsep.join((os.defpath, "/usr/sbin", "/sbin")))
+    """The program, if it is one that understands our configuration: 2.4 has a language of its own."""
+    program = shutil.which("dovecot", path=os.pathsep.join((os.defpath, "/usr/sbin", "/sbin")))
+    if program is None:
+        return None
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=WITHIN_SECONDS)
+    return program if told.stdout.startswith("2.3.") else None
 
 
 def free_port() -> int:

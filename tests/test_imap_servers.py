@@ -22,7 +22,7 @@ from tests.imap_world import SECRET, imap_mailbox
 
 NOW = datetime(2024, 5, 6, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
-NO_DOVECOT = pytest.mark.skipif(dovecot() is None, reason="no dovecot here: install dovecot-core and dovecot-imapd")
+NO_DOVECOT = pytest.mark.skipif(dovecot() is None, reason="no Dovecot 2.3 here: install dovecot-core and dovecot-imapd")
 INVITATION = """\
 --x
 Content-Type: text/plain
