@@ -85,7 +85,15 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
     web = flask_app(running.app, running.settings)
     add_operation(web, running.reading, running.clock, lambda: True)
     server = create_server(web, host=host, port=port, threads=HTTP_THREADS, ident="cadence")
-    serving = threading.Thread(target=server.run, name="http", daemon=True)
+
+    def serve() -> None:
+        try:
+            server.run()
+        except (OSError, ValueError):  # its sockets are closed under its loop at the end
+            if not stopping.is_set():
+                raise
+
+    serving = threading.Thread(target=serve, name="http", daemon=True)
     serving.start()
     running.start()
     note(f"Cadence is running (HTTP on port {server.effective_port}, /slack/events). Ctrl-C stops it.")
