@@ -37,7 +37,7 @@ help:
 	@echo 'make test               the tests, on SQLite and PostgreSQL (ARGS="-k word" chooses)'
 	@echo 'make lint               style, types, import rules'
 	@echo 'make install            .venv/bin/cadence, to run it for real'
-	@echo 'make bench              measurements (ONLY=area CORPUS=folder CSV=file JSON=file)'
+	@echo 'make bench              measurements (ONLY=area CORPUS=folder CSV=file SIZE=n JSON=file)'
 	@echo 'make lock               new lock files'
 	@echo 'make clean              removes all that these commands made'
 
@@ -59,7 +59,8 @@ install: .venv/.cadence
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks $(if $(ONLY),--only '$(ONLY)') $(if $(CORPUS),--corpus '$(CORPUS)') \
-		$(if $(CSV),--csv '$(CSV)') $(if $(JSON),--json '$(JSON)') $(ARGS)
+		$(if $(CSV),--csv '$(CSV)') $(if $(SIZE),--size '$(SIZE)') \
+		$(if $(JSON),--json '$(JSON)') $(ARGS)
 
 # The larger lock files hold the versions of the smaller ones.
 COMPILE := .venv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11

@@ -1,30 +1,42 @@
-"""Runs the benchmarks by area: ONLY=area for one of them, JSON=FILE for the figures."""
+"""Runs the benchmarks by area. `--only AREA` for one of them, `--json FILE` for the figures.
 
+Each module beside this one is an area: `run(options)` prints its table and answers its figures. `options` holds
+CORPUS (a folder of labelled headers), CSV (a history of mail) and whatever SIZE an area takes, where they were given.
+"""
+
+import argparse
 import importlib
 import json
-import os
+import pkgutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-AREAS = {
-    "verdict": "tests.benchmarks.verdict",  # CORPUS=DIR, a folder of labelled headers with its manifest.csv
-}
+import tests.benchmarks
 
 
-def main() -> int:
-    only = os.environ.get("ONLY", "")
-    if only and only not in AREAS:
-        print(f"no benchmark is called {only}; there are: {', '.join(AREAS)}", file=sys.stderr)
-        return 2
+def areas() -> list[str]:
+    return sorted(one.name for one in pkgutil.iter_modules(tests.benchmarks.__path__) if not one.name.startswith("_"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measurements beside their floors, in one run.")
+    parser.add_argument("--only", choices=areas(), metavar="AREA", help="one area: " + ", ".join(areas()))
+    parser.add_argument("--corpus", help="a folder of labelled headers with its manifest.csv")
+    parser.add_argument("--csv", help="a history of mail: direction, domain, address, time")
+    parser.add_argument("--size", type=int, help="how many messages, partners or mailboxes, where an area can be asked")
+    parser.add_argument("--json", type=Path, help="where the figures go")
+    asked = parser.parse_args(arguments)
+    options = {name.upper(): str(value) for name, value in vars(asked).items() if value is not None}
     figures = {}
-    for area in [only] if only else AREAS:
-        print(f"— {area} —")
-        figures[area] = importlib.import_module(AREAS[area]).run(os.environ)
+    for area in [asked.only] if asked.only else areas():
+        print(f"— {area} —", flush=True)
+        figures[area] = importlib.import_module(f"tests.benchmarks.{area}").run(options)
         print()
-    if target := os.environ.get("JSON"):
-        Path(target).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
