@@ -1,5 +1,6 @@
 """Windows, due dates and the state of a partner on a day. Pure: it reads no clock, no database and no mail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -58,14 +59,40 @@ class Tier:
     grace_days: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Days on which the whole programme is shut, both ends included: no window runs on. `reason` is for people."""
+
+    from_on: date
+    until_on: date
+    reason: str = ""
+
+
 def soon_days(window_days: int) -> int:
     """How long before the due day a partner is due soon: a quarter of the window, rounded up."""
     return -(-window_days // 4)
 
 
-def due_on(last_touch_on: date | None, cadence_start_on: date, window_days: int) -> date:
-    """The last day that is still in time. A partner never touched is counted from the start of its cadence."""
-    return (cadence_start_on if last_touch_on is None else last_touch_on) + timedelta(days=window_days)
+def due_on(
+    last_touch_on: date | None, cadence_start_on: date, window_days: int, shutdowns: Sequence[Shutdown] = ()
+) -> date:
+    """The last day that is still in time. A partner never touched is counted from the start of its cadence.
+
+    Days of a shutdown are no days of the window. `shutdowns` do not overlap and come in their order.
+    """
+    start = cadence_start_on if last_touch_on is None else last_touch_on
+    return working_day(start, window_days, shutdowns)
+
+
+def working_day(start: date, days: int, shutdowns: Sequence[Shutdown] = ()) -> date:
+    """The day that lies `days` days after `start`, those of shutdowns not counted."""
+    day = start + timedelta(days=days)
+    for shut in shutdowns:
+        if shut.from_on > day:
+            break
+        if shut.until_on > start:
+            day += shut.until_on - max(shut.from_on - timedelta(days=1), start)
+    return day
 
 
 def state_on(
@@ -77,6 +104,7 @@ def state_on(
     last_touch_on: date | None,
     cadence_start_on: date,
     blind_since_on: date | None,
+    shutdowns: Sequence[Shutdown] = (),
 ) -> State:
     """The state on a day, decided from top to bottom. `blind_since_on` is None while the owner's mail is seen.
 
@@ -89,12 +117,12 @@ def state_on(
         return State.PAUSED
     if tier is None:
         return State.UNTIERED
-    due = due_on(last_touch_on, cadence_start_on, tier.window_days)
+    due = due_on(last_touch_on, cadence_start_on, tier.window_days, shutdowns)
     if last_touch_on is None and today <= due:
         return State.NEW
     if today < due - timedelta(days=soon_days(tier.window_days)):
         return State.ON_PACE
-    if today <= due + timedelta(days=tier.grace_days):
+    if today <= working_day(due, tier.grace_days, shutdowns):
         return State.DUE_SOON
     if blind_since_on is not None and (today - blind_since_on).days <= tier.window_days:
         return State.BLIND

@@ -1,5 +1,6 @@
 """The facts about one partner and how they are judged at an instant. Pure: it fetches nothing and asks no clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 from models.cadence import (
     REPLY_DAYS,
     REPLY_OWED_BUSINESS_DAYS,
+    Shutdown,
     State,
     Status,
     Tier,
@@ -105,7 +107,7 @@ class Standing:
         return self.facts.episode.claim if self.facts.episode else None
 
 
-def stand(facts: PartnerFacts, now: datetime, zone: ZoneInfo) -> Standing:
+def stand(facts: PartnerFacts, now: datetime, zone: ZoneInfo, shutdowns: Sequence[Shutdown] = ()) -> Standing:
     """Judges one partner at `now` by the calendar of `zone`. What carries a later time is left out of the facts."""
     facts = _known_at(facts, now)
     today = local_day(now, zone)
@@ -119,10 +121,11 @@ def stand(facts: PartnerFacts, now: datetime, zone: ZoneInfo) -> Standing:
         last_touch_on=touched_on,
         cadence_start_on=facts.cadence_start_on,
         blind_since_on=blind_since_on,
+        shutdowns=shutdowns,
     )
     due = None
     if facts.tier and state not in (State.ENDED, State.PAUSED):
-        due = due_on(touched_on, facts.cadence_start_on, facts.tier.window_days)
+        due = due_on(touched_on, facts.cadence_start_on, facts.tier.window_days, shutdowns)
     overdue = state is State.OVERDUE
     return Standing(
         facts=facts,
