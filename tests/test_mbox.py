@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.mailbox.base import Page, ProviderError
-from jobs.mailbox.mbox import CHUNK, MboxFile
+from jobs.mailbox.mbox import CHUNK, LONGEST_BLOCK, MboxFile
 from models.matching import Roster, decide
 from models.message import Folder, Message
 from tests.benchmarks.verdict import corpus_messages
@@ -157,6 +157,16 @@ def test_the_time_is_the_date_headers_then_the_servers_and_of_separators_only_ta
         (b"Sent,Trash", Folder.TRASH),
         (b"Chat", Folder.CHAT),
         (b"Sent invoices", Folder.INBOX),
+        (b"Inbox,Important,Opened,Category Updates", Folder.INBOX),
+        (b"=?UTF-8?Q?Archiv=C3=A9s,Envoy=C3=A9?=", Folder.SENT),
+        (b"=?UTF-8?Q?Messages_archiv=C3=A9s,Cat=C3=A9gorie=C2=A0:_E-mails_?=\n =?UTF-8?Q?personnels?=", Folder.INBOX),
+        ("Входящие,Отправленные".encode(), Folder.SENT),
+        ("下書き".encode(), Folder.DRAFT),
+        (b'"Clients, Sent",Inbox', Folder.INBOX),
+        (b'"Clients, Sent",Sent', Folder.SENT),
+        (b"Clients/Sent,Inbox", Folder.INBOX),
+        (b"Inbox\nX-Gmail-Labels: Sent", Folder.SENT),
+        (b"", Folder.INBOX),
     ],
 )
 def test_gmails_labels_say_where_a_mail_lies(tmp_path: Path, labels: bytes | None, folder: Folder) -> None:
@@ -245,7 +255,7 @@ def test_a_file_that_is_no_mbox_is_refused_in_one_line_that_says_what_to_do(
 def test_a_missing_file_and_a_folder_without_mail_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="No such file"):
         MboxFile(tmp_path / "nowhere.mbox")
-    with pytest.raises(ProviderError, match=r"without \.eml files"):
+    with pytest.raises(ProviderError, match=r"without \.mbox or \.eml files"):
         MboxFile(tmp_path)
 
 
@@ -260,6 +270,66 @@ def test_a_folder_of_eml_files_is_read_in_the_order_of_their_names_and_can_be_re
     assert (len(first.messages), len(second.messages), last.last) == (200, 5, True)
     assert pages(MboxFile(tmp_path), first.cursor)[0].messages == second.messages
     assert file.offset == file.total_bytes
+
+
+def test_a_folder_as_takeout_unpacks_it_is_read_as_one_file_and_can_be_resumed(tmp_path: Path) -> None:
+    (tmp_path / "Sent.mbox").mkdir()
+    (tmp_path / ".hidden.mbox").write_bytes(b"no mail")
+    write(tmp_path / "All mail-001.mbox", b"".join(FROM + block(n) + b"Body\n\n" for n in range(5)))
+    write(tmp_path / "All mail-002.mbox", b"".join(FROM + block(n) + b"Body\n\n" for n in range(5, 8)))
+    write(tmp_path / "Empty.mbox", b"")
+    write(tmp_path / "One.eml", b"\xef\xbb\xbf\r\n" + block(8).replace(b"\n", b"\r\n") + b"Body: x\r\n")
+    write(tmp_path / "Sent.mbox" / "mbox", FROM + block(9))
+    whole = pages(MboxFile(tmp_path, page=2))
+    numbers = [message.first("Subject") for page in whole for message in page.messages]
+    assert numbers == [f"Mail {number}" for number in range(10)]
+    for number, page in enumerate(whole):
+        assert pages(MboxFile(tmp_path, page=2), page.cursor) == (whole[number + 1 :] or whole[-1:])
+
+
+def test_one_eml_file_needs_no_folder(tmp_path: Path) -> None:
+    assert subjects(write(tmp_path / "one.EML", block(1) + b"\nBody: x\n")) == ["Mail 1"]
+
+
+def test_a_folder_that_holds_something_else_under_an_mbox_name_is_refused_by_that_name(tmp_path: Path) -> None:
+    write(tmp_path / "a.mbox", FROM + block(1))
+    write(tmp_path / "b.mbox", b"\x1f\x8b\x08\x00rest")
+    with pytest.raises(ProviderError, match=r"b\.mbox is compressed"):
+        MboxFile(tmp_path)
+
+
+def test_a_file_in_a_folder_that_changed_makes_it_another_folder(tmp_path: Path) -> None:
+    write(tmp_path / "a.mbox", FROM + block(1))
+    before = MboxFile(tmp_path).identity
+    assert MboxFile(tmp_path).identity == before
+    write(tmp_path / "a.mbox", FROM + block(2))
+    assert MboxFile(tmp_path).identity != before
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_not_taken_for_read_to_the_end(tmp_path: Path) -> None:
+    content = b"".join(FROM + block(n) + b"Body\n" * 100_000 + b"\n" for n in range(9))
+    path = write(tmp_path / "a.mbox", content)
+    reading = MboxFile(path, page=2).pages(None, since=EVER, last_ok_at=None, unseen=set)
+    next(reading)
+    with path.open("r+b") as file:
+        file.truncate(len(content) // 2)
+    with pytest.raises(ProviderError, match="became shorter while it was read; import it again"):
+        list(reading)
+
+
+def test_a_file_that_grows_while_it_is_read_gives_what_it_has(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mbox", b"".join(FROM + block(n) + b"Body\n" * 100_000 + b"\n" for n in range(9)))
+    reading = MboxFile(path, page=2).pages(None, since=EVER, last_ok_at=None, unseen=set)
+    next(reading)
+    with path.open("ab") as file:
+        file.write(FROM + block(9))
+    assert [page.last for page in reading] == [False] * 4 + [True]
+
+
+def test_a_page_of_huge_headers_is_a_small_page(tmp_path: Path) -> None:
+    huge = b"X-Long: " + b"z" * (LONGEST_BLOCK // 2) + b"\n"
+    path = write(tmp_path / "a.mbox", b"".join(FROM + block(n, huge) + b"\n" for n in range(20)))
+    assert [len(page.messages) for page in pages(MboxFile(path))] == [8, 8, 4, 0]
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

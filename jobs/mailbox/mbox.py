@@ -1,41 +1,43 @@
-"""Reads an mbox file, a Takeout, or a folder of .eml files: header blocks only, in constant memory.
+"""Reads an mbox file, a single .eml, or a folder of them, as Takeout unpacks: header blocks only, in constant memory.
 
 Bodies are skipped as bytes and never decoded.
 """
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from jobs.mailbox.base import Page, ProviderError, Unseen
-from models.headers import date_of, decode_words, fingerprint
+from jobs.mailbox.takeout import folder_of, separator_date
+from models.headers import date_of, fingerprint
 from models.matching import dedupe_key_of
-from models.message import WANTED_HEADERS, Folder, Message
+from models.message import WANTED_HEADERS, Message
 
 PAGE = 200
 CHUNK = 1 << 20
 LONGEST_BLOCK = 1 << 20  # bytes of one header block; what is longer is cut there
+LARGEST_PAGE = 4 << 20  # bytes of header blocks: a page lies in memory
 
 Found = tuple[int, bytes, bytes]  # (where the next message is looked for, From_ line, header block)
 
 
 class MboxFile:
-    """One file or folder. `offset` of `total_bytes` shows progress; `identity` changes when the file does."""
+    """A file or a folder. `offset` of `total_bytes` shows progress; `identity` changes when the content does.
+
+    A folder is read as one file: its .mbox and .eml files in the order of their names.
+    """
 
     def __init__(self, path: Path | str, *, page: int = PAGE) -> None:
         self.path, self._page = Path(path), page
         self.offset = 0
-        try:
-            self._emls = _emls(self.path) if self.path.is_dir() else []
-            self.total_bytes = sum(size for _, size in self._emls) or self.path.stat().st_size
-            self.identity = self._identity()
-        except OSError as error:
-            raise ProviderError(f"cannot read {self.path}: {error.strerror or error}; check the path") from error
+        with self._readable("check the path"):
+            self.total_bytes, self.identity = self._identified()
 
     def pages(
         self, cursor: str | None, *, since: datetime, last_ok_at: datetime | None, unseen: Unseen
@@ -46,9 +48,9 @@ class MboxFile:
         in the middle of something else could lose mail.
         """
         self.offset = self._position(cursor)
-        try:
-            found = self._files() if self._emls else self._messages()
-            while batch := list(islice(found, self._page)):
+        with self._readable("try again"):
+            found = self._messages(self.offset)
+            while batch := self._batch(found):
                 self.offset = batch[-1][0]
                 messages = [message_of(line, block) for _, line, block in batch]
                 wanted = unseen([message.provider_id for message in messages])
@@ -56,16 +58,42 @@ class MboxFile:
                 yield Page(cursor=self._cursor(), messages=tuple(kept))
             self.offset = self.total_bytes
             yield Page(cursor=self._cursor(), last=True)
-        except OSError as error:
-            raise ProviderError(f"cannot read {self.path}: {error.strerror or error}; try again") from error
 
-    def _identity(self) -> str:
-        if self._emls:
-            return fingerprint(*(f"{path.name} {size}" for path, size in self._emls))
-        with self.path.open("rb") as file:
-            head = file.read(4096)
-        _refuse(self.path, head)
-        return hashlib.sha256(b"%d %b" % (self.total_bytes, head)).hexdigest()
+    def _batch(self, found: Iterator[Found]) -> list[Found]:
+        """A page's worth; where headers are huge, fewer messages than usual."""
+        batch: list[Found] = []
+        size = 0
+        for one in found:
+            batch.append(one)
+            size += len(one[2])
+            if len(batch) == self._page or size >= LARGEST_PAGE:
+                break
+        return batch
+
+    @contextmanager
+    def _readable(self, advice: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ProviderError(f"cannot read {self.path}: {error.strerror or error}; {advice}") from error
+
+    def _identified(self) -> tuple[int, str]:
+        """How many bytes there are, and a name for them that a killed import finds its checkpoint by."""
+        if not self.path.is_dir():
+            size, head = _size_and_head(self.path)
+            if not _is_eml(self.path):
+                _refuse(self.path, head)
+            return size, hashlib.sha256(b"%d %b" % (size, head)).hexdigest()
+        total, name = 0, hashlib.sha256()
+        for path in _mail_files(self.path):
+            size, head = _size_and_head(path)
+            if size and not _is_eml(path):
+                _refuse(path, head)
+            total += size
+            name.update(b"%b %d %b" % (os.fsencode(path.relative_to(self.path)), size, hashlib.sha256(head).digest()))
+        if not total:
+            raise ProviderError(f"{self.path} is a folder without .mbox or .eml files; name the mbox file itself")
+        return total, name.hexdigest()
 
     def _cursor(self) -> str:
         return json.dumps({"offset": self.offset, "file": self.identity})
@@ -78,24 +106,34 @@ class MboxFile:
             return 0
         return offset if 0 <= offset <= self.total_bytes else 0
 
-    def _messages(self) -> Iterator[Found]:
-        with self.path.open("rb") as file:
-            window = _Window(file, self.offset)
-            at = window.separator(self.offset)
-            while at is not None:
-                line, block, end = window.header(at)
-                at = window.separator(end)
-                yield (at if at is not None else self.total_bytes), line, block
+    def _messages(self, offset: int) -> Iterator[Found]:
+        """From `offset` on; the files of a folder stand one behind the other."""
+        before = 0
+        for path in _mail_files(self.path) if self.path.is_dir() else (self.path,):
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if offset < before + size:
+                    read = _eml if _is_eml(path) else _mbox
+                    for at, line, block in read(file, max(offset - before, 0), size):
+                        yield before + at, line, block
+                before += os.fstat(file.fileno()).st_size
+        if before < self.total_bytes:
+            raise ProviderError(f"{self.path} became shorter while it was read; import it again")
 
-    def _files(self) -> Iterator[Found]:
-        done = 0
-        for path, size in self._emls:
-            done += size
-            if done > self.offset:
-                with path.open("rb") as file:
-                    head = b"\n" + file.read(LONGEST_BLOCK)
-                end = _BLANK.search(head, 1)
-                yield done, b"", head[1 : end.start() + 1 if end else len(head)]
+
+def _mbox(file: BinaryIO, offset: int, size: int) -> Iterator[Found]:
+    window = _Window(file, offset)
+    at = window.separator(offset)
+    while at is not None:
+        line, block, end = window.header(at)
+        at = window.separator(end)
+        yield (at if at is not None else size), line, block
+
+
+def _eml(file: BinaryIO, _: int, size: int) -> Iterator[Found]:
+    head = b"\n" + file.read(LONGEST_BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    end = _BLANK.search(head, 1)
+    yield size, b"", head[1 : end.start() + 1 if end else len(head)]
 
 
 class _Window:
@@ -178,18 +216,17 @@ def _separates(data: bytes, at: int, *, in_header: bool = False) -> bool:
 
 def message_of(from_line: bytes, block: bytes) -> Message:
     headers: list[tuple[str, str]] = []
-    labels: str | None = None
+    labels: list[str] = []
     for name, value in fields_of(block):
         if name == "X-Gmail-Labels":
-            labels = value
+            labels.append(value)
         else:
             headers.append((name, value))
     bare = Message("", tuple(headers), None)
-    at = date_of(bare.first("Date")) or _received(block) or _takeout_date(from_line)
-    folder = Folder.UNKNOWN if labels is None else _folder(labels)
-    message = Message("", bare.headers, at, folder)
+    at = date_of(bare.first("Date")) or _received(block) or separator_date(_text(from_line))
+    message = Message("", bare.headers, at, folder_of(labels))
     # The ledger keeps this id for every mail, also for mail that concerns nobody: hence no Message-ID in clear.
-    return Message(fingerprint("mbox", dedupe_key_of(message)), bare.headers, at, folder)
+    return Message(fingerprint("mbox", dedupe_key_of(message)), bare.headers, at, message.folder)
 
 
 def fields_of(block: bytes) -> Iterator[tuple[str, str]]:
@@ -213,25 +250,25 @@ def _received(block: bytes) -> datetime | None:
     return date_of(_text(match[1]).rpartition(";")[2]) if match else None
 
 
-def _takeout_date(line: bytes) -> datetime | None:
-    """Takeout's From_ line holds Gmail's own time; others hold when the file was joined, which would fake a touch."""
-    match = _TAKEOUT.match(_text(line))
-    if not match:
-        return None
-    month, day, clock, zone, year = match.groups()
-    return date_of(f"{day} {month} {year} {clock} {zone}")
+def _mail_files(folder: Path) -> Iterator[Path]:
+    """Folder by folder in the order of names, so that a million files need no list of a million names."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    for name in names:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            yield from _mail_files(path)
+        elif path.is_file() and (path.suffix.lower() in (".eml", ".mbox") or name == "mbox"):
+            yield path
 
 
-def _folder(labels: str) -> Folder:
-    names = {name.strip(' "').casefold() for name in decode_words(labels).split(",")}
-    return next((folder for folder, known in _LABELS.items() if names & known), Folder.INBOX)
+def _is_eml(path: Path) -> bool:
+    return path.suffix.lower() == ".eml"
 
 
-def _emls(folder: Path) -> list[tuple[Path, int]]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".eml" and path.is_file())
-    if not files:
-        raise ProviderError(f"{folder} is a folder without .eml files; name the mbox file itself")
-    return [(path, path.stat().st_size) for path in files]
+def _size_and_head(path: Path) -> tuple[int, bytes]:
+    with path.open("rb") as file:
+        return os.fstat(file.fileno()).st_size, file.read(4096)
 
 
 def _refuse(path: Path, head: bytes) -> None:
@@ -257,24 +294,3 @@ _USUAL = re.compile(
 )
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _RECEIVED = re.compile(rb"^received[ \t]*:((?:[^\n]*)(?:\n[ \t][^\n]*)*)", re.MULTILINE | re.IGNORECASE)
-_TAKEOUT = re.compile(
-    r"From \d+@xxx [A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) ([+-]\d{4}) (\d{4})", re.ASCII
-)
-# Gmail writes its labels in the language of the account; what is missing here counts as received mail, whose
-# direction comes from the addresses. The first that fits wins.
-_LABELS = {
-    Folder.DRAFT: {"draft", "drafts", "entwürfe", "brouillons", "borradores", "rascunhos", "bozze", "concepten"},
-    Folder.SPAM: {"spam", "junk"},
-    Folder.TRASH: {"trash", "bin", "papierkorb", "corbeille", "papelera", "lixeira", "cestino", "prullenbak"},
-    Folder.CHAT: {"chat", "chats"},
-    Folder.SENT: {
-        "sent",
-        "gesendet",
-        "messages envoyés",
-        "enviados",
-        "enviadas",
-        "posta inviata",
-        "inviati",
-        "verzonden",
-    },
-}
