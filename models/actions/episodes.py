@@ -119,7 +119,7 @@ def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> i
 def _first_counting(session: Session, programme: Programme, episode: Episode, now: datetime) -> Touch | None:
     return session.scalars(
         select(Touch)
-        .where(Touch.partner_id == episode.partner_id, counting(programme.policy))
+        .where(Touch.partner_id == episode.partner_id, counting(programme.policy, now))
         .where(Touch.at >= episode.opened_at, Touch.at <= now)
         .order_by(Touch.at, Touch.id)
         .limit(1)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import tables
-from models.cadence import Policy, Tier
+from models.cadence import Policy, Shutdown, Tier
 from models.settings import ReadAt, Settings, zone_named
 from models.standing import Who
 
@@ -25,6 +25,7 @@ class Programme:
     read_at: ReadAt
     policy: Policy
     created_at: datetime
+    shutdowns: tuple[Shutdown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ class Person:
 
 def programmes(session: Session, settings: Settings) -> list[Programme]:
     """Every programme of this installation, oldest first."""
+    shut = _shutdowns(session)
     return [
-        _programme(row, settings) for row in session.scalars(select(tables.Workspace).order_by(tables.Workspace.id))
+        _programme(row, settings, shut.get(row.id, ()))
+        for row in session.scalars(select(tables.Workspace).order_by(tables.Workspace.id))
     ]
 
 
 def programme(session: Session, settings: Settings, workspace_id: int) -> Programme:
-    return _programme(session.get_one(tables.Workspace, workspace_id), settings)
+    row = session.get_one(tables.Workspace, workspace_id)
+    return _programme(row, settings, _shutdowns(session, workspace_id).get(workspace_id, ()))
 
 
 def workspace_of_team(session: Session, team_id: str) -> int | None:
@@ -128,7 +132,18 @@ def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> 
     )
 
 
-def _programme(row: tables.Workspace, settings: Settings) -> Programme:
+def _shutdowns(session: Session, workspace_id: int | None = None) -> dict[int, tuple[Shutdown, ...]]:
+    """The shutdowns of each workspace, by their days."""
+    query = select(tables.Shutdown).where(tables.Shutdown.ended_at.is_(None)).order_by(tables.Shutdown.from_on)
+    if workspace_id is not None:
+        query = query.where(tables.Shutdown.workspace_id == workspace_id)
+    found: dict[int, tuple[Shutdown, ...]] = {}
+    for row in session.scalars(query):
+        found[row.workspace_id] = (*found.get(row.workspace_id, ()), Shutdown(row.from_on, row.until_on, row.reason))
+    return found
+
+
+def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutdown, ...]) -> Programme:
     return Programme(
         workspace_id=row.id,
         team_id=row.slack_team_id,
@@ -137,4 +152,5 @@ def _programme(row: tables.Workspace, settings: Settings) -> Programme:
         read_at=ReadAt(row.read_at or settings.read_at),
         policy=Policy(row.policy),
         created_at=row.created_at,
+        shutdowns=shutdowns,
     )

@@ -145,7 +145,7 @@ def _snapshot_standings(session: Session, programme: Programme, read: Read, now:
             Standing(
                 facts=facts,
                 state=State(line.state),
-                due_on=due_on(last_on, facts.cadence_start_on, tier.window_days) if tier else None,
+                due_on=due_on(last_on, facts.cadence_start_on, tier.window_days, programme.shutdowns) if tier else None,
                 days_since=(today - last_on).days if last_on else None,
                 days_overdue=line.days_overdue,
                 unobserved=line.unobserved,

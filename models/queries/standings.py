@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from models.cadence import Policy, Status, Tier
@@ -40,8 +40,8 @@ def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
     )
 
 
-def counting(policy: Policy) -> ColumnElement[bool]:
-    """Touches that move the cadence clock under a policy: `Touch.counts` in the glossary."""
+def counting(policy: Policy, now: datetime | None = None) -> ColumnElement[bool]:
+    """Touches that move the cadence clock under a policy: `Touch.counts` in the glossary. `now`: as known then."""
     outbound = and_(human("outbound"), Touch.field.in_(("to", "cc")))
     if policy is Policy.ANY:
         return or_(outbound, human("inbound"))
@@ -51,6 +51,7 @@ def counting(policy: Policy) -> ColumnElement[bool]:
             answer.partner_id == Touch.partner_id,
             human("inbound", answer),
             answer.at > Touch.at,
+            true() if now is None else answer.at <= now,
         )
         return and_(outbound, answered)
     return outbound
@@ -64,7 +65,10 @@ def standings(
     partner_ids: Collection[int] | None = None,
 ) -> list[Standing]:
     """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same."""
-    return [stand(facts, now, programme.zone) for facts in partner_facts(session, programme, now, partner_ids)]
+    return [
+        stand(facts, now, programme.zone, programme.shutdowns)
+        for facts in partner_facts(session, programme, now, partner_ids)
+    ]
 
 
 def partner_facts(
@@ -138,7 +142,7 @@ def _clocks(
 
     last_touch = (
         select(Touch.id)
-        .where(Touch.partner_id == Partner.id, counting(programme.policy), Touch.at <= now)
+        .where(Touch.partner_id == Partner.id, counting(programme.policy, now), Touch.at <= now)
         .order_by(Touch.at.desc(), Touch.id.desc())
         .limit(1)
         .correlate(Partner)

@@ -2,6 +2,7 @@
 
 from models.db import Base
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery
+from models.tables.history import PartnerClock, Shutdown, WeekSpan, WeekWindow
 from models.tables.mail import (
     Bounce,
     Mailbox,
@@ -41,6 +42,7 @@ __all__ = [
     "Observation",
     "OutboxPost",
     "Partner",
+    "PartnerClock",
     "PartnerContact",
     "PartnerDomain",
     "PartnerHistory",
@@ -51,10 +53,13 @@ __all__ = [
     "ReadLine",
     "Seen",
     "SeenHint",
+    "Shutdown",
     "Sighting",
     "SlackDelivery",
     "Tier",
     "TierHistory",
     "Touch",
+    "WeekSpan",
+    "WeekWindow",
     "Workspace",
 ]

@@ -22,6 +22,7 @@ class Workspace(Base):
     policy: Mapped[str] = mapped_column(default="outbound")
     digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of models.keyed; never leaves the database
     roster_version: Mapped[int] = mapped_column(default=0)  # grows when an address or a domain changes hands
+    cadence_version: Mapped[int] = mapped_column(default=0, server_default="0")  # grows when every clock may change
     created_at: Mapped[At]
 
 

@@ -1,0 +1,170 @@
+"""Writes of the indexes into the facts: out of date with every change of a fact, made anew from the facts later.
+
+Whoever changes a fact calls `facts_changed` in the same transaction. Reading never trusts what is out of date.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, sessionmaker
+
+from models.actions.write import insert_ignoring
+from models.cadence import REPLY_DAYS, Status, soon_days
+from models.clock import local_day
+from models.queries.clocks import basis, last_week, outdated_partners, scheduled_at
+from models.queries.pasts import frame, pasts
+from models.queries.programme import Programme
+from models.tables import PartnerClock, WeekSpan, WeekWindow, Workspace
+from models.weeks import Frame, Past, cadence_windows, due_days, spans_of, week_states
+
+WEEKS_KEPT = 156
+AT_ONCE = 100  # partners of one transaction: whoever changes a fact of theirs waits for it
+
+
+def facts_changed(session: Session, workspace_id: int, partner_ids: Collection[int] | None = None) -> None:
+    """What is known about these partners has changed, or without ids something that may concern each of them."""
+    if partner_ids is None:
+        session.execute(
+            update(Workspace).where(Workspace.id == workspace_id).values(cadence_version=Workspace.cadence_version + 1),
+            execution_options=_BLUNT,
+        )
+        return
+    rows = [
+        {"partner_id": partner_id, "workspace_id": workspace_id, "changes": 1, "judged": 0, **_EMPTY}
+        for partner_id in sorted(partner_ids)
+    ]
+    if rows:
+        # An upsert, for a plain update would miss a row that is being made at this moment.
+        dialect = session.get_bind().dialect.name
+        one = postgresql.insert(PartnerClock) if dialect == "postgresql" else sqlite.insert(PartnerClock)
+        session.execute(
+            one.on_conflict_do_update(index_elements=["partner_id"], set_={"changes": PartnerClock.changes + 1}),
+            rows,
+        )
+
+
+def refresh_clocks(sessions: sessionmaker[Session], programme: Programme, now: datetime, limit: int = 10_000) -> int:
+    """Makes clocks that are out of date anew, some partners per transaction; answers how many."""
+    done = 0
+    while done < limit:
+        with sessions.begin() as session:
+            wanted = outdated_partners(session, programme, now, AT_ONCE)
+            refreshed = _refresh(session, programme, wanted, now) if wanted else 0
+        if not refreshed:
+            break
+        done += refreshed
+    return done
+
+
+def _refresh(session: Session, programme: Programme, partner_ids: Sequence[int], now: datetime) -> int:
+    """What was counted as changed is read before the facts: a change that comes meanwhile leaves its mark."""
+    rests_on = basis(session, programme)
+    missing = [
+        {"partner_id": one, "workspace_id": programme.workspace_id, "changes": 1, "judged": 0, **_EMPTY}
+        for one in partner_ids
+    ]
+    session.execute(insert_ignoring(session, PartnerClock, missing))
+    held = session.execute(
+        select(PartnerClock.partner_id, PartnerClock.changes)
+        .where(PartnerClock.partner_id.in_(partner_ids))
+        .order_by(PartnerClock.partner_id)
+        .with_for_update(skip_locked=True)
+    )
+    changes = {row.partner_id: row.changes for row in held}
+    newest = last_week(programme, now)
+    weeks = range(newest - WEEKS_KEPT + 1, newest + 1)
+    instants = [scheduled_at(programme, week) for week in weeks]
+    around = frame(session, programme)
+    clocks: list[dict[str, Any]] = []
+    spans: list[dict[str, Any]] = []
+    windows: list[dict[str, Any]] = []
+    for past in pasts(session, programme, list(changes)):
+        ids = {"partner_id": past.partner_id, "workspace_id": programme.workspace_id}
+        noted = {"judged": changes[past.partner_id], "basis": rests_on, "computed_at": now, "week": newest}
+        clocks.append({"partner_id": past.partner_id, **noted, **_clock(programme, past, around, now)})
+        spans += [
+            {
+                **ids,
+                "from_week": span.from_week,
+                "until_week": span.until_week,
+                "tier_rank": span.stood.tier_rank,
+                "state": str(span.stood.state),
+                "reply_backed": span.stood.reply_backed,
+            }
+            for span in spans_of(zip(weeks, week_states(past, instants, around), strict=True))
+        ]
+        windows += [
+            {
+                **ids,
+                "week": ended.week,
+                "tier_rank": ended.tier_rank,
+                "in_time": ended.in_time,
+                "missed": ended.missed,
+            }
+            for ended in cadence_windows(past, now, around)
+        ]
+    session.execute(delete(WeekSpan).where(WeekSpan.partner_id.in_(changes)), execution_options=_BLUNT)
+    session.execute(delete(WeekWindow).where(WeekWindow.partner_id.in_(changes)), execution_options=_BLUNT)
+    if spans:
+        session.execute(insert(WeekSpan), spans)
+    if windows:
+        session.execute(insert(WeekWindow), windows)
+    if clocks:
+        session.execute(update(PartnerClock), clocks)
+    return len(clocks)
+
+
+def _clock(programme: Programme, past: Past, around: Frame, now: datetime) -> Mapping[str, Any]:
+    """The columns that judge the partner on any later day, as long as nothing changes."""
+    phase = next((one for one in reversed(past.phases) if one.from_at <= now), past.phases[0])
+    tier = around.tier_at(phase.tier_id, now)
+    heard = [at for at in past.heard if at <= now]
+    later = [known_at for known_at, _ in past.counted if known_at > now]
+    later += [at for at in past.heard if at > now] + [one.from_at for one in past.phases if one.from_at > now]
+    last_touch_at = max((at for known_at, at in past.counted if known_at <= now), default=None)
+    touched_on = local_day(last_touch_at, programme.zone) if last_touch_at else None
+    paused = phase.status is Status.PAUSED
+    row: dict[str, Any] = {
+        **_EMPTY,
+        "valid_until": min(later, default=None),
+        "tier_rank": tier.rank if tier else None,
+        "owner_id": phase.owner_id,
+        "ended": phase.status is Status.ENDED,
+        "paused_until": (phase.paused_until or date.max) if paused else None,
+        "touched": last_touch_at is not None,
+        "last_touch_at": last_touch_at,
+        "last_heard_at": heard[-1] if heard else None,
+    }
+    if tier is not None:
+        due, last_day = due_days(tier, touched_on, past.cadence_start_on, around.shutdowns)
+        row["due_on"], row["late_on"] = due, last_day + timedelta(days=1)
+        row["soon_on"] = due - timedelta(days=soon_days(tier.window_days))
+        row["start_seen_on"] = past.cadence_start_on + timedelta(days=tier.window_days)
+        row["backed_until"] = _backed_until(programme, heard, last_touch_at, touched_on, tier.window_days)
+    return row
+
+
+def _backed_until(
+    programme: Programme,
+    heard: Sequence[datetime],
+    last_touch_at: datetime | None,
+    touched_on: date | None,
+    window_days: int,
+) -> date | None:
+    """The last day on which the partner's touch counts as backed by a reply, if nothing more is heard."""
+    if touched_on is not None and last_touch_at is not None:
+        reply = next((at for at in heard if at > last_touch_at), None)
+        if reply is not None and (local_day(reply, programme.zone) - touched_on).days <= REPLY_DAYS:
+            return date.max
+    return local_day(heard[-1], programme.zone) + timedelta(days=window_days) if heard else None
+
+
+_BLUNT = {"synchronize_session": False}
+_BLANK = (
+    *("valid_until", "tier_rank", "owner_id", "paused_until", "last_touch_at", "last_heard_at"),
+    *("soon_on", "due_on", "late_on", "start_seen_on", "backed_until"),
+)
+_EMPTY: dict[str, Any] = {**dict.fromkeys(_BLANK), "ended": False, "touched": False}

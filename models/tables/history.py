@@ -1,0 +1,83 @@
+"""Indexes into the facts, kept so that history is counted quickly: each can be made anew from the facts at any time.
+
+Nothing is true because it stands here. A partner whose facts have changed is marked `stale` and judged from its facts.
+"""
+
+from datetime import date
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.db import Base
+from models.tables.columns import At, Id, WorkspaceId
+
+
+class Shutdown(Base):
+    """Days on which the whole programme is shut, both included. One that was taken back keeps its row."""
+
+    __tablename__ = "shutdown"
+    id: Mapped[Id]
+    workspace_id: Mapped[WorkspaceId]
+    from_on: Mapped[date]
+    until_on: Mapped[date]
+    reason: Mapped[str]
+    set_at: Mapped[At]
+    ended_at: Mapped[At | None]
+
+
+class PartnerClock(Base):
+    """Where a partner's clocks stood when they were last made. They tell the truth while `changes` equals `judged`.
+
+    Whoever changes a fact counts `changes` up; whoever makes the clocks anew notes in `judged` how many it has seen.
+    """
+
+    __tablename__ = "partner_clock"
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[WorkspaceId]
+    changes: Mapped[int]
+    judged: Mapped[int]
+    basis: Mapped[str] = mapped_column(default="")  # what the clocks rest on beside the partner's own facts
+    computed_at: Mapped[At | None]
+    valid_until: Mapped[At | None]  # when a fact that is known already takes effect
+    week: Mapped[int] = mapped_column(default=0)  # the last week whose read the spans reach
+    tier_rank: Mapped[int | None]
+    owner_id: Mapped[int | None]
+    ended: Mapped[bool] = mapped_column(default=False)
+    paused_until: Mapped[date | None]
+    touched: Mapped[bool] = mapped_column(default=False)
+    last_touch_at: Mapped[At | None]
+    last_heard_at: Mapped[At | None]
+    soon_on: Mapped[date | None]  # the first day of due soon
+    due_on: Mapped[date | None]
+    late_on: Mapped[date | None]  # the first day that is overdue
+    start_seen_on: Mapped[date | None]  # until when an owner whose mail was never seen excuses the partner
+    backed_until: Mapped[date | None]
+
+
+class WeekSpan(Base):
+    """Weekly reads in a row, first and last included, at which a partner stood the same."""
+
+    __tablename__ = "week_span"
+    __table_args__ = (
+        Index("ix_week_span_count", "workspace_id", "from_week", "until_week", "tier_rank", "state", "reply_backed"),
+    )
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    from_week: Mapped[int] = mapped_column(primary_key=True)
+    until_week: Mapped[int]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
+    tier_rank: Mapped[int]
+    state: Mapped[str]
+    reply_backed: Mapped[bool]
+
+
+class WeekWindow(Base):
+    """The cadence windows of a partner that ended in a week, closed in time or missed."""
+
+    __tablename__ = "week_window"
+    __table_args__ = (Index("ix_week_window_count", "workspace_id", "week", "tier_rank", "in_time", "missed"),)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    week: Mapped[int] = mapped_column(primary_key=True)
+    tier_rank: Mapped[int] = mapped_column(primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
+    in_time: Mapped[int]
+    missed: Mapped[int]
