@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CommaList = Annotated[tuple[str, ...], NoDecode]
+GMAIL_QUOTA = r"(2026|2025)( (profile|history|listing|message|user|project|day)=[1-9]\d{0,11})*"
+GMAIL_CATEGORIES = ("promotions", "social", "updates", "forums")
 
 
 class SettingsError(Exception):
@@ -68,14 +70,16 @@ class Settings(BaseSettings):
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
     gmail_api_url: str = Field("https://gmail.googleapis.com", validation_alias="GMAIL_API_URL")
+    gmail_quota: str = Field("2026", validation_alias="GMAIL_QUOTA")
     gmail_units_per_second: float | None = Field(None, gt=0, validation_alias="GMAIL_UNITS_PER_SECOND")
+    gmail_skip_categories: CommaList = Field((), validation_alias="GMAIL_SKIP_CATEGORIES")
     microsoft_tenant_id: str | None = Field(None, validation_alias="MICROSOFT_TENANT_ID")
     microsoft_client_id: str | None = Field(None, validation_alias="MICROSOFT_CLIENT_ID")
     microsoft_client_secret: SecretStr | None = Field(None, validation_alias="MICROSOFT_CLIENT_SECRET")
     microsoft_login_url: str = Field("https://login.microsoftonline.com", validation_alias="MICROSOFT_LOGIN_URL")
     graph_api_url: str = Field("https://graph.microsoft.com", validation_alias="GRAPH_API_URL")
 
-    @field_validator("leads", "secret_keys", mode="before")
+    @field_validator("leads", "secret_keys", "gmail_skip_categories", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -103,6 +107,22 @@ class Settings(BaseSettings):
     @classmethod
     def _a_real_hour(cls, value: str) -> str:
         return str(ReadAt(value))
+
+    @field_validator("gmail_quota")
+    @classmethod
+    def _a_table_of_prices(cls, value: str) -> str:
+        value = " ".join(value.split())
+        if not re.fullmatch(GMAIL_QUOTA, value):
+            raise ValueError("give 2026 or 2025, and what differs, such as '2026 user=3000 project=600000'")
+        return value
+
+    @field_validator("gmail_skip_categories")
+    @classmethod
+    def _categories_of_gmail(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.lower() for name in value)
+        if unknown := [name for name in names if name not in GMAIL_CATEGORIES]:
+            raise ValueError(f"'{unknown[0]}' is none of {', '.join(GMAIL_CATEGORIES)}")
+        return names
 
     @field_validator("slack_api_url")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.mailbox.base import Mailbox, Page
 from jobs.mailbox.gmail import GmailMailbox
-from jobs.mailbox.gmail_quota import Quota
+from jobs.mailbox.gmail_quota import Project, Quota
 from jobs.mailbox.google_auth import consented, delegated
 from models.message import Message
 from tests.sandbox.gmail import GmailMailboxStore, GmailServer
@@ -133,8 +133,10 @@ def provider(server: GmailServer, clock: MovingClock, credentials: Any, **option
         "wait": clock.wait,
         "tick": clock.tick,
         "quota": UNPACED,
+        **options,
     }
-    return GmailMailbox(credentials, **(settings | options))
+    project = settings.pop("project", None) or Project(settings["quota"], clock.tick)
+    return GmailMailbox(credentials, project=project, **settings)
 
 
 def world_of(server: GmailServer, clock: MovingClock) -> World:

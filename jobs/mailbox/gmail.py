@@ -10,6 +10,7 @@ The rules that make it lose nothing:
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +19,10 @@ from jobs.mailbox.base import Page, Paused, ProviderError, Unseen
 from jobs.mailbox.gmail_api import GmailApi
 from jobs.mailbox.gmail_cursor import Backfill, Cursor
 from jobs.mailbox.gmail_errors import BadRequest, Gone
+from jobs.mailbox.gmail_listing import date_near, is_old, listed, young
 from jobs.mailbox.gmail_message import dicts, labels_of, number, set_aside
-from jobs.mailbox.gmail_quota import Bucket, Quota, quota_for
-from jobs.mailbox.google_auth import Credentials
+from jobs.mailbox.gmail_quota import Pace, Project, Quota, project_named, quota_for
+from jobs.mailbox.google_auth import Credentials, project_of
 from models.clock import Clock, SystemClock
 
 CAP = 5000  # messages of a first walk
@@ -28,7 +30,6 @@ CHUNK = 100  # messages of one page, and so of one transaction
 OVERLAP = timedelta(hours=24)
 MARGIN = timedelta(days=7)  # migrated mail can stand out of order in the listing
 RESTARTS = 3  # of a walk whose page tokens are refused
-PROBES = 10
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Changes:
     """Records of the history up to and with `until`: what to fetch, and what its labels settle already."""
 
     until: str
+    skip: Sequence[str] = ()
     wanted: dict[str, None] = field(default_factory=dict)
     aside: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +47,9 @@ class _Changes:
             if not isinstance(message, dict) or not message.get("id"):
                 continue
             key = str(message["id"])
-            verdict = set_aside(labels_of(message))  # None also where the history gives no labels: then we look
+            verdict = set_aside(
+                labels_of(message), self.skip
+            )  # None also where the history gives no labels: then we look
             if verdict is None:
                 self._want(key)
             elif key not in self.wanted:
@@ -62,7 +66,7 @@ class _Changes:
 
 
 class GmailMailbox:
-    """The Mailbox protocol for Gmail. Keep the object between polls: it keeps the access token and the bucket."""
+    """The Mailbox protocol for Gmail. Keep the object between polls: it keeps the access token and the pace."""
 
     def __init__(
         self,
@@ -76,15 +80,19 @@ class GmailMailbox:
         tick: Callable[[], float] = time.monotonic,
         cap: int = CAP,
         chunk: int = CHUNK,
+        project: Project | None = None,
+        skip: Sequence[str] = (),
     ) -> None:
-        self._credentials, self._address, self._api_url = (
-            credentials,
-            address,
-            api_url.rstrip("/").removesuffix("/gmail/v1"),
-        )
-        self._cap, self._chunk = cap, chunk
+        self._credentials, self._address, self._skip = credentials, address, skip
+        self._api_url = api_url.rstrip("/").removesuffix("/gmail/v1")
+        self._cap = cap
         self._clock, self._wait = clock or SystemClock(), wait
-        self._bucket = Bucket(quota or quota_for(api_url), tick, wait)
+        quota = quota or quota_for(api_url)
+        self._pace = Pace(quota, project or project_named(project_of(credentials), self._api_url, quota), tick)
+        # A page that full buckets pay for never sleeps in the middle.
+        self._chunk = self._pace.affords(chunk, walking=False)
+        self._walk_chunk = self._pace.affords(chunk, walking=True)
+        self._ahead: bool | None = None  # whether the next page walks back; None: there may be no next one
         self._not_before: Paused | None = None
 
     def pages(
@@ -93,10 +101,18 @@ class GmailMailbox:
         """Everything new since `cursor`, ending with a page marked `last`; see the protocol."""
         with self._gmail() as gmail:
             try:
-                yield from self._walk(gmail, Cursor.load(cursor), cursor, since, last_ok_at, unseen)
+                for page in self._walk(gmail, Cursor.load(cursor), cursor, since, last_ok_at, unseen):
+                    self._ahead = None if page.last else gmail.walking
+                    yield page
             except Paused as pause:
                 self._not_before = pause
                 raise
+
+    def rests_for(self) -> float:
+        """In how many seconds the next page can be read without a wait: until then nobody needs to hold a thread."""
+        if self._ahead is None:
+            return self._pace.rest(0, walking=False)
+        return self._pace.rest(self._walk_chunk if self._ahead else self._chunk, walking=self._ahead)
 
     def fetch(self, provider_ids: Sequence[str]) -> Page:
         """These messages again. When Gmail throttles us midway, what came is answered and the rest stays queued."""
@@ -117,8 +133,8 @@ class GmailMailbox:
                     ids, token = gmail.listing(token)
                     open_ids = unseen(ids) if ids else set()
                     if wanted := [key for key in ids if key in open_ids]:
-                        yield wanted[: self._young(gmail, wanted, since)]
-                    if token is None or (ids and self._is_old(gmail, ids, len(ids) - 1, since)):
+                        yield wanted[: young(gmail, wanted, since)]
+                    if token is None or (ids and is_old(gmail, ids, len(ids) - 1, since)):
                         return
             except Paused as pause:
                 self._not_before = pause
@@ -134,7 +150,7 @@ class GmailMailbox:
             if self._clock.now() < self._not_before.until:
                 raise Paused(self._not_before.until, str(self._not_before))
             self._not_before = None
-        return GmailApi(self._credentials, self._api_url, self._clock, self._wait, self._bucket)
+        return GmailApi(self._credentials, self._api_url, self._clock, self._wait, self._pace, self._skip)
 
     def _walk(
         self,
@@ -152,6 +168,10 @@ class GmailMailbox:
         if place is None:
             # A cursor that we cannot read is as lost as one that Gmail forgot; a first walk is bounded, a gap is not.
             place = self._pin(gmail, *((since, self._cap) if stored is None else (gap_since, None)))
+        elif place.backfill is not None and not place.backfill.done:
+            # A walk can take an hour. What is new comes first, whenever the walk goes on.
+            with suppress(Gone, BadRequest):  # then it is the walk's end that lists again
+                place = yield from self._follow(gmail, place, unseen, ends=False)
         while True:
             if place.backfill is not None:
                 place = yield from self._walk_back(gmail, place.history, place.backfill, unseen)
@@ -161,7 +181,8 @@ class GmailMailbox:
             except (Gone, BadRequest):
                 if pinned:
                     break
-            place, pinned = self._pin(gmail, gap_since, None), True
+            cap = place.backfill.cap if place.backfill else None  # a first walk stays as short as it was to be
+            place, pinned = self._pin(gmail, gap_since, cap), True
         # A server that keeps no history: the listing told everything, and is read again at the next poll.
         known_from = place.backfill.known_from if place.backfill else None
         yield Page(Cursor(place.history).dump(), observed_from=known_from, last=True)
@@ -172,8 +193,13 @@ class GmailMailbox:
             raise ProviderError("Gmail's answers have no history id: check GMAIL_API_URL")
         return Cursor(history, Backfill(since, since, cap))
 
-    def _follow(self, gmail: GmailApi, place: Cursor, unseen: Unseen) -> Iterator[Page]:
-        """The history after the cursor, a chunk of records at a time. Raises Gone when Gmail no longer knows it."""
+    def _follow(
+        self, gmail: GmailApi, place: Cursor, unseen: Unseen, *, ends: bool = True
+    ) -> Generator[Page, None, Cursor]:
+        """The history after the cursor, a chunk of records at a time. Raises Gone when Gmail no longer knows it.
+
+        It `ends` the pass, unless a walk back is still to be finished.
+        """
         start, token, promised = place.history, None, None
         while True:
             answer = gmail.history(start, token)
@@ -181,17 +207,18 @@ class GmailMailbox:
             # Of several pages, only what the first one promised is certain to be contained in all of them.
             promised = promised or number(answer.get("historyId")) or start
             chunks = self._chunks(dicts(answer.get("history")), place.history)
-            last = None if token else chunks.pop() if chunks else _Changes(place.history)
+            last = None if token else chunks.pop() if chunks else _Changes(place.history, self._skip)
             for changes in chunks:
                 after = replace(place, history=changes.until)
                 yield from self._page(gmail, place, after, list(changes.wanted), changes.aside, unseen)
                 place = after
             if last is not None:
-                end = Cursor(max(promised, last.until, key=int))
-                for page in self._page(gmail, place, end, list(last.wanted), last.aside, unseen, last=True):
-                    known_from = place.backfill.known_from if place.backfill and page.last else None
-                    yield replace(page, observed_from=known_from)
-                return
+                end = Cursor(max(promised, last.until, key=int), None if ends else place.backfill)
+                if ends or last.wanted or last.aside:
+                    for page in self._page(gmail, place, end, list(last.wanted), last.aside, unseen, last=ends):
+                        known_from = place.backfill.known_from if place.backfill and page.last else None
+                        yield replace(page, observed_from=known_from)
+                return end
 
     def _chunks(self, records: Iterator[dict[str, Any]], start: str) -> list[_Changes]:
         """The records in their order, cut where a chunk is full, but never between two of one id."""
@@ -200,23 +227,24 @@ class GmailMailbox:
         for record in records:
             key = number(record.get("id")) or until
             if not chunks or (key != until and len(chunks[-1].wanted) + len(chunks[-1].aside) >= self._chunk):
-                chunks.append(_Changes(key))
+                chunks.append(_Changes(key, self._skip))
             chunks[-1].until = until = key
             chunks[-1].add(record)
         return chunks
 
     def _walk_back(self, gmail: GmailApi, history: str, job: Backfill, unseen: Unseen) -> Generator[Page, None, Cursor]:
         """Fetches what the listing holds down to the cut-off. A killed walk resumes at the page it had come to."""
-        restarts = 0
+        restarts, chunk = 0, self._walk_chunk
+        gmail.walking = True
         while not job.done:
             try:
-                for ids, following in self._listed(gmail, job.page_token, job.since - MARGIN):
+                for ids, following in listed(gmail, job.page_token, job.since - MARGIN):
                     kept = ids if job.cap is None else ids[: job.cap - job.kept]
                     after = self._after(gmail, job, kept, following)
                     places = Cursor(history, job), Cursor(history, after)
-                    for start in range(0, max(1, len(kept)), self._chunk):
-                        some = kept[start : start + self._chunk]
-                        reached = places[1] if start + self._chunk >= len(kept) else places[0]
+                    for start in range(0, max(1, len(kept)), chunk):
+                        some = kept[start : start + chunk]
+                        reached = places[1] if start + chunk >= len(kept) else places[0]
                         yield from self._page(gmail, places[0], reached, some, {}, unseen)
                     job = after
                     if job.done:
@@ -226,31 +254,8 @@ class GmailMailbox:
                 if restarts > RESTARTS:
                     raise ProviderError(str(error)) from error
                 job = replace(job, page_token=None, kept=0)
+        gmail.walking = False
         return Cursor(history, job)
-
-    def _listed(self, gmail: GmailApi, token: str | None, cutoff: datetime) -> Iterator[tuple[list[str], str | None]]:
-        """Pages of ids young enough to keep, newest first, with the token of what follows; None ends the walk.
-
-        It ends when the last ids of two pages in a row are too old. The first of the two is held back until then,
-        since migrated mail can stand out of order; its boundary is found by halving.
-        """
-        held: tuple[list[str], str | None] | None = None
-        while True:
-            ids, following = gmail.listing(token)
-            if ids and not self._is_old(gmail, ids, len(ids) - 1, cutoff):
-                if held:
-                    yield held
-                held = None
-                yield ids, following
-            elif held or not following:
-                oldest = held[0] if held else ids
-                yield oldest[: self._boundary(gmail, oldest, cutoff)], None
-                return
-            elif ids:
-                held = ids, following
-            if not following:
-                return
-            token = following
 
     def _after(self, gmail: GmailApi, job: Backfill, kept: Sequence[str], following: str | None) -> Backfill:
         """The walk once these ids are stored."""
@@ -258,36 +263,8 @@ class GmailMailbox:
         after = replace(job, kept=count, page_token=following, done=following is None)
         if job.cap is None or count < job.cap:
             return after
-        oldest = self._date_near(gmail, kept, len(kept) - 1)
+        oldest = date_near(gmail, kept, len(kept) - 1)
         return replace(after, page_token=None, done=True, known_from=max(job.since, oldest or job.since))
-
-    def _boundary(self, gmail: GmailApi, ids: Sequence[str], cutoff: datetime) -> int:
-        """How many of the ids come before the first that is too old; the last one is."""
-        low, high = 0, max(0, len(ids) - 1)
-        while low < high:
-            middle = (low + high) // 2
-            if self._is_old(gmail, ids, middle, cutoff):
-                high = middle
-            else:
-                low = middle + 1
-        return low
-
-    def _young(self, gmail: GmailApi, ids: Sequence[str], cutoff: datetime) -> int:
-        """How many of the ids are not too old. Mostly none: then one look at the newest settles it."""
-        if self._is_old(gmail, ids, 0, cutoff):
-            return 0
-        return self._boundary(gmail, ids, cutoff) if self._is_old(gmail, ids, len(ids) - 1, cutoff) else len(ids)
-
-    def _is_old(self, gmail: GmailApi, ids: Sequence[str], index: int, cutoff: datetime) -> bool:
-        at = self._date_near(gmail, ids, index)
-        return at is not None and at < cutoff
-
-    def _date_near(self, gmail: GmailApi, ids: Sequence[str], index: int) -> datetime | None:
-        """The date of a listed message, or of the next newer one if it is gone meanwhile."""
-        for key in reversed(ids[max(0, index - PROBES) : index + 1]):
-            if at := gmail.date_of(key):
-                return at
-        return None
 
     def _page(
         self,

@@ -25,15 +25,17 @@ from googleapiclient.http import BatchHttpRequest
 from jobs.mailbox.base import Paused, ProviderError
 from jobs.mailbox.gmail_errors import BROKEN_LINE, BadRequest, Gone, TryAgain, broken_line, judge, judge_token
 from jobs.mailbox.gmail_message import Answer, Fetched, dicts, instant, number
-from jobs.mailbox.gmail_quota import Bucket
+from jobs.mailbox.gmail_quota import Pace
 from jobs.mailbox.google_auth import Credentials
 from models.clock import Clock
 from models.message import WANTED_HEADERS
 
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0)
 PATIENCE = 30.0  # seconds that a walk may sleep by itself; longer waits are the engine's, so that others go on
+BLINK = 0.01  # seconds that nobody waits for
 PAUSE = timedelta(minutes=5)  # after the last attempt, when the server named no time
 LONGEST_PAUSE = timedelta(days=1)
+PROJECT_PAUSED = "Gmail asked all mailboxes of the Google Cloud project for patience"
 PAGE = 500
 TIMEOUT = 30.0
 HISTORY_TYPES = ["messageAdded", "labelAdded"]
@@ -54,7 +56,9 @@ class GmailApi(AbstractContextManager["GmailApi"]):
     api_url: str
     clock: Clock
     wait: Callable[[float], None]
-    bucket: Bucket
+    pace: Pace
+    skip: Sequence[str] = ()
+    walking: bool = False  # through what is old: only with its share of the units
     batches_work: bool = True
     _http: Any = field(init=False)
     _calls: "_Calls" = field(init=False)
@@ -76,7 +80,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
     def profile(self) -> dict[str, Any]:
         """emailAddress and historyId; empty where a server has no profiles."""
         try:
-            return self._call(self._calls.users.getProfile(userId="me"), self.bucket.quota.profile)
+            return self._call(self._calls.users.getProfile(userId="me"), self.pace.quota.profile)
         except (Gone, BadRequest):
             return {}
 
@@ -88,7 +92,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         if not ids:
             return FIRST_HISTORY
         request = self._calls.messages.get(userId="me", id=ids[0], format="minimal", fields="id,historyId")
-        return number(self._call(request, self.bucket.quota.message).get("historyId"))
+        return number(self._call(request, self.pace.quota.message).get("historyId"))
 
     def answers_to(self, address: str) -> str:
         """The address that Gmail knows this mailbox by. Without a profile: this one, if it may be listed by it."""
@@ -110,7 +114,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
             fields=HISTORY_FIELDS,
             **({"pageToken": page_token} if page_token else {}),
         )
-        return self._call(request, self.bucket.quota.history)
+        return self._call(request, self.pace.quota.history)
 
     def listing(self, page_token: str | None, user_id: str = "me") -> tuple[list[str], str | None]:
         """One page of message ids, newest first, and the token of the next."""
@@ -120,7 +124,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
             fields="messages/id,nextPageToken",
             **({"pageToken": page_token} if page_token else {}),
         )
-        answer = self._call(request, self.bucket.quota.listing)
+        answer = self._call(request, self.pace.quota.listing)
         ids = [str(entry["id"]) for entry in dicts(answer.get("messages")) if entry.get("id")]
         return ids, answer.get("nextPageToken") or None
 
@@ -128,7 +132,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         """When Gmail took the message in; None when it is gone, carries no date, or cannot be had."""
         request = self._calls.messages.get(userId="me", id=message_id, format="minimal", fields="id,internalDate")
         try:
-            return instant(self._call(request, self.bucket.quota.message, alone=True).get("internalDate"))
+            return instant(self._call(request, self.pace.quota.message, alone=True).get("internalDate"))
         except TryAgain:
             self._tries = 1  # the next message does not wait for the same trouble
             return None
@@ -137,8 +141,8 @@ class GmailApi(AbstractContextManager["GmailApi"]):
 
     def fetch(self, message_ids: Sequence[str]) -> Fetched:
         """Headers of these messages. Parts of a batch fail and are retried alone; the others are kept."""
-        fetched = Fetched()
-        size = self.bucket.quota.batch_size
+        fetched = Fetched(self.skip)
+        size = self.pace.quota.batch_size
         for start in range(0, len(message_ids), size):
             self._fetch_some(list(message_ids[start : start + size]), fetched)
             if fetched.stopped:
@@ -172,8 +176,8 @@ class GmailApi(AbstractContextManager["GmailApi"]):
 
     def _round(self, message_ids: Sequence[str]) -> tuple[Mapping[str, Answer], bool]:
         """One attempt for each message, and whether the trouble is with the mailbox and not with messages."""
-        self.bucket.spend(self.bucket.quota.message * len(message_ids))
         try:
+            self._spend(self.pace.quota.message * len(message_ids))
             if self.batches_work and len(message_ids) > 1:
                 answers = self._batch(message_ids)
                 if answers is not None:
@@ -217,7 +221,7 @@ class GmailApi(AbstractContextManager["GmailApi"]):
         `alone` asks for one message: an error that stays with it is the message's and raises TryAgain.
         """
         for attempt in count():
-            self.bucket.spend(units)
+            self._spend(units)
             try:
                 answer = self._send(request)
                 if isinstance(answer, dict):
@@ -248,14 +252,28 @@ class GmailApi(AbstractContextManager["GmailApi"]):
                 raise
             raise TryAgain("Gmail's answer cannot be read") from error
 
+    def _spend(self, units: int) -> None:
+        """Pays for a call before it is made; raises Paused while the whole project has to be patient for long."""
+        held = self.pace.project.minute.held()
+        if held > PATIENCE:
+            raise Paused(self.clock.now() + timedelta(seconds=held), PROJECT_PAUSED)
+        seconds = self.pace.spend(units, walking=self.walking)
+        if seconds > BLINK:
+            self.wait(seconds)
+
     def _pause(self, trouble: TryAgain, attempt: int) -> None:
         """Sleeps before the next attempt; raises Paused in place of a long wait, or after the last attempt."""
         seconds = trouble.seconds
-        if seconds is not None and seconds > PATIENCE:
-            raise Paused(self.clock.now() + min(timedelta(seconds=seconds), LONGEST_PAUSE), str(trouble))
         if attempt >= len(BACKOFF):
-            raise Paused(self.clock.now() + PAUSE, str(trouble))
-        self.wait(seconds if seconds is not None else BACKOFF[attempt] + _dice.random())
+            seconds = max(seconds or 0.0, PAUSE.total_seconds())
+        elif seconds is None:
+            seconds = BACKOFF[attempt] + _dice.random()
+        seconds = min(seconds, LONGEST_PAUSE.total_seconds())
+        if trouble.project_wide:
+            self.pace.project.minute.hold(seconds)
+        if seconds > PATIENCE:
+            raise Paused(self.clock.now() + timedelta(seconds=seconds), str(trouble))
+        self.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from httplib2 import HttpLib2Error
 
 from jobs.mailbox.base import NeedsAuth, ProviderError
 
-RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
+PROJECT_REASONS = frozenset({"rateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
+RATE_REASONS = PROJECT_REASONS | {"userRateLimitExceeded"}
 RETRY_DATE = re.compile(r"retry after\s+(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
 BROKEN_LINE = (OSError, HTTPException, HttpLib2Error, TransportError)
 """What a call raises when the connection fails, from the socket up to google-auth."""
@@ -28,11 +29,16 @@ class BadRequest(ProviderError):
 
 
 class TryAgain(ProviderError):
-    """It may work later: after `seconds` if the server said so. `throttled` when we were too fast."""
+    """It may work later: after `seconds` if the server said so. `throttled` when we were too fast.
 
-    def __init__(self, reason: str, seconds: float | None = None, *, throttled: bool = False) -> None:
+    `project_wide` when it was not this mailbox alone, but all of its project together.
+    """
+
+    def __init__(
+        self, reason: str, seconds: float | None = None, *, throttled: bool = False, project_wide: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.seconds, self.throttled = seconds, throttled
+        self.seconds, self.throttled, self.project_wide = seconds, throttled, project_wide
 
 
 def judge(error: HttpError, now: datetime) -> ProviderError:
@@ -42,7 +48,10 @@ def judge(error: HttpError, now: datetime) -> ProviderError:
     words = f"Gmail answered {status}: {message or reason or 'no reason given'}"
     throttled = status == 429 or (status == 403 and reason in RATE_REASONS)
     if throttled or (status >= 500 and status != 501) or status == 408 or reason == "failedPrecondition":
-        return TryAgain(words, _seconds(error, message, now), throttled=throttled)
+        # 429 is always about one user. Google's page says the same of userRateLimitExceeded alone, yet its servers
+        # also answer rateLimitExceeded with "limit 'Queries per minute per user'": the words decide.
+        project_wide = status == 403 and reason in PROJECT_REASONS and "user" not in message.lower()
+        return TryAgain(words, _seconds(error, message, now), throttled=throttled, project_wide=project_wide)
     if status in (404, 410):
         return Gone(words)
     if status == 401:

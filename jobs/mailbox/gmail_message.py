@@ -9,14 +9,19 @@ from jobs.mailbox.gmail_errors import BadRequest, Gone
 from models.message import Folder, Message
 
 SET_ASIDE = {"DRAFT": "draft", "SPAM": "spam", "TRASH": "trash", "CHAT": "chat"}
+SKIPPED = "skipped"  # in a category that the settings leave out; final, unlike a draft
 
 Answer = Any  # the JSON of one message, or the ProviderError that came in its place
 
 
 class Fetched(Answered):
-    """The messages that were asked for, each put where its answer belongs."""
+    """The messages that were asked for, each put where its answer belongs. `skip` names categories to leave out."""
 
-    __slots__ = ()
+    __slots__ = ("skip",)
+
+    def __init__(self, skip: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.skip = skip
 
     def settle(self, key: str, answer: Answer) -> None:
         """Puts a message where its answer belongs."""
@@ -28,15 +33,18 @@ class Fetched(Answered):
             self.stopped = self.stopped or answer
         elif not isinstance(answer, dict):
             self.failed.append((key, "Gmail's answer is not an object"))
-        elif verdict := set_aside(labels_of(answer)):
+        elif verdict := set_aside(labels_of(answer), self.skip):
             self.set_aside.append((key, verdict))
         else:
             self.messages.append(message_of(key, answer))
 
 
-def set_aside(labels: Sequence[str]) -> str | None:
-    """The verdict that labels alone give; such a message is not fetched."""
-    return next((verdict for label, verdict in SET_ASIDE.items() if label in labels), None)
+def set_aside(labels: Sequence[str], skip: Sequence[str] = ()) -> str | None:
+    """The verdict that labels alone give; such a message is not fetched. What we sent is never skipped."""
+    verdict = next((verdict for label, verdict in SET_ASIDE.items() if label in labels), None)
+    if verdict is None and "SENT" not in labels and any(f"CATEGORY_{name.upper()}" in labels for name in skip):
+        return SKIPPED
+    return verdict
 
 
 def message_of(key: str, answer: Mapping[str, Any]) -> Message:

@@ -77,6 +77,13 @@ def consented(token_json: str) -> Credentials:
     )
 
 
+def project_of(credentials: Credentials) -> str:
+    """What tells one Google Cloud project from another: its mailboxes share its quota."""
+    if isinstance(credentials, ServiceAccountCredentials):
+        return str(credentials.project_id or credentials.service_account_email)
+    return str(credentials.client_id).partition("-")[0]  # the project's number, in ids that Google made
+
+
 def _object(text: str, otherwise: str) -> dict[str, Any]:
     try:
         info = json.loads(text.removeprefix("\ufeff"))

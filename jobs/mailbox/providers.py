@@ -33,17 +33,16 @@ def _gmail(account: Account, settings: Settings, clock: Clock) -> Mailbox:
     from jobs.mailbox.google_auth import consented, delegated
 
     address, secret = account.address, account.secret
-    quota = quota_for(settings.gmail_api_url, settings.gmail_units_per_second)
+    api_url, skip = settings.gmail_api_url, settings.gmail_skip_categories
+    quota = quota_for(api_url, settings.gmail_units_per_second, settings.gmail_quota)
     if secret is not None:
-        return GmailMailbox(
-            consented(secret), address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota
-        )
+        return GmailMailbox(consented(secret), address=address, api_url=api_url, clock=clock, quota=quota, skip=skip)
     if settings.google_service_account_file is None:
         raise SettingsError(
             "GOOGLE_SERVICE_ACCOUNT_FILE is not set: set it to the service account's key file, or give --token-file"
         )
     credentials = delegated(settings.google_service_account_file, address)
-    return GmailMailbox(credentials, address=address, api_url=settings.gmail_api_url, clock=clock, quota=quota)
+    return GmailMailbox(credentials, address=address, api_url=api_url, clock=clock, quota=quota, skip=skip)
 
 
 def _graph(account: Account, settings: Settings, clock: Clock) -> Mailbox:
