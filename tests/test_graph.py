@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobs.mailbox.base import NeedsAuth, Paused, ProviderError
-from jobs.mailbox.graph import Cursor
+from jobs.mailbox.graph_cursor import Cursor
 from models.message import Folder, Message
 from tests.databases import ROOT
 from tests.gmail_world import ANA, DAY, NOW, MovingClock

@@ -13,7 +13,7 @@ from tests.capture_world import Headers, Office, everything, letter, office
 from tests.cast import DANA, MONDAY, PRIYA
 from tests.databases import Database
 from tests.graph_world import graph_mailbox
-from tests.sandbox.graph import GraphServer, forbidden, gone, lost_state, server_error, throttled
+from tests.sandbox.graph import GraphServer, gone, lost_state, server_error, throttled, window_refused
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ACME_MAIL = "wile@acme.example"
@@ -62,6 +62,29 @@ def test_18_a_listing_that_is_forgotten_costs_nothing_and_doubles_nothing(tenant
     tenant.server.fail("messages.next", lost_state())
     assert tenant.poll().outcome is Outcome.DONE
     assert len(tenant.office.touches()) == tenant.office.sightings() == 230
+
+
+def test_18_and_19_what_is_read_by_folders_is_the_same_mail_once(tenant: Tenant) -> None:
+    tenant.put(from_acme("before"))
+    tenant.poll()
+    tenant.server.fail("messages.list", window_refused(), times=None)
+    tenant.office.clock.at += DAY
+    wanderer = tenant.put(from_acme("wanderer"))
+    tenant.put(to_acme("out"), "sentitems")
+    assert tenant.poll().outcome is Outcome.DONE
+    away = tenant.put(from_acme("there-and-back"))
+    for folder in ("archive", "inbox"):
+        tenant.server.mailbox(PRIYA.email).move(wanderer, folder)
+        tenant.server.mailbox(PRIYA.email).move(away, folder)
+    tenant.server.forget_links()
+    tenant.office.clock.at += HOUR
+    assert tenant.poll().outcome is Outcome.DONE
+    tenant.server.heal()
+    tenant.office.clock.at += DAY
+    tenant.office.read(PRIYA, tenant.mailbox)
+    assert sorted(one[3] for one in tenant.office.touches()) == ["before", "out", "there-and-back", "wanderer"]
+    assert tenant.office.sightings() == 4
+    assert tenant.office.facts(PRIYA).gap == 0
 
 
 def test_20_however_often_it_is_moved_one_mail_is_one_touch(tenant: Tenant) -> None:
@@ -177,13 +200,13 @@ def test_what_does_not_come_is_queued_and_retried_and_what_is_gone_is_settled(te
 
 def test_withdrawn_access_keeps_the_cursor_and_the_gap_is_captured_afterwards(tenant: Tenant) -> None:
     cursor = tenant.office.facts(PRIYA).cursor
-    tenant.server.fail("messages.list", forbidden(), times=None)
+    tenant.server.outside.add(PRIYA.email)
     tenant.put(from_acme("gap"))
     assert tenant.poll().outcome is Outcome.NEEDS_AUTH
     facts = tenant.office.facts(PRIYA)
     assert (facts.status, facts.cursor) == ("needs_auth", cursor)
     assert "RBAC for Applications" in (facts.error or "")
-    tenant.server.heal()
+    tenant.server.outside.clear()
     tenant.office.clock.at += 3 * DAY
     assert tenant.poll().outcome is Outcome.DONE
     assert [one[3] for one in tenant.office.touches()] == ["gap"]

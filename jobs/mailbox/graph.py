@@ -6,21 +6,24 @@ The rules that make it lose nothing:
 3. A yielded page's cursor promises no more than the pages so far contain, so storing any of them is safe.
 4. A message that does not come is named in `failed`; the cursor may pass it because the engine queues it.
 5. Once a day the last seven days are listed again: mail that was imported, freed from junk or sent late is found then.
+6. Where Microsoft refuses that listing, the folders are read one by one, and the listing is tried again every day.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
 from jobs.mailbox.base import Page, Paused, ProviderError, Unseen
-from jobs.mailbox.graph_api import TOP, GraphApi, Listing
+from jobs.mailbox.graph_api import GraphApi
+from jobs.mailbox.graph_cursor import Cursor, Walk, whole_second
 from jobs.mailbox.graph_errors import BadRequest, Forbidden, Resync
-from jobs.mailbox.graph_message import HEADERS, LISTED, Fetched, instant, is_sent, set_aside
+from jobs.mailbox.graph_folders import RESTARTS, Incomplete, changes, read_folders
+from jobs.mailbox.graph_message import HEADERS, LISTED, TYPE, Fetched, is_sent, set_aside
 from jobs.mailbox.microsoft_auth import GRAPH_URL, AccessTokens
 from models.clock import Clock, SystemClock
 
@@ -28,77 +31,15 @@ LATE = timedelta(minutes=15)  # a message can appear behind others that were rec
 RESCAN_EVERY = timedelta(days=1)
 RESCAN = timedelta(days=7)
 OVERLAP = timedelta(hours=24)
-RESTARTS = 3  # of a listing that Microsoft forgets
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Everything received before `watermark` was listed. `known_from` stands there until a first walk is complete."""
+class _WindowRefused(Exception):
+    """Microsoft will not list the whole mailbox by time of receipt. `place` is how far it had come."""
 
-    watermark: datetime
-    known_from: datetime | None = None
-    rescanned_at: datetime | None = None
-
-    def dump(self) -> str:
-        times = {"watermark": self.watermark, "known_from": self.known_from, "rescanned_at": self.rescanned_at}
-        return json.dumps({name: at and at.isoformat() for name, at in times.items()})
-
-    @classmethod
-    def load(cls, text: str | None) -> Self | None:
-        """The stored cursor; None when there is none, or none that we can read: then the gap is listed again."""
-        try:
-            stored = json.loads(text or "null")
-            watermark, known_from, rescanned_at = (
-                stored[name] and datetime.fromisoformat(stored[name])
-                for name in ("watermark", "known_from", "rescanned_at")
-            )
-            return cls(watermark, known_from, rescanned_at) if watermark and watermark.tzinfo else None
-        except (ValueError, KeyError, TypeError):
-            return None
-
-
-@dataclass(slots=True)
-class _Walk:
-    """How far one pass has come. `bound` is where the listing begins that is being read now."""
-
-    place: Cursor
-    bound: datetime
-    newest: datetime
-    link: str | None = None
-    done: bool = False
-    in_order: bool = True
-    handled: dict[str, datetime | None] = field(default_factory=dict)
-
-    def take(self, listing: Listing, now: datetime) -> dict[str, dict[str, Any]]:
-        """The messages of a page that this pass has not had yet; decides what to ask for next."""
-        new: dict[str, dict[str, Any]] = {}
-        latest: datetime | None = None
-        for item in listing.items:
-            key, at = str(item.get("id") or ""), instant(item.get("receivedDateTime"))
-            if key and key not in self.handled:
-                new[key] = item
-                self.handled[key] = at
-            if at is not None:
-                self.in_order = self.in_order and (latest is None or at >= latest)
-                latest = max(at, latest or at)
-        # No clock of ours or theirs may push the watermark into the future, where it would hide what comes.
-        self.newest = max(self.newest, min(latest or self.newest, now))
-        self._decide(listing, bool(new), latest)
-        if self.in_order or self.done:
-            self.place = replace(self.place, watermark=max(self.place.watermark, self.newest))
-        return new
-
-    def _decide(self, listing: Listing, has_new: bool, latest: datetime | None) -> None:
-        """Keyset paging by the time of receipt. A link is followed only where the times bring us no further."""
-        full = len(listing.items) >= TOP
-        if not listing.following and not full:
-            self.done = True
-        elif has_new and self.in_order and latest is not None and _second(latest) > self.bound:
-            self.bound, self.link = _second(latest), None
-            self.handled = {key: at for key, at in self.handled.items() if at is None or at >= self.bound}
-        else:
-            self.link, self.done = listing.following, listing.following is None
+    def __init__(self, place: Cursor) -> None:
+        super().__init__()
+        self.place = place
 
 
 class GraphMailbox:
@@ -128,20 +69,20 @@ class GraphMailbox:
         if place is None:
             start = last_ok_at - OVERLAP if cursor is not None and last_ok_at is not None else since
             place = Cursor(start, known_from=start)
-        with self._graph() as graph:
+        with self._patient() as graph:
+            if place.links is not None and not self._is_rescan(place):
+                yield from self._by_folder(graph, place, since, unseen)
+                return
             try:
                 yield from self._walk(graph, place, unseen)
-            except Paused as pause:
-                self._not_before = pause
-                raise
+            except _WindowRefused as refused:
+                log.warning("graph.window_refused", detail="the folders are read one by one")
+                yield from self._by_folder(graph, refused.place, since, unseen)
 
     def fetch(self, provider_ids: Sequence[str]) -> Page:
         """These messages again. When Microsoft throttles us midway, what came is answered, the rest stays queued."""
-        fetched = Fetched()
         with self._graph() as graph:
-            folders = self._places(graph)
-            for key, answer in self._asked(graph, provider_ids, LISTED).items():
-                fetched.settle(key, answer, folders)
+            fetched = self._whole(graph, provider_ids)
         if isinstance(fetched.stopped, Paused):
             self._not_before = fetched.stopped
         if fetched.stopped and not fetched:
@@ -150,24 +91,19 @@ class GraphMailbox:
 
     def recent(self, since: datetime, unseen: Unseen) -> Iterator[Sequence[str]]:
         """The ids received since then that the ledger does not know, whatever folder they lie in now."""
-        with self._graph() as graph:
-            try:
-                listing = graph.listing(_second(since), select=("id",))
-                while True:
-                    ids = [str(item["id"]) for item in listing.items if item.get("id")]
-                    open_ids = unseen(ids) if ids else set()
-                    yield [key for key in ids if key in open_ids]
-                    if not listing.following:
-                        return
-                    listing = graph.following(listing.following)
-            except Paused as pause:
-                self._not_before = pause
-                raise
+        with self._patient() as graph:
+            for ids in self._ids(graph, whole_second(since)):
+                open_ids = unseen(ids) if ids else set()
+                yield [key for key in ids if key in open_ids]
 
     def check(self) -> str:
         """Lists as capture does. The address is the one that was asked for: no permission of ours shows another."""
+        since = self._clock.now() - RESCAN_EVERY
         with self._graph() as graph:
-            graph.listing(self._clock.now() - RESCAN_EVERY, top=1, select=("id",))
+            try:
+                graph.listing(since, top=1, select=("id",))
+            except (BadRequest, Forbidden):
+                graph.changes("inbox", None)
         return self._address
 
     def renewed_secret(self) -> str | None:
@@ -181,12 +117,42 @@ class GraphMailbox:
             self._not_before = None
         return GraphApi(self._tokens, self._address, self._api_url, self._clock, self._wait)
 
+    @contextmanager
+    def _patient(self) -> Iterator[GraphApi]:
+        """Remembers a pause, so that nothing is asked before its end."""
+        with self._graph() as graph:
+            try:
+                yield graph
+            except Paused as pause:
+                self._not_before = pause
+                raise
+
+    def _ids(self, graph: GraphApi, since: datetime) -> Iterator[list[str]]:
+        """Of the whole mailbox; folder by folder where that is refused."""
+        try:
+            listing = graph.listing(since, select=("id",))
+        except (BadRequest, Forbidden):
+            for folder in read_folders(graph, self._places(graph)):
+                for step in changes(graph, folder, None, since, whole_second(self._clock.now()), oldest=since):
+                    yield list(step.keys)
+            return
+        while True:
+            yield [str(item["id"]) for item in listing.items if item.get("id")]
+            if not listing.following:
+                return
+            listing = graph.following(listing.following)
+
+    def _is_rescan(self, place: Cursor) -> bool:
+        """Whether the last days are listed again; not before a first walk is complete."""
+        if place.known_from is not None:
+            return False
+        return place.rescanned_at is None or self._clock.now() - place.rescanned_at >= RESCAN_EVERY
+
     def _walk(self, graph: GraphApi, place: Cursor, unseen: Unseen) -> Iterator[Page]:
         now = self._clock.now()
-        first = place.known_from is not None
-        rescan = not first and (place.rescanned_at is None or now - place.rescanned_at >= RESCAN_EVERY)
+        first, rescan = place.known_from is not None, self._is_rescan(place)
         start = place.watermark - LATE
-        walk = _Walk(place, _second(min(start, now - RESCAN) if rescan else start), place.watermark)
+        walk = Walk(place, whole_second(min(start, now - RESCAN) if rescan else start), place.watermark)
         if rescan:
             self._folders = None
         restarts = 0
@@ -199,16 +165,49 @@ class GraphMailbox:
                     raise ProviderError(f"Microsoft forgets its own listing again and again ({error})") from error
                 walk.link = None
                 continue
+            except (BadRequest, Forbidden) as error:
+                raise _WindowRefused(walk.place) from error
             before = walk.place
             new = walk.take(listing, now)
             last = walk.done
             if last:
                 rescanned_at = now if first or rescan else place.rescanned_at
-                walk.place = replace(walk.place, known_from=None, rescanned_at=rescanned_at)
+                walk.place = replace(walk.place, known_from=None, rescanned_at=rescanned_at, links=None)
             for page in self._page(graph, before, walk.place, new, unseen, last=last):
                 yield replace(page, observed_from=place.known_from) if page.last else page
             if last:
                 return
+
+    def _by_folder(self, graph: GraphApi, place: Cursor, since: datetime, unseen: Unseen) -> Iterator[Page]:
+        """What `_walk` does, by delta. A folder's link enters the cursor after the pages that it promises."""
+        now, newest = self._clock.now(), place.watermark
+        first, rescan = place.known_from is not None, self._is_rescan(place)
+        start = place.watermark - LATE
+        start = whole_second(start if first else min(start, now - RESCAN))
+        if rescan:
+            self._folders = None
+        links = {} if rescan else dict(place.links or {})
+        troubles, failed = list[Incomplete](), set[str]()
+        folders = read_folders(graph, self._places(graph))
+        for folder in folders:
+            try:
+                for step in changes(graph, folder, links.get(folder), start, whole_second(now), oldest=since):
+                    newest = max(newest, min(step.newest or newest, now))
+                    if step.link:
+                        links[folder] = step.link
+                    fresh = sorted(unseen(step.keys) - failed) if step.keys else []
+                    fetched = self._whole(graph, fresh)
+                    failed.update(key for key, _ in fetched.failed)
+                    place = replace(place, links=links)
+                    yield from _stored(place, place, fetched)
+            except Incomplete as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        links = {folder: links[folder] for folder in folders if folder in links}
+        rescanned_at = now if first or rescan else place.rescanned_at
+        done = Cursor(newest, rescanned_at=rescanned_at, links=links)
+        yield Page(done.dump(), observed_from=place.known_from, last=True)
 
     def _page(
         self,
@@ -225,12 +224,7 @@ class GraphMailbox:
         if not fresh and not last:
             return
         fetched = self._settled(graph, {key: item for key, item in new.items() if key in fresh})
-        messages, gone, aside = tuple(fetched.messages), tuple(fetched.gone), tuple(fetched.set_aside)
-        if fetched.stopped:
-            if messages or gone or aside:
-                yield Page(before.dump(), messages, gone=gone, set_aside=aside)
-            raise fetched.stopped
-        yield Page(after.dump(), messages, tuple(fetched.failed), gone, aside, last=last)
+        yield from _stored(before, after, fetched, last=last)
 
     def _settled(self, graph: GraphApi, items: dict[str, dict[str, Any]]) -> Fetched:
         """Listed messages as ours. Headers are asked for wherever there can be some, whoever wrote the message.
@@ -246,10 +240,19 @@ class GraphMailbox:
         for key, item in items.items():
             answer = headers.get(key, {})
             if isinstance(answer, dict):
-                item = item | {HEADERS: answer.get(HEADERS)}
+                item = item | {name: answer[name] for name in (HEADERS, TYPE) if name in answer}
             elif not isinstance(answer, BadRequest):  # without headers its properties must do
                 item = answer
             fetched.settle(key, item, folders)
+        return fetched
+
+    def _whole(self, graph: GraphApi, keys: Sequence[str]) -> Fetched:
+        """Messages of which nothing is known but the id."""
+        fetched = Fetched()
+        if keys:
+            folders = self._places(graph)
+            for key, answer in self._asked(graph, keys, LISTED).items():
+                fetched.settle(key, answer, folders)
         return fetched
 
     def _asked(self, graph: GraphApi, keys: Sequence[str], select: Sequence[str]) -> dict[str, Any]:
@@ -270,6 +273,12 @@ class GraphMailbox:
         return self._folders
 
 
-def _second(at: datetime) -> datetime:
-    """Graph's filter is given whole seconds, downwards, so that nothing falls between two of them."""
-    return at.replace(microsecond=0)
+def _stored(before: Cursor, after: Cursor, fetched: Fetched, *, last: bool = False) -> Iterator[Page]:
+    """A page of what came. If fetching was cut short it is stored under the old cursor, and the reason raised."""
+    messages, gone, aside = tuple(fetched.messages), tuple(fetched.gone), tuple(fetched.set_aside)
+    if fetched.stopped:
+        if messages or gone or aside:
+            yield Page(before.dump(), messages, gone=gone, set_aside=aside)
+        raise fetched.stopped
+    if fetched or last:
+        yield Page(after.dump(), messages, tuple(fetched.failed), gone, aside, last=last)

@@ -5,11 +5,12 @@ It asks for what Mail.ReadBasic shows and never for a body. Every request asks f
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,16 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from jobs.mailbox.base import Paused, ProviderError
-from jobs.mailbox.graph_errors import BadRequest, Gone, NoMailbox, Resync, TryAgain, Unauthenticated, judge
+from jobs.mailbox.graph_errors import (
+    BadRequest,
+    Forbidden,
+    Gone,
+    NoMailbox,
+    Resync,
+    TryAgain,
+    Unauthenticated,
+    judge,
+)
 from jobs.mailbox.graph_message import FOLDERS, LISTED, Answer, dicts
 from jobs.mailbox.microsoft_auth import TIMEOUT, AccessTokens
 from models.clock import Clock
@@ -42,6 +52,7 @@ class Listing:
 
     items: tuple[dict[str, Any], ...]
     following: str | None
+    delta: str | None = None  # what to ask for later changes
 
 
 class _Bearer(AuthBase):
@@ -86,7 +97,7 @@ class GraphApi(AbstractContextManager["GraphApi"]):
     def listing(self, since: datetime, *, top: int = TOP, select: Sequence[str] = LISTED) -> Listing:
         """The mailbox from `since` on, oldest first, whatever folder a message lies in."""
         query = {
-            "$filter": f"receivedDateTime ge {since:%Y-%m-%dT%H:%M:%SZ}",
+            "$filter": _since(since),
             "$orderby": "receivedDateTime asc",
             "$top": str(top),
             "$select": ",".join(select),
@@ -112,6 +123,34 @@ class GraphApi(AbstractContextManager["GraphApi"]):
                 continue  # not every mailbox has every folder
             found[str(folder.get("id"))] = name
         return found
+
+    def folders_in(self, folder: str | None) -> Iterator[tuple[str, bool]]:
+        """The folders that lie in one, or at the top, each with whether it has some of its own."""
+        path = "mailFolders" if folder is None else f"mailFolders/{quote(folder, safe='')}/childFolders"
+        listing = self._listing(self._url(path, {"$select": "id,childFolderCount", "$top": str(TOP)}))
+        while True:
+            for item in listing.items:
+                # A search folder shows what lies in others.
+                if item.get("id") and "searchfolder" not in str(item.get("@odata.type")).lower():
+                    yield str(item["id"]), bool(item.get("childFolderCount"))
+            if not listing.following:
+                return
+            listing = self.following(listing.following)
+
+    def changes(self, folder: str, since: datetime | None) -> Listing:
+        """The ids of a folder's messages, of any time or since then, by delta. Raises Gone when there is no folder."""
+        query = {"$select": "id,receivedDateTime"} | ({"$filter": _since(since)} if since else {})
+        return _listing_of(self._call(self._url(f"mailFolders/{quote(folder, safe='')}/messages/delta", query)))
+
+    def held(self, folder: str, since: datetime, until: datetime) -> int | None:
+        """How many messages of a window lie in a folder; None where Microsoft will not say."""
+        window = f"{_since(since)} and receivedDateTime lt {until:%Y-%m-%dT%H:%M:%SZ}"
+        query = {"$filter": window, "$count": "true", "$top": "1", "$select": "id"}
+        try:
+            told = self._call(self._url(f"mailFolders/{quote(folder, safe='')}/messages", query)).get("@odata.count")
+        except (BadRequest, Forbidden, Gone):
+            return None
+        return told if isinstance(told, int) else None
 
     def messages(self, keys: Sequence[str], select: Sequence[str]) -> dict[str, Answer]:
         """These messages, two at a time. Each has its answer, or the error that came in its place."""
@@ -143,8 +182,7 @@ class GraphApi(AbstractContextManager["GraphApi"]):
             answer = self._call(url)
         except Gone as error:
             raise NoMailbox(f"{error}. Check the address, and GRAPH_API_URL if it is set") from error
-        link = answer.get("@odata.nextLink")
-        return Listing(tuple(dicts(answer.get("value"))), link if isinstance(link, str) and link else None)
+        return _listing_of(answer)
 
     def _url(self, path: str, query: Mapping[str, str]) -> str:
         mailbox = f"{self.api_url}/v1.0/users/{quote(self.address, safe='@')}"
@@ -173,11 +211,13 @@ class GraphApi(AbstractContextManager["GraphApi"]):
             return self._answer(url, self.tokens.current(refused=token))
 
     def _answer(self, url: str, token: str) -> dict[str, Any]:
-        headers = {"Prefer": 'IdType="ImmutableId"', "Accept": "application/json"}
+        paged = f", odata.maxpagesize={TOP}" if "/messages/delta?" in url else ""  # which takes no $top
+        headers = {"Prefer": f'IdType="ImmutableId"{paged}', "Accept": "application/json"}
         try:
-            response = self._session.get(
-                url, headers=headers, auth=_Bearer(token), timeout=TIMEOUT, allow_redirects=False
-            )
+            with _two_at_once(self.api_url, self.address):
+                response = self._session.get(
+                    url, headers=headers, auth=_Bearer(token), timeout=TIMEOUT, allow_redirects=False
+                )
         except requests.RequestException as error:
             # Not its words: they hold the address of the mailbox.
             raise TryAgain(f"Microsoft could not be reached ({type(error).__name__})", mailbox_wide=True) from error
@@ -200,3 +240,21 @@ class GraphApi(AbstractContextManager["GraphApi"]):
         if attempt >= (len(BACKOFF) if seconds is None else NAMED_WAITS):
             raise Paused(self.clock.now() + PAUSE, str(trouble))
         self.wait(seconds if seconds is not None else BACKOFF[attempt] + _dice.random())
+
+
+@cache
+def _two_at_once(api_url: str, address: str) -> threading.BoundedSemaphore:
+    """One for a mailbox in the whole process: a check at the command line or in Slack may meet a pass."""
+    return threading.BoundedSemaphore(IN_FLIGHT)
+
+
+def _listing_of(answer: Mapping[str, Any]) -> Listing:
+    following, delta = (
+        link if isinstance(link, str) and link else None
+        for link in (answer.get("@odata.nextLink"), answer.get("@odata.deltaLink"))
+    )
+    return Listing(tuple(dicts(answer.get("value"))), following, delta)
+
+
+def _since(at: datetime) -> str:
+    return f"receivedDateTime ge {at:%Y-%m-%dT%H:%M:%SZ}"

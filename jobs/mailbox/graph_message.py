@@ -29,6 +29,8 @@ LISTED = (
 """What is asked of every message. Nothing of it is the body, or a part of it."""
 
 HEADERS = "internetMessageHeaders"
+TYPE = "@odata.type"
+"""Told of what is no plain message: an invitation, an answer to one, an update, a cancellation."""
 SET_ASIDE = {"drafts": "draft", "outbox": "draft", "junkemail": "spam", "deleteditems": "trash"}
 SENT = "sentitems"
 FOLDERS = (*SET_ASIDE, SENT)
@@ -92,7 +94,7 @@ def message_of(key: str, item: Mapping[str, Any], folders: Mapping[str, str]) ->
         headers=(*own, *(pair for pair in _from_properties(item) if pair[0].lower() not in told)),
         at=instant(item.get("receivedDateTime")) or instant(item.get("sentDateTime")),
         folder=Folder.SENT if is_sent(item, folders) else Folder.INBOX,
-        is_calendar="eventmessage" in str(item.get("@odata.type")).lower(),
+        is_calendar="eventmessage" in str(item.get(TYPE)).lower(),
     )
 
 

@@ -10,6 +10,7 @@ from tests.sandbox.graph.faults import (
     throttled,
     unauthenticated,
     unreadable,
+    window_refused,
 )
 from tests.sandbox.graph.mailboxes import GraphMailboxStore
 from tests.sandbox.graph.schema import MESSAGE_PROPERTIES, READ_BASIC
@@ -30,4 +31,5 @@ __all__ = [
     "throttled",
     "unauthenticated",
     "unreadable",
+    "window_refused",
 ]

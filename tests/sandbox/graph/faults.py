@@ -14,6 +14,7 @@ __all__ = [
     "throttled",
     "unauthenticated",
     "unreadable",
+    "window_refused",
 ]
 
 
@@ -40,6 +41,13 @@ def unauthenticated() -> Fault:
 
 def forbidden() -> Fault:
     return Fault(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+
+
+def window_refused(status: int = 400) -> Fault:
+    """The listing of the whole mailbox by time of receipt is not to be had."""
+    if status == 403:
+        return forbidden()
+    return Fault(status, "InefficientFilter", "The restriction or sort order is too complex for this operation.")
 
 
 def gone(status: int = 404) -> Fault:

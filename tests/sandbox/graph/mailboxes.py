@@ -25,6 +25,9 @@ class StoredMessage:
     folder: str
     kind: str = "message"
     moves: int = 0
+    entered: int = 0  # the mailbox's count of changes when it came to its folder
+    marked: int = 0  # … and when it was last read or flagged
+    left: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def immutable_id(self) -> str:
@@ -50,6 +53,11 @@ class GraphMailboxStore:
     received_lack: frozenset[str] = frozenset()  # header names that internetMessageHeaders leaves out, lower case
     shows_headers: bool = True  # whether Mail.ReadBasic shows internetMessageHeaders
     missing_folders: frozenset[str] = frozenset()
+    tells_types: bool = True  # whether a listing shows what is no plain message; asked for alone it always does
+    closes_after: int | None = None  # a filtered walk of a folder ends after so many
+    hidden: set[int] = field(default_factory=set)  # numbers of messages that delta leaves out
+    changes: int = 0
+    parents: dict[str, str] = field(default_factory=dict)  # own folder → the one it lies in
     _messages: dict[int, StoredMessage] = field(default_factory=dict)
     _count: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -63,7 +71,8 @@ class GraphMailboxStore:
             self._count += 1
             told = tuple((name, value) for name, value in pairs if value is not None)
             at = (at or self.now()).astimezone(UTC)
-            message = StoredMessage(self._count, told, at, folder, kind)
+            self.changes += 1
+            message = StoredMessage(self._count, told, at, folder, kind, entered=self.changes)
             self._messages[self._count] = message
             return message.immutable_id
 
@@ -71,7 +80,40 @@ class GraphMailboxStore:
         """Into another folder. With `at` a draft is sent: it is received then."""
         with self._lock:
             message = self.get(immutable_id, immutable=True)
+            self.changes += 1
+            message.left.append((message.folder, self.changes))
             message.folder, message.moves, message.at = folder, message.moves + 1, at or message.at
+            message.entered = self.changes
+
+    def mark(self, immutable_id: str) -> None:
+        """Somebody reads or flags it."""
+        with self._lock:
+            self.changes += 1
+            self.get(immutable_id, immutable=True).marked = self.changes
+
+    def make_folder(self, name: str, inside: str | None = None) -> None:
+        with self._lock:
+            self.parents[name] = inside or ""
+
+    def folders_in(self, parent: str | None) -> list[str]:
+        """The names of the folders at the top, or inside of one."""
+        with self._lock:
+            used = {message.folder for message in self._messages.values()}
+        names = dict.fromkeys([*WELL_KNOWN_FOLDERS, *self.parents, *sorted(used)])
+        return [one for one in names if one not in self.missing_folders and self.parents.get(one, "") == (parent or "")]
+
+    def folder_named(self, folder_id: str) -> str:
+        """The name behind an id, or behind a well-known name."""
+        names = [*WELL_KNOWN_FOLDERS, *self.parents, *{message.folder for message in self._messages.values()}]
+        for name in names:
+            if folder_id in (self._parent(name), name if name in WELL_KNOWN_FOLDERS else None):
+                if name in self.missing_folders:
+                    break
+                return name
+        raise NotFound
+
+    def folder(self, name: str) -> dict[str, Any]:
+        return {"id": self._parent(name), "childFolderCount": len(self.folders_in(name))}
 
     def delete(self, immutable_id: str) -> None:
         with self._lock:
@@ -100,10 +142,12 @@ class GraphMailboxStore:
             raise NotFound
         return f"AQMkAGI1AAAuAAAD-{name}"
 
-    def resource(self, message: StoredMessage, select: Sequence[str], *, immutable: bool) -> dict[str, Any]:
+    def resource(
+        self, message: StoredMessage, select: Sequence[str], *, immutable: bool, alone: bool = False
+    ) -> dict[str, Any]:
         """The message as Graph shows it: `id` and what was selected."""
         shown: dict[str, Any] = {"@odata.etag": 'W/"CQAAABYAAA"'}
-        if message.kind != "message":
+        if message.kind != "message" and (alone or self.tells_types):
             shown["@odata.type"] = f"#microsoft.graph.{message.kind}"
         every: dict[str, Callable[[], Any]] = {
             "id": lambda: message.immutable_id if immutable else message.mutable_id,

@@ -18,14 +18,18 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.sandbox.graph.deltas import Delta, State
 from tests.sandbox.graph.faults import Fault, Faults
 from tests.sandbox.graph.mailboxes import GraphMailboxStore, NotFound
 from tests.sandbox.graph.schema import MESSAGE_PROPERTIES, READ_BASIC
 from tests.sandbox.graph.tokens import Refused, Tokens
 
-AT_ONCE = 4
+AT_ONCE = 4  # Microsoft refuses more of one mailbox
+IN_FLIGHT = 2  # and we promise no more, whoever asks in this process
 FILTER = re.compile(r"receivedDateTime ge (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
+WINDOW = re.compile(rf"{FILTER.pattern} and receivedDateTime lt (\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 PATH = re.compile(r"/v1\.0/users/([^/]+)/(messages|mailFolders)(?:/([^/]+))?")
+FOLDER = re.compile(r"/v1\.0/users/([^/]+)/mailFolders/([^/]+)/(childFolders|messages|messages/delta)")
 LISTING = {"$filter", "$orderby", "$top", "$select", "$skiptoken"}
 
 
@@ -48,6 +52,7 @@ class Call:
     path: str
     params: dict[str, str]
     status: int = 0
+    immutable: bool = False  # whether ids were asked for that survive a move
 
 
 class _Handler(WSGIRequestHandler):
@@ -71,7 +76,9 @@ class GraphServer:
     outside: set[str] = field(default_factory=set)  # mailboxes that the app's scope leaves out
     most_at_once: int = 0
     _at_once: dict[str, int] = field(default_factory=dict)
+    answers: list[Any] | None = None  # a list given here gets every answer of Graph's
     _mailboxes: dict[str, GraphMailboxStore] = field(default_factory=dict)
+    _deltas: dict[str, Delta] = field(default_factory=dict)
     _series: int = 1
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _server: BaseWSGIServer | None = None
@@ -96,6 +103,8 @@ class GraphServer:
             self._thread.join()
             self._server.server_close()
         self._server = self._thread = None
+        if kind is None and self.most_at_once > IN_FLIGHT:
+            raise AssertionError(f"{self.most_at_once} requests of one mailbox were in flight at once")
 
     @property
     def url(self) -> str:
@@ -119,7 +128,8 @@ class GraphServer:
     ) -> None:
         """The next `times` calls of a method (None: all) get this answer, after `skip` more that are well.
 
-        Methods: messages.list, messages.next (by a link), messages.get, mailFolders.get, discovery, token.
+        Methods: messages.list, messages.next (by a link), messages.get, mailFolders.get, mailFolders.list,
+        delta.list, delta.next, delta.changes (by a deltaLink), messages.count, discovery, token.
         """
         self.faults.add(fault, method, mailbox=mailbox, message_ids=message_ids, times=times, skip=skip)
 
@@ -130,6 +140,8 @@ class GraphServer:
         """Links given out so far are answered with 410."""
         with self._lock:
             self._series += 1
+            for delta in self._deltas.values():
+                delta.forget()
 
     def forget_calls(self) -> None:
         with self._lock:
@@ -146,7 +158,7 @@ class GraphServer:
         @app.route("/<path:path>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
         def one(path: str) -> Response:
             pairs = dict(parse_qsl(request.query_string.decode(), keep_blank_values=True))
-            call = Call("", None, request.path, pairs)
+            call = Call("", None, request.path, pairs, immutable=_immutable())
             try:
                 body = self._login(call) or self._graph(call)
                 call.status = 200
@@ -190,6 +202,8 @@ class GraphServer:
         return json.dumps(self.tokens.grant(tenant, form))
 
     def _graph(self, call: Call) -> str:
+        if request.method == "GET" and (inside := FOLDER.fullmatch(call.path)):
+            return self._in_folder(call, unquote(inside[1]).lower(), unquote(inside[2]), inside[3])
         found = PATH.fullmatch(call.path)
         if request.method != "GET" or not found:
             raise ApiError(400, "BadRequest", f"Resource not found for the segment '{call.path}'.")
@@ -200,9 +214,58 @@ class GraphServer:
             if (body := self._fault(call, key)) is not None:
                 return body
             box = self._opened(call.mailbox)
+            if key is None and kind == "mailFolders":
+                return self._told(_folders(box, None, call.params))
             if key is None:
-                return json.dumps(self._listed(box, call.params, immutable=_immutable()))
-            return json.dumps(self._got(box, kind, key, call.params, immutable=_immutable()))
+                return self._told(self._listed(box, call.params, immutable=_immutable()))
+            return self._told(self._got(box, kind, key, call.params, immutable=_immutable()))
+
+    def _told(self, answer: dict[str, Any]) -> str:
+        if self.answers is not None:
+            self.answers.append(answer)
+        return json.dumps(answer)
+
+    def _in_folder(self, call: Call, address: str, folder_id: str, what: str) -> str:
+        """Its folders, how many messages of a window it holds, and what has changed in it."""
+        call.mailbox, params = address, call.params
+        kinds = {"childFolders": "mailFolders.list", "messages": "messages.count"}
+        step = "next" if "$skiptoken" in params else "changes" if "$deltatoken" in params else "list"
+        call.method = kinds.get(what, f"delta.{step}")
+        with self._counted(address):
+            if (body := self._fault(call)) is not None:
+                return body
+            box = self._opened(address)
+            try:
+                name = box.folder_named(folder_id)
+            except NotFound:
+                raise ApiError(404, "ErrorItemNotFound", "The specified folder was not found.") from None
+            if what == "childFolders":
+                return self._told(_folders(box, name, params))
+            if what == "messages":
+                return self._told(_count(box, name, params))
+            return self._told(self._changed(box, folder_id, name, params))
+
+    def _changed(self, box: GraphMailboxStore, folder_id: str, name: str, params: dict[str, str]) -> dict[str, Any]:
+        with self._lock:
+            delta = self._deltas.setdefault(box.address, Delta(box))
+        token = params.get("$skiptoken") or params.get("$deltatoken")
+        if token is None:
+            found = FILTER.fullmatch(params.get("$filter", ""))
+            if set(params) - {"$filter", "$select"} or ("$filter" in params and not found):
+                raise ApiError(400, "ErrorInvalidUrlQuery", "only a value of 'receivedDateTime ge value' is supported.")
+            _selected(box, params)
+            state = State(name, datetime.fromisoformat(found[1]) if found else None, None, box.changes)
+        else:
+            known = delta.state(token)
+            if known is None:
+                raise ApiError(410, "syncStateNotFound", "The sync state generation is not found.")
+            state = known
+        size = re.search(r"odata\.maxpagesize=(\d+)", request.headers.get("Prefer", ""))
+        items, after, goes_on = delta.page(state, int(size[1]) if size else 10, immutable=_immutable())
+        query = {"$skiptoken" if goes_on else "$deltatoken": delta.link(after)}
+        path = f"/v1.0/users/{box.address}/mailFolders/{quote(folder_id)}/messages/delta"
+        link = f"{self.url}{path}?{urlencode(query, quote_via=quote, safe='$,:')}"
+        return {"value": items, "@odata.nextLink" if goes_on else "@odata.deltaLink": link}
 
     def _opened(self, address: str) -> GraphMailboxStore:
         access = self.tokens.access(request.headers.get("Authorization", "").partition(" ")[2])
@@ -246,7 +309,8 @@ class GraphServer:
         try:
             if kind == "mailFolders":
                 return {"id": box.folder_id(key)}
-            return box.resource(box.get(key, immutable=immutable), _selected(box, params), immutable=immutable)
+            message = box.get(key, immutable=immutable)
+            return box.resource(message, _selected(box, params), immutable=immutable, alone=True)
         except NotFound:
             raise ApiError(404, "ErrorItemNotFound", "The specified object was not found in the store.") from None
 
@@ -298,6 +362,23 @@ def _selected(box: GraphMailboxStore, params: dict[str, str]) -> list[str]:
     if not select:
         raise ApiError(403, "ErrorAccessDenied", "Without a selection the answer would hold bodies.")
     return select
+
+
+def _folders(box: GraphMailboxStore, parent: str | None, params: dict[str, str]) -> dict[str, Any]:
+    if set(params) != {"$select", "$top"} or set(params["$select"].split(",")) != {"id", "childFolderCount"}:
+        raise ApiError(400, "ErrorInvalidUrlQuery", "The stand-in gives nothing that was not selected.")
+    return {"value": [box.folder(name) for name in box.folders_in(parent)]}
+
+
+def _count(box: GraphMailboxStore, folder: str, params: dict[str, str]) -> dict[str, Any]:
+    found = WINDOW.fullmatch(params.get("$filter", ""))
+    if set(params) != {"$filter", "$count", "$top", "$select"} or not found or params["$count"] != "true":
+        raise ApiError(400, "ErrorInvalidUrlQuery", "The stand-in lists a folder only to count what a window holds.")
+    since, until = datetime.fromisoformat(found[1]), datetime.fromisoformat(found[2])
+    held = [one for one in box.window(since) if one.folder == folder and one.at < until]
+    select = _selected(box, params)
+    shown = [box.resource(one, select, immutable=_immutable()) for one in held[: int(params["$top"])]]
+    return {"@odata.count": len(held), "value": shown}
 
 
 def _immutable() -> bool:
