@@ -6,10 +6,7 @@ Steps are safe to repeat and to run in two processes. What is due is asked of th
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
 
 import structlog
 from slack_bolt import App
@@ -25,28 +22,21 @@ from bot.people import link_people
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import recovery, weekly_read
-from jobs.capture import Capture, Outcome, Report
-from jobs.mailbox.base import Mailbox, ProviderError
-from jobs.mailbox.providers import build_mailbox
-from jobs.mailbox.renewal import keep_renewed
 from jobs.nudges import send_nudges
-from jobs.reconcile import read_mailbox
+from jobs.rounds import Rounds
 from jobs.schedule import Job, scheduler
 from models.actions import outbox as outbox_actions
-from models.actions.mailboxes import mark_trouble
 from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
 from models.clock import Clock
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
 from models.queries import programme as programme_queries
-from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.programme import Programme, people
 from models.settings import Settings, SettingsError
-from models.vault import Vault, VaultError
+from models.vault import Vault
 
-MAILBOXES_AT_ONCE = 8
 OUTBOX_SECONDS = 1
-CATCH_UP = timedelta(minutes=10)
+LAST_WORDS = 10.0  # seconds that a stop waits for Slack to name somebody
 log = structlog.get_logger(__name__)
 
 
@@ -62,10 +52,6 @@ def quietly() -> Iterator[None]:
 
 class SlackRefused(Exception):
     """Slack does not take the bot's token; the text says what to do."""
-
-
-class Stopping(Exception):
-    """Somebody asked Cadence to stop."""
 
 
 class Running:
@@ -84,14 +70,8 @@ class Running:
         with quietly():  # Bolt remarks on having both a client and an authorize
             self.app: App = build_app(settings, self.sessions, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
-        self._capture = Capture(self.sessions, self.reading, clock, self._between_pages)
-        self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(MAILBOXES_AT_ONCE, thread_name_prefix="capture")
-        self._built: dict[int, tuple[tuple[str, str | None, dict[str, Any]], Mailbox]] = {}
-        self._in_flight: set[int] = set()
-        self._first_round: set[int] | None = None  # mailboxes that were not read yet since the start
-        self._waiting_until = clock.now() + CATCH_UP
-        self._flight = threading.Lock()
+        self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
+        self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._ticker = scheduler(
             [
                 Job("tick", self.tick, settings.tick_seconds),
@@ -120,21 +100,21 @@ class Running:
                     raise SlackRefused(str(error)) from error
 
     def start(self) -> None:
-        self._pool.submit(self._link_everybody)
+        self._linking.start()
         self._ticker.start()
         self.capture()
 
     def stop(self) -> None:
         """Lets what runs finish its page or its message, starts nothing new."""
-        self._stopping.set()
         if self._ticker.running:
             self._ticker.shutdown(wait=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+            self._linking.join(LAST_WORDS)
+        self.rounds.stop()
         self.engine.dispose()
 
     def tick(self) -> None:
         """Whatever the clock has made due: the sweep, the read, its reminder to the leads, nudges."""
-        if not self._caught_up():
+        if not self.rounds.caught_up():
             return
         for programme in self.programmes():
             self._step("sweep", self._sweep, programme)
@@ -149,66 +129,8 @@ class Running:
             self._step("outbox", lambda p: self.outbox.pump(p.workspace_id), programme)
 
     def capture(self) -> None:
-        """Starts a pass over every mailbox that is not being read already; a slow one holds up nobody."""
-        due = []
-        for programme in self.programmes():
-            with self.reading() as session:
-                due += [
-                    (programme, box) for box in mailboxes(session, programme.workspace_id) if box.provider != "mbox"
-                ]
-        with self._flight:
-            free = [(programme, box) for programme, box in due if box.id not in self._in_flight]
-            self._in_flight |= {box.id for _, box in free}
-            if self._first_round is None:
-                self._first_round = {box.id for _, box in free}
-        for programme, box in free:
-            self._pool.submit(self._read_mailbox, programme, box)
-
-    def _read_mailbox(self, programme: Programme, box: MailboxFacts) -> None:
-        try:
-            mailbox = self._mailbox(box)
-            report = read_mailbox(self._capture, programme, box, mailbox)
-            keep_renewed(self.sessions, self.vault, box, mailbox)
-            if report.outcome is not Outcome.DONE:
-                log.warning("capture.stopped", mailbox=box.id, outcome=str(report.outcome), detail=report.detail)
-        except (ProviderError, SettingsError, VaultError) as error:
-            log.warning("capture.not_started", mailbox=box.id, detail=str(error))
-            with self.sessions.begin() as session:
-                mark_trouble(session, box.workspace_id, box.id, "error", str(error), self.clock.now())
-        except Stopping:
-            log.info("capture.interrupted", mailbox=box.id)
-        except Exception:  # one mailbox must never stop the others; the next pass starts from the stored cursor
-            log.exception("capture.failed", mailbox=box.id)
-        finally:
-            with self._flight:
-                self._in_flight.discard(box.id)
-                if self._first_round is not None:
-                    self._first_round.discard(box.id)
-
-    def _between_pages(self, _report: Report) -> None:
-        """A long walk ends after the page that was just stored; the next start goes on from there."""
-        if self._stopping.is_set():
-            raise Stopping
-
-    def _mailbox(self, box: MailboxFacts) -> Mailbox:
-        """The provider's side of a mailbox, kept between passes: it holds the access token and its pace."""
-        known = self._built.get(box.id)
-        if known is None or known[0] != (box.provider, box.credential, box.options):
-            known = (
-                (box.provider, box.credential, box.options),
-                build_mailbox(box, self.settings, self.vault, self.clock),
-            )
-            self._built[box.id] = known
-        return known[1]
-
-    def _caught_up(self) -> bool:
-        """Whether every mailbox was read once since the start: after an outage the read would else see nobody's mail.
-
-        A mailbox that takes long, or never answers, holds nothing up for more than a few minutes.
-        """
-        with self._flight:
-            waiting = self._first_round is None or bool(self._first_round)
-        return not waiting or self.clock.now() >= self._waiting_until
+        """Begins a round over the mailboxes."""
+        self.rounds.begin(self.programmes())
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):

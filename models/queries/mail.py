@@ -134,12 +134,15 @@ def known_message_ids(session: Session, workspace_id: int, message_ids: Collecti
     return frozenset(known)
 
 
-def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False) -> list[MailboxFacts]:
-    """Every mailbox with its counts."""
+def mailboxes(
+    session: Session, workspace_id: int, *, with_removed: bool = False, only: int | None = None
+) -> list[MailboxFacts]:
+    """Every mailbox with its counts, or `only` the one with this id."""
     owners = {person.id: person.email for person in people(session, workspace_id)}
 
     def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
         query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
+        query = query if only is None else query.where(table.mailbox_id == only)
         return {row[0]: row[1] for row in session.execute(query)}
 
     seen = counts(Seen)
@@ -151,6 +154,8 @@ def mailboxes(session: Session, workspace_id: int, *, with_removed: bool = False
     )
     lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
     query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
+    if only is not None:
+        query = query.where(Mailbox.id == only)
     if not with_removed:
         query = query.where(Mailbox.status != "removed")
     return [
