@@ -72,6 +72,9 @@ class GmailApi:
             access = self._authenticate(authorization)
             address = access.address if where["userId"] == "me" else where["userId"].lower()
             fault = self.faults.take(address, method.name, where.get("id"))
+            if fault is not None and fault.gate is not None:
+                fault.gate.wait()
+                fault = None
             if fault is not None and not fault.empty_history:
                 return _faulty(fault, method.name, address, _raw(query))
             params = discovery.check_query(method, query)

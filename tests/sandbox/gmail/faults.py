@@ -8,7 +8,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One wrong answer. `status` 0 means that the connection is dropped without an answer."""
+    """One wrong answer. `status` 0 means that the connection is dropped without an answer.
+
+    With a `gate` the answer is the right one, and comes when somebody opens it.
+    """
 
     status: int
     reason: str = ""
@@ -16,6 +19,7 @@ class Fault:
     retry_after: str | None = None
     body: str | None = None  # sent as it is in place of Google's error object
     empty_history: bool = False
+    gate: threading.Event | None = None
 
 
 def too_many_requests(*, retry_after: str | None = None, until: datetime | None = None) -> Fault:
@@ -80,6 +84,11 @@ def broken_json() -> Fault:
 def page_without_history() -> Fault:
     """A history page that lists nothing yet has a nextPageToken; the page that was asked for follows."""
     return Fault(200, empty_history=True)
+
+
+def hanging(gate: threading.Event) -> Fault:
+    """The server takes the request and does not answer before the gate is opened."""
+    return Fault(200, gate=gate)
 
 
 def invalid_grant() -> Fault:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class GmailServer:
     port: int = 0
     quota_units: Mapping[str, int] = field(default_factory=lambda: dict(QUOTA_UNITS))
     at_once: int = AT_ONCE
+    latency: float = 0.0  # seconds before every answer
     faults: Faults = field(default_factory=Faults)
     tokens: Tokens = field(default_factory=Tokens)
     calls: list[Call] = field(default_factory=list)
@@ -165,6 +167,11 @@ class GmailServer:
         """The WSGI application, for those who serve it themselves."""
         app = Flask("gmail-stand-in")
         api = GmailApi(self._mailboxes, self.faults, self.tokens.access, lambda: self._page_token_series)
+
+        @app.before_request
+        def travel() -> None:
+            if self.latency:
+                time.sleep(self.latency)
 
         @app.errorhandler(Dropped)
         def drop(error: Dropped) -> Response:
