@@ -1,7 +1,8 @@
 """The Microsoft 365 provider against the stand-in, over HTTP. Numbers are capture.md's statements."""
 
 import json
-import re
+import threading
+import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from jobs.mailbox.graph_cursor import Cursor
 from models.message import Folder, Message
 from tests.databases import ROOT
 from tests.gmail_world import ANA, DAY, NOW, MovingClock
+from tests.graph_schema import Schema
 from tests.graph_world import SECOND, GraphWorld, graph_mailbox, graph_world
 from tests.sandbox.gmail.faults import Fault
 from tests.sandbox.graph import (
@@ -27,10 +29,14 @@ from tests.sandbox.graph import (
     throttled,
     unauthenticated,
     unreadable,
+    window_refused,
 )
 
 MINUTE = timedelta(minutes=1)
 SCHEMA = ROOT.parent / "shared" / "specs" / "graph_v1.0_mail_subset.csdl.xml"
+MEETINGS = ("eventMessage", "eventMessageRequest", "eventMessageResponse")
+"""Requests and their updates, answers, and cancellations, which are plain eventMessages."""
+
 SENT = [
     ("Message-ID", "<sent@acme.example>"),
     ("Cc", '"Lee, Kim" <kim@globex.example>'),
@@ -279,15 +285,26 @@ def test_an_answer_of_the_wrong_form_costs_only_its_own_message(polled: GraphWor
     message.first("Subject").encode()
 
 
-@pytest.mark.parametrize("kind", ["eventMessage", "eventMessageRequest", "eventMessageResponse"])
-def test_meeting_mail_is_told_by_its_type(polled: GraphWorld, kind: str) -> None:
-    polled.deliver("Lunch?", kind=kind)
-    polled.deliver("mail")
+@pytest.mark.parametrize("tells_types", [True, False])
+@pytest.mark.parametrize("refused", [False, True])
+def test_meeting_mail_is_told_by_its_type(polled: GraphWorld, tells_types: bool, refused: bool) -> None:
+    """Also where only the message that is asked for alone shows it, and where the mailbox is read by folders."""
+    polled.store.tells_types = tells_types
+    if refused:
+        polled.server.fail("messages.list", window_refused(), times=None)
+    for kind in MEETINGS:
+        polled.deliver(kind, kind=kind)
+    polled.deliver("mail", headers=[("Content-Type", "multipart/alternative")])
     polled.poll()
-    assert {message.first("Subject"): message.is_calendar for message in polled.ledger.messages} == {
-        "Lunch?": True,
-        "mail": False,
-    }
+    told = {message.first("Subject"): message.is_calendar for message in polled.ledger.messages}
+    assert told == dict.fromkeys(MEETINGS, True) | {"mail": False}
+
+
+def test_our_own_meeting_mail_is_told_by_its_type_though_it_is_never_asked_for_alone(polled: GraphWorld) -> None:
+    polled.deliver("Lunch?", kind="eventMessageRequest", folder="sentitems")
+    polled.poll()
+    assert [message.is_calendar for message in polled.ledger.messages] == [True]
+    assert not polled.asked_for()
 
 
 def test_drafts_junk_and_the_bin_are_set_aside_and_asked_for_no_headers(polled: GraphWorld) -> None:
@@ -326,6 +343,21 @@ def test_23_no_more_than_two_requests_are_ever_in_flight(polled: GraphWorld) -> 
     polled.server.seconds = 0.01
     polled.poll()
     assert len(polled.ledger.messages) == 30
+    assert polled.server.most_at_once == 2
+    assert {call.status for call in polled.server.calls} == {200}
+
+
+def test_23_two_who_read_one_mailbox_at_once_share_the_two_requests(polled: GraphWorld) -> None:
+    keys = [polled.deliver(f"mail {number}") for number in range(12)]
+    polled.server.seconds = 0.02
+    others = [graph_mailbox(polled.server, polled.clock) for _ in range(3)]
+    came: list[int] = []
+    threads = [threading.Thread(target=lambda box=box: came.append(len(box.fetch(keys).messages))) for box in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert came == [12, 12, 12]
     assert polled.server.most_at_once == 2
     assert {call.status for call in polled.server.calls} == {200}
 
@@ -530,6 +562,29 @@ def test_an_idle_poll_is_one_request_and_a_new_mail_one_more(polled: GraphWorld)
     assert polled.methods() == ["messages.list", "messages.get"]
 
 
+def test_a_first_walk_of_five_thousand_costs_a_listing_per_page_and_holds_a_page_in_memory(world: GraphWorld) -> None:
+    """Only received mail is asked for its headers, each once."""
+    for number in range(4_700):
+        world.deliver("out", at=NOW - number * MINUTE, folder="sentitems")
+    received = [world.deliver("in", at=NOW - number * MINUTE * 15) for number in range(300)]
+    pages = world.ledger.walk(world.mailbox)
+    world.ledger.store(next(pages))
+    tracemalloc.start()
+    before, grown = tracemalloc.get_traced_memory()[0], 0
+    brought = len(world.ledger.pages[0].messages)
+    for page in pages:
+        world.ledger.seen |= {message.provider_id: "human" for message in page.messages}
+        brought += len(page.messages)
+        grown = max(grown, tracemalloc.get_traced_memory()[0] - before - 200 * len(world.ledger.seen))
+    tracemalloc.stop()
+    assert brought == 5_000
+    assert len(world.server.calls_of("messages.list")) <= 5_000 // 199 + 1
+    assert not world.server.calls_of("messages.next")
+    assert sorted(world.asked_for()) == received
+    assert len(world.server.calls) - len(received) <= 26 + 5 + 2, "besides: five folders, the login and its token"
+    assert grown < 4_000_000, grown
+
+
 def test_an_empty_mailbox_is_known_from_the_start_and_gets_a_real_cursor(world: GraphWorld) -> None:
     [page] = world.poll()
     assert (page.last, page.observed_from) == (True, world.ledger.since)
@@ -571,16 +626,63 @@ def test_the_token_goes_to_no_other_host(polled: GraphWorld, clock: MovingClock)
     assert polled.methods() == ["messages.list", "messages.next"]
 
 
-@pytest.mark.corpus
-def test_the_stand_ins_list_of_properties_is_microsofts() -> None:
+@pytest.fixture
+def schema() -> Schema:
     if not SCHEMA.exists():
         pytest.skip("Microsoft's schema is not part of this repository")
-    text = SCHEMA.read_text(encoding="utf-8")
-    types = {
-        name: set(re.findall(r'<Property Name="(\w+)"', body))
-        for name, body in re.findall(r'<EntityType Name="(\w+)"[^>]*>(.*?)</EntityType>', text, re.DOTALL)
+    return Schema(SCHEMA)
+
+
+@pytest.mark.corpus
+def test_the_stand_ins_list_of_properties_is_microsofts(schema: Schema) -> None:
+    assert set(schema.properties("message")) == MESSAGE_PROPERTIES
+
+
+@pytest.mark.corpus
+def test_what_is_asked_for_and_what_the_stand_in_answers_is_of_microsofts_schema(
+    world: GraphWorld, schema: Schema
+) -> None:
+    answers = world.server.answers = []
+    keys = [world.deliver(kind, kind=kind, headers=SENT) for kind in ("message", *MEETINGS)]
+    world.deliver("sent", folder="sentitems", headers=[("Reply-To", "desk@globex.example")])
+    world.deliver("no one", headers=[("From", "nobody")])
+    world.poll()
+    world.mailbox.check()
+    world.server.fail("messages.list", window_refused(), times=None)
+    world.clock.at += DAY
+    world.poll()
+    world.store.move(keys[0], "archive")
+    world.poll()
+    list(world.mailbox.recent(NOW - DAY, world.ledger.unseen))
+    folders = [one for answer in answers for one in answer.get("value", []) if "childFolderCount" in one]
+    messages = [one for answer in answers for one in answer.get("value", [answer]) if one not in folders]
+    assert [said for one in folders for said in schema.complaints(one, "mailFolder")] == []
+    assert [said for one in messages for said in schema.complaints(one, "message")] == []
+    assert {one.get("@odata.type") for one in messages} >= {f"#microsoft.graph.{kind}" for kind in MEETINGS}
+    assert any("@removed" in one for one in messages)
+    assert any("internetMessageHeaders" in one for one in messages)
+    asked = {name for call in world.server.calls if call.mailbox for name in call.params.get("$select", "").split(",")}
+    assert asked - {""} <= set(schema.properties("message")) | set(schema.properties("mailFolder"))
+
+
+@pytest.mark.corpus
+def test_microsofts_schema_refuses_what_is_wrong(schema: Schema) -> None:
+    wrong = {
+        "@odata.type": "#microsoft.graph.eventMessageRequest",
+        "id": 7,
+        "from": {"emailAddress": {"adress": "x@y.example"}},
+        "toRecipients": {"emailAddress": None},
+        "receivedDateTime": "soon",
+        "isDraft": "no",
+        "sender": None,
     }
-    assert types["message"] | types["outlookItem"] | types["entity"] == MESSAGE_PROPERTIES
+    assert len(list(schema.complaints(wrong, "message"))) == 5
+    assert list(schema.complaints({"@odata.type": "#microsoft.graph.user"}, "message"))
+
+
+@pytest.mark.corpus
+def test_every_kind_of_meeting_mail_in_microsofts_schema_is_told_by_its_type(schema: Schema) -> None:
+    assert {name for name in schema.kinds if schema.extends(name, "eventMessage")} == set(MEETINGS)
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
