@@ -50,25 +50,23 @@ class MboxFile:
         self.offset = self._position(cursor)
         with self._readable("try again"):
             found = self._messages(self.offset)
-            while batch := self._batch(found):
-                self.offset = batch[-1][0]
-                messages = [message_of(line, block) for _, line, block in batch]
+            while messages := self._batch(found):
                 wanted = unseen([message.provider_id for message in messages])
                 kept = [m for m in messages if m.provider_id in wanted and (m.at is None or m.at >= since)]
                 yield Page(cursor=self._cursor(), messages=tuple(kept))
             self.offset = self.total_bytes
             yield Page(cursor=self._cursor(), last=True)
 
-    def _batch(self, found: Iterator[Found]) -> list[Found]:
-        """A page's worth; where headers are huge, fewer messages than usual."""
-        batch: list[Found] = []
+    def _batch(self, found: Iterator[Found]) -> list[Message]:
+        """A page's worth, and `offset` behind it; where headers are huge, fewer messages than usual."""
+        messages: list[Message] = []
         size = 0
-        for one in found:
-            batch.append(one)
-            size += len(one[2])
-            if len(batch) == self._page or size >= LARGEST_PAGE:
+        for at, line, block in found:
+            messages.append(message_of(line, block))
+            self.offset, size = at, size + len(block)
+            if len(messages) == self._page or size >= LARGEST_PAGE:
                 break
-        return batch
+        return messages
 
     @contextmanager
     def _readable(self, advice: str) -> Iterator[None]:

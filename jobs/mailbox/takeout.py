@@ -64,7 +64,7 @@ _NAMES = {
         "e-mails enviados, correo enviado, inviata, inviati, posta inviata, verzonden, verzonden berichten, "
         "skickat, skickade, sendt, sendte, sendte mails, sendt e-post, lähetetyt, wysłane, odesláno, odeslaná "
         "pošta, odoslané, elküldött, elküldött üzenetek, trimise, mesaje trimise, gönderilmiş, gönderilmiş "
-        "postalar, отправленные, надіслані, απεσταλμένα, דואר יוצא, البريد المرسل, المرسلة, 送信済み, 送信済みメール, 已发送, "
-        "已发邮件, 寄件備份, 보낸편지함"
+        "postalar, отправленные, надіслані, απεσταλμένα, דואר יוצא, البريد المرسل, المرسلة, 送信済み, 送信済みメール, "
+        "已发送, 已发邮件, 寄件備份, 보낸편지함"
     ),
 }
