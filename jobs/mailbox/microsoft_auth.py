@@ -87,7 +87,7 @@ class AccessTokens:
 @lru_cache(maxsize=16)
 def app_only(tenant_id: str, client_id: str, client_secret: str, login_url: str, api_url: str) -> AccessTokens:
     """The app's own token (client credentials), one for all mailboxes of the tenant."""
-    scopes = [f"{_resource(api_url)}/.default"]
+    scopes = [f"{resource_at(api_url)}/.default"]
     made: list[Any] = []
 
     def ask(refused: bool) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def app_only(tenant_id: str, client_id: str, client_secret: str, login_url: str,
 def consented(token_json: str, login_url: str, api_url: str) -> AccessTokens:
     """A person's own consent, from the text of a token file. `client_secret` is wanted of web apps only."""
     info = _read(token_json)
-    scopes = [f"{_resource(api_url)}/{PERMISSION}"]
+    scopes = [f"{resource_at(api_url)}/{PERMISSION}"]
     latest = [info["refresh_token"]]
     made: list[Any] = []
 
@@ -171,7 +171,7 @@ class _LoginHttp:
         return self._login_url + url.removeprefix(LOGIN_URL) if url.startswith(LOGIN_URL) else url
 
 
-def _resource(api_url: str) -> str:
+def resource_at(api_url: str) -> str:
     """Whom a token is for: Graph at that address, or the worldwide one where the address is a stand-in's."""
     split = urlsplit(api_url)
     return f"https://{split.netloc}" if split.scheme == "https" else GRAPH_URL
