@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
+    google_client_id: str | None = Field(None, validation_alias="GOOGLE_CLIENT_ID")
+    google_client_secret: SecretStr | None = Field(None, validation_alias="GOOGLE_CLIENT_SECRET")
+    google_auth_url: str = Field("https://accounts.google.com/o/oauth2/v2/auth", validation_alias="GOOGLE_AUTH_URL")
+    google_token_url: str = Field("https://oauth2.googleapis.com/token", validation_alias="GOOGLE_TOKEN_URL")
     gmail_api_url: str = Field("https://gmail.googleapis.com", validation_alias="GMAIL_API_URL")
     gmail_quota: str = Field("2026", validation_alias="GMAIL_QUOTA")
     gmail_units_per_second: float | None = Field(None, gt=0, validation_alias="GMAIL_UNITS_PER_SECOND")
@@ -129,7 +133,7 @@ class Settings(BaseSettings):
     def _with_a_slash(cls, value: str) -> str:
         return cls._url(value).rstrip("/") + "/"
 
-    @field_validator("gmail_api_url", "microsoft_login_url", "graph_api_url")
+    @field_validator("google_auth_url", "google_token_url", "gmail_api_url", "microsoft_login_url", "graph_api_url")
     @classmethod
     def _url(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):

@@ -11,9 +11,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, redirect, request
+from werkzeug import Response as AnyResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.sandbox import consent
 from tests.sandbox.gmail import batch
 from tests.sandbox.gmail.api import Answer, ApiError, Dropped, GmailApi, Values
 from tests.sandbox.gmail.faults import Fault, Faults
@@ -111,6 +113,11 @@ class GmailServer:
     def token_url(self) -> str:
         return f"{self.api_url}/token"
 
+    @property
+    def auth_url(self) -> str:
+        """The page where people consent."""
+        return f"{self.api_url}/o/oauth2/v2/auth"
+
     def mailbox(self, address: str) -> GmailMailboxStore:
         """The mailbox of this address, created when first asked for."""
         with self._lock:
@@ -182,6 +189,10 @@ class GmailServer:
         def token() -> Response:
             return self._token()
 
+        @app.route("/o/oauth2/v2/auth", methods=["GET", "POST"])
+        def sign_in() -> AnyResponse:
+            return self._sign_in()
+
         @app.post("/batch/gmail/v1")
         def many() -> Response:
             return self._batch(api)
@@ -194,6 +205,17 @@ class GmailServer:
             return _response(answer)
 
         return app
+
+    def _sign_in(self) -> AnyResponse:
+        """The consent page, and what its buttons do."""
+        try:
+            question = self.tokens.question(request.args.to_dict())
+        except consent.BadQuestion as error:
+            return Response(f"Error 400: {error}", 400)
+        if request.method == "GET":
+            return Response(consent.page("Cadence", question, sorted(self._mailboxes)))
+        allowed = request.form.get("decision") == "allow"
+        return redirect(self.tokens.decide(question, request.form["account"] if allowed else None))
 
     def _token(self) -> Response:
         form = request.form.to_dict()

@@ -1,4 +1,4 @@
-"""The stand-in's token endpoint: refresh tokens, and the signed assertions of a service account."""
+"""The stand-in's token endpoint: consents with their codes and refresh tokens, and a service account's assertions."""
 
 import base64
 import binascii
@@ -13,6 +13,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.sandbox.consent import DECLINED, BadCode, Codes, Question, read
 
 METADATA_SCOPE = "https://www.googleapis.com/auth/gmail.metadata"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -62,6 +64,13 @@ class Tokens:
     """Who may have a token for whom. Tokens live by the real clock, since google-auth counts their age by it."""
 
     token_url: str = ""
+    client_id: str = "sandbox.apps.example"
+    client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    redirects: tuple[str, ...] = ("http://127.0.0.1", "http://localhost")  # a desktop app's
+    grants: frozenset[str] | None = None  # given whatever was asked for
+    gives_refresh_tokens: bool = True
+    in_testing: bool = False  # then a consent ends after seven days
+    codes: Codes = field(default_factory=Codes)
     _consents: dict[str, _Consent] = field(default_factory=dict)
     _accounts: dict[str, _ServiceAccount] = field(default_factory=dict)
     _access: dict[str, Access] = field(default_factory=dict)
@@ -70,7 +79,7 @@ class Tokens:
     def authorized_user(self, address: str, scopes: Collection[str] = (METADATA_SCOPE,)) -> dict[str, str]:
         """The address consents; answers the content of the token file."""
         refresh_token = f"1//{secrets.token_urlsafe(24)}"
-        consent = _Consent(address, "sandbox.apps.example", secrets.token_urlsafe(12), frozenset(scopes))
+        consent = _Consent(address, self.client_id, secrets.token_urlsafe(12), frozenset(scopes))
         with self._lock:
             self._consents[refresh_token] = consent
         return {
@@ -80,6 +89,16 @@ class Tokens:
             "refresh_token": refresh_token,
             "token_uri": self.token_url,
         }
+
+    def question(self, params: Mapping[str, str]) -> Question:
+        """What somebody was sent to the consent page with, or BadQuestion."""
+        return read(params, client_id=self.client_id, redirects=self.redirects)
+
+    def decide(self, question: Question, address: str | None) -> str:
+        """Where the browser goes after the address has consented; None declines."""
+        if address is None:
+            return question.back(error=DECLINED)
+        return question.back(code=self.codes.give(question, address), scope=" ".join(sorted(question.scopes)))
 
     def service_account(
         self, email: str = "cadence@sandbox.iam.example", *, delegated: Collection[str] = (METADATA_SCOPE,)
@@ -121,8 +140,10 @@ class Tokens:
 
     def grant(self, form: Mapping[str, str], addresses: Collection[str]) -> dict[str, Any]:
         """The answer of the token endpoint, or Refused."""
-        kind = form.get("grant_type")
-        if kind == "refresh_token":
+        kind, more = form.get("grant_type"), dict[str, Any]()
+        if kind == "authorization_code":
+            address, scopes, more = self._by_code(form)
+        elif kind == "refresh_token":
             address, scopes = self._by_refresh_token(form)
         elif kind == JWT_GRANT:
             address, scopes = self._by_assertion(form.get("assertion", ""), addresses)
@@ -136,7 +157,29 @@ class Tokens:
             "expires_in": int(LIFETIME.total_seconds()),
             "scope": " ".join(sorted(scopes)),
             "token_type": "Bearer",
+            **more,
         }
+
+    def _by_code(self, form: Mapping[str, str]) -> tuple[str, frozenset[str], dict[str, Any]]:
+        if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):
+            raise Refused("invalid_client", "The OAuth client was not found.", 401)
+        try:
+            question, address = self.codes.redeem(form)
+        except BadCode:
+            raise Refused("invalid_grant", "Malformed auth code.") from None
+        scopes = question.scopes if self.grants is None else self.grants
+        with self._lock:
+            first = not any(one.address == address for one in self._consents.values())
+        offline = question.options.get("access_type") == "offline" and (
+            first or question.options.get("prompt") == "consent"
+        )
+        if not offline or not self.gives_refresh_tokens:
+            return address, scopes, {}
+        refresh_token = f"1//{secrets.token_urlsafe(24)}"
+        with self._lock:
+            self._consents[refresh_token] = _Consent(address, self.client_id, self.client_secret, scopes)
+        ends = {"refresh_token_expires_in": 7 * 24 * 3600 - 1} if self.in_testing else {}
+        return address, scopes, {"refresh_token": refresh_token, **ends}
 
     def _by_refresh_token(self, form: Mapping[str, str]) -> tuple[str, frozenset[str]]:
         with self._lock:

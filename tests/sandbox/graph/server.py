@@ -15,9 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request
+from werkzeug import Response as AnyResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.sandbox import consent
 from tests.sandbox.graph.deltas import Delta, State
 from tests.sandbox.graph.faults import Fault, Faults
 from tests.sandbox.graph.mailboxes import GraphMailboxStore, NotFound
@@ -155,6 +157,10 @@ class GraphServer:
         """The WSGI application, for those who serve it themselves."""
         app = Flask("graph-stand-in")
 
+        @app.route("/<tenant>/oauth2/v2.0/authorize", methods=["GET", "POST"])
+        def sign_in(tenant: str) -> AnyResponse:
+            return self._sign_in(tenant)
+
         @app.route("/<path:path>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
         def one(path: str) -> Response:
             pairs = dict(parse_qsl(request.query_string.decode(), keep_blank_values=True))
@@ -183,6 +189,17 @@ class GraphServer:
             return response
 
         return app
+
+    def _sign_in(self, tenant: str) -> AnyResponse:
+        """The consent page, and what its buttons do."""
+        try:
+            question = self.tokens.question(tenant, request.args.to_dict())
+        except consent.BadQuestion as error:
+            return Response(f"Sorry, but we're having trouble signing you in. {error}", 400)
+        if request.method == "GET":
+            return Response(consent.page("Cadence", question, sorted(self._mailboxes)))
+        allowed = request.form.get("decision") == "allow"
+        return redirect(self.tokens.decide(question, request.form["account"] if allowed else None))
 
     def _login(self, call: Call) -> str | None:
         tenant, _, rest = call.path.lstrip("/").partition("/")
