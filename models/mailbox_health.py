@@ -37,6 +37,8 @@ class Facts(Protocol):
     @property
     def status(self) -> str: ...
     @property
+    def credential(self) -> str | None: ...
+    @property
     def error(self) -> str | None: ...
     @property
     def lacking(self) -> str | None: ...
@@ -85,7 +87,8 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
         )
     if box.status == "needs_auth":
         says = box.error or "the consent to read it was withdrawn"
-        action = f"`cadence mailbox add --provider {box.provider} --address {box.address}` connects it again"
+        consent = " --consent" if box.credential and box.provider != "imap" else ""
+        action = f"`cadence mailbox add --provider {box.provider} --address {box.address}{consent}` connects it again"
         return Health(
             State.NEEDS_CONSENT, _phrase(says), f"{action}, and what came meanwhile is captured then", True, since_ok
         )

@@ -1,7 +1,7 @@
 """`cadence …` as a test types it: on a database and at an instant of the test's choosing, with what it printed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,11 +40,12 @@ class CommandLine:
     now: datetime = MONDAY
     env: Mapping[str, str] | None = None
     terminal: bool = False
+    browser: Callable[[str], object] | None = None
 
     def __call__(self, *args: str, status: int | None = 0, stdin: bytes | None = None) -> Said:
         """Runs one command; `status` is what it must exit with, None for whatever."""
         environment = {"CADENCE_DATABASE_URL": self.url, "NO_COLOR": "1", **(self.env or {})}
-        desk = Desk(At(self.now), terminal=self.terminal, width=80 if self.terminal else None)
+        desk = Desk(At(self.now), self.terminal, 80 if self.terminal else None, self.browser)
         result = CliRunner().invoke(cadence, args, obj=desk, env=environment, input=stdin)
         said = Said(result.exit_code, result.stdout, result.stderr)
         assert "Traceback" not in said.out + said.err

@@ -16,6 +16,7 @@ class Box:
     address: str = "dana@lantern.example"
     provider: str = "gmail"
     status: str = "active"
+    credential: str | None = None
     error: str | None = None
     lacking: str | None = None
     paused_until: datetime | None = None

@@ -44,6 +44,7 @@ class Desk:
     clock: Clock = field(default_factory=SystemClock)
     terminal: bool | None = None  # None: look at stdout
     width: int | None = None
+    browser: Callable[[str], object] | None = None  # opens an address; None: this machine's, if a terminal watches
 
     @cached_property
     def settings(self) -> Settings:

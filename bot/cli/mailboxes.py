@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bot.cli.accounts import UNTRIED, imap_account, imap_options, password_secret
+from bot.cli.accounts import UNTRIED, asking, imap_account, imap_options, password_secret
 from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, pass_desk
 from bot.cli.show import as_csv, as_json, as_table, say, tell
 from bot.wording import on_day, plain
@@ -35,20 +35,45 @@ def mailbox() -> None:
 @mailbox.command()
 @click.option("--provider", type=click.Choice(sorted(PROVIDERS)), required=True)
 @click.option("--address", required=True, help="The mailbox's own e-mail address.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="This person's own consent, as JSON.")
+@click.option("--consent", is_flag=True, help="Its owner consents now, in a browser: gmail and graph.")
+@click.option("--no-browser", is_flag=True, help="With --consent: the browser is on another machine.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Its owner's consent from elsewhere, as JSON.")
 @click.option("--check", "call", is_flag=True, help="Also call the provider once, before anything is stored.")
 @imap_options
 @pass_desk
-def add(desk: Desk, /, provider: str, address: str, token_file: Path | None, call: bool, **imap: Any) -> None:
-    """Connect a mailbox; without --token-file the service account or the app acts for it.
+def add(
+    desk: Desk,
+    /,
+    provider: str,
+    address: str,
+    consent: bool,
+    no_browser: bool,
+    token_file: Path | None,
+    call: bool,
+    **imap: Any,
+) -> None:
+    """Connect a mailbox, or connect it again.
 
-    IMAP: the password is read from standard input, or asked for on a terminal. It is stored encrypted.
+    Without --consent and --token-file the service account (gmail) or the app (graph) acts for it. IMAP: the password is
+    read from standard input, or asked for on a terminal. What is secret is stored encrypted.
     """
     address = _address(address)
+    ask = asking(provider, consent, no_browser, token_file, imap["port"])
+    if ask is not None:
+        imap["port"] = None
     with desk.reading() as session:
         known = mailboxes(session, desk.programme.workspace_id, with_removed=True)
     stored = next((box.options for box in known if box.address == address and box.provider == provider), {})
     options = imap_account(provider, imap, stored)
+    if ask is not None:
+        from bot.cli.consent import consent_given, refuse_other_account  # other commands need not wait for its library
+
+        if any(box.address == address and box.status == "active" and box.provider != "mbox" for box in known):
+            raise Failure(f"{address} is connected already: `cadence mailbox remove {address}` first")
+        with consent_given(desk, provider, address, port=ask.port, here=ask.here) as given:
+            refuse_other_account(PROVIDERS[provider](Account(address, given), desk.settings, desk.clock), address)
+            _put(desk, provider, address, desk.vault.seal(address, given), options)
+        return
     secret = _read(token_file) if token_file else None
     if provider == "imap":
         PROVIDERS[provider](Account(address, UNTRIED, options), desk.settings, desk.clock)  # before a password is typed
@@ -57,19 +82,7 @@ def add(desk: Desk, /, provider: str, address: str, token_file: Path | None, cal
     built = PROVIDERS[provider](Account(address, secret, options), desk.settings, desk.clock)
     if call:
         refuse_other(built, address)
-    now, programme = desk.clock.now(), desk.programme
-    with desk.sessions.begin() as session:
-        try:
-            actions.put_mailbox(
-                session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed, options=options
-            )
-        except actions.MailboxExists as error:
-            raise Failure(str(error)) from error
-        facts = next(box for box in mailboxes(session, programme.workspace_id) if box.address == address)
-    owner = (
-        f"it belongs to {facts.owner_email}" if facts.owner_email else "no person on the roster has this address yet"
-    )
-    say(f"{address} is connected ({provider}); {owner}")
+    _put(desk, provider, address, sealed, options)
 
 
 @mailbox.command("list")
@@ -135,6 +148,22 @@ def remove(desk: Desk, address: str, purge: bool) -> None:
         box = known_mailbox(mailboxes(session, programme.workspace_id), address)
         actions.remove_mailbox(session, programme.workspace_id, COMMAND_LINE, box.id, desk.clock.now(), purge)
     say(f"{box.address} is disconnected" + (" and what was seen there is forgotten" if purge else ""))
+
+
+def _put(desk: Desk, provider: str, address: str, sealed: str | None, options: dict[str, Any]) -> None:
+    now, programme = desk.clock.now(), desk.programme
+    with desk.sessions.begin() as session:
+        try:
+            actions.put_mailbox(
+                session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed, options=options
+            )
+        except actions.MailboxExists as error:
+            raise Failure(str(error)) from error
+        facts = next(box for box in mailboxes(session, programme.workspace_id) if box.address == address)
+    owner = (
+        f"it belongs to {facts.owner_email}" if facts.owner_email else "no person on the roster has this address yet"
+    )
+    say(f"{address} is connected ({provider}); {owner}")
 
 
 def condition(desk: Desk, box: MailboxFacts) -> Health:
