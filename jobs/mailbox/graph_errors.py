@@ -59,8 +59,8 @@ class TryAgain(ProviderError):
 
 def judge(status: int, body: str, retry_after: str, now: datetime) -> ProviderError:
     """What an answer other than 200 means."""
-    code, message = _said(body)
-    words = f"Microsoft answered {status}: {': '.join(part for part in (code, message) if part) or 'no reason given'}"
+    code = _code(body)
+    words = f"Microsoft answered {status}: {code or 'no reason given'}"
     code = code.lower()
     if status in THROTTLED:
         return TryAgain(words, _seconds(retry_after, now) or WAIT_UNNAMED, mailbox_wide=True)
@@ -79,13 +79,13 @@ def judge(status: int, body: str, retry_after: str, now: datetime) -> ProviderEr
     return BadRequest(words)
 
 
-def _said(body: str) -> tuple[str, str]:
-    """The machine's code and the words for people; both may be empty."""
+def _code(body: str) -> str:
+    """The machine's code, if it looks like one. Not the words beside it: they can quote a subject or an address."""
     try:
-        error = json.loads(body)["error"]
-        return str(error.get("code") or ""), " ".join(str(error.get("message") or "").split())[:200]
+        code = str(json.loads(body)["error"].get("code") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "", ""
+        return ""
+    return code if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,60}", code) else ""
 
 
 def _seconds(text: str, now: datetime) -> float | None:
