@@ -16,6 +16,12 @@ from jobs.mailbox.base import NeedsAuth, ProviderError
 PROJECT_REASONS = frozenset({"rateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
 RATE_REASONS = PROJECT_REASONS | {"userRateLimitExceeded"}
 RETRY_DATE = re.compile(r"retry after\s+(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)", re.IGNORECASE)
+KNOWN_WORDS = re.compile(
+    "Delegation denied|Mail service not enabled|The domain administrators have disabled Gmail apps|Invalid pageToken"
+    "|Login Required|Invalid Credentials|Precondition check failed|Request had insufficient authentication scopes"
+    "|Metadata scope does not support 'q' parameter|Too many concurrent requests for user",
+    re.IGNORECASE,
+)
 BROKEN_LINE = (OSError, HTTPException, HttpLib2Error, TransportError)
 """What a call raises when the connection fails, from the socket up to google-auth."""
 
@@ -45,7 +51,7 @@ def judge(error: HttpError, now: datetime) -> ProviderError:
     """What an answer other than 200 means for the mailbox."""
     status = int(error.resp.status)
     reason, message = _said(error)
-    words = f"Gmail answered {status}: {message or reason or 'no reason given'}"
+    words = f"Gmail answered {status}: {_repeatable(reason, message)}"
     throttled = status == 429 or (status == 403 and reason in RATE_REASONS)
     if throttled or (status >= 500 and status != 501) or status == 408 or reason == "failedPrecondition":
         # 429 is always about one user. Google's page says the same of userRateLimitExceeded alone, yet its servers
@@ -72,7 +78,9 @@ def judge_token(error: GoogleAuthError) -> ProviderError:
 
 
 def broken_line(error: Exception) -> TryAgain:
-    return TryAgain(f"Gmail could not be reached ({str(error) or type(error).__name__})")
+    # What http.client could not read stands in its errors.
+    said = "" if isinstance(error, HTTPException) else str(error)
+    return TryAgain(f"Gmail could not be reached ({said or type(error).__name__})")
 
 
 def _refusal(error: GoogleAuthError) -> str:
@@ -91,6 +99,13 @@ def _said(error: HttpError) -> tuple[str, str]:
         return str(reason), " ".join(str(body.get("message", "")).split())
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return "", ""
+
+
+def _repeatable(reason: str, message: str) -> str:
+    """What may be stored and shown: words that we know, else the machine's reason. Others can quote a mail."""
+    if known := KNOWN_WORDS.search(message):
+        return known[0]
+    return reason if re.fullmatch(r"[A-Za-z]{2,60}", reason) else "no reason given"
 
 
 def _camel(status: str) -> str:
