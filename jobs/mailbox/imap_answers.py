@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from imapclient.exceptions import ProtocolError
+
 from jobs.mailbox.imap_folders import Listed
 
 
@@ -63,8 +65,16 @@ def words(error: Exception) -> str:
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
         text = error.strerror or text
+    if isinstance(error, ProtocolError) or "unexpected" in text:  # followed by what came, which can be of a mail
+        return "an answer that cannot be read"
     text = _BYTES.sub(r"\2", text).rpartition(" => ")[2]
     return "".join(char if char.isprintable() else " " for char in text).strip(" .")[:160]
+
+
+def code(error: Exception) -> str:
+    """No more than the server's own code of a refusal, such as SERVERBUG: the words beside it can quote a mail."""
+    found = _CODE.match(words(error))
+    return found[1].upper() if found else "no reason given"
 
 
 def row_of(told: Mapping[bytes, Any]) -> Row | None:
@@ -99,4 +109,5 @@ def number(told: Mapping[Any, Any], name: bytes) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
+_CODE = re.compile(r"\[([A-Za-z-]{2,30})[\] ]")
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
