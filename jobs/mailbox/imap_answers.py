@@ -1,5 +1,6 @@
 """What an IMAP server's answers say, believing only what has the right form. It calls nobody."""
 
+import imaplib
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -72,9 +73,12 @@ def words(error: Exception) -> str:
 
 
 def code(error: Exception) -> str:
-    """No more than the server's own code of a refusal, such as SERVERBUG: the words beside it can quote a mail."""
-    found = _CODE.match(words(error))
-    return found[1].upper() if found else "no reason given"
+    """Of a refusal the server's own code, such as SERVERBUG, and no more: the words beside it can quote a mail."""
+    if isinstance(error, OSError):
+        return words(error)
+    if found := _CODE.match(words(error)):
+        return found[1].upper()
+    return "the connection ended" if isinstance(error, imaplib.IMAP4.abort) else "no reason given"
 
 
 def row_of(told: Mapping[bytes, Any]) -> Row | None:

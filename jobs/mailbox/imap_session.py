@@ -7,7 +7,7 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date
 from types import TracebackType
@@ -107,7 +107,7 @@ class Session(AbstractContextManager["Session"]):
         if not uids:
             return set()
         try:
-            with self._asking("for the structure of messages", tell=code):
+            with self._asking("for the structure of messages"):
                 answers = self._fetched(uids, STRUCTURE)
         except Refused:
             half = len(uids) // 2
@@ -118,7 +118,7 @@ class Session(AbstractContextManager["Session"]):
         if not uids:
             return
         try:
-            with self._asking("for headers", tell=code):
+            with self._asking("for headers"):
                 for uid, told in self._fetched(uids, HEADERS).items():
                     if (row := row_of(told)) is not None:
                         rows.found[uid] = row
@@ -208,17 +208,17 @@ class Session(AbstractContextManager["Session"]):
         return ProviderError(f"{where} cannot be reached ({words(error)}): check --host and --port")
 
     @contextmanager
-    def _asking(self, what: str, tell: Callable[[Exception], str] = words) -> Iterator[None]:
+    def _asking(self, what: str) -> Iterator[None]:
         """Turns what the client raises into our own: a broken line ends the session, a refusal does not."""
         host = self._access.host
         try:
             yield
         except (imaplib.IMAP4.abort, OSError) as error:
             raise ProviderError(
-                f"{host} broke off when it was asked {what} ({tell(error)}): reading goes on at the next pass"
+                f"{host} broke off when it was asked {what} ({code(error)}): reading goes on at the next pass"
             ) from error
         except imaplib.IMAP4.error as error:
-            raise Refused(f"{host} refused when it was asked {what} ({tell(error)})") from error
+            raise Refused(f"{host} refused when it was asked {what} ({code(error)})") from error
         except (ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise Refused(f"{host} was asked {what}, and its answer cannot be read") from error
 
