@@ -5,13 +5,11 @@ every log at debug level, what was printed, and every request on the wire.
 """
 
 import json
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,76 +20,20 @@ from jobs.mailbox.mbox import MboxFile
 from models.actions import mailboxes
 from models.db import Base
 from models.vault import Vault, new_key
-from tests.capture_world import Headers, Office, everything, letter, office
+from tests.capture_world import Office, letter, office
 from tests.cast import DANA, MONDAY, PRIYA
 from tests.databases import Database
 from tests.gmail_world import provider
+from tests.privacy_world import BODY, STRANGER, TOPIC, assert_nothing_left, every_value, listening, mails
 from tests.sandbox.gmail import broken_json, gone, invalid_grant, server_error
 
-STRANGER = "kolibri"  # in everything that concerns no partner
-TOPIC = "zwetschge"  # in every subject, also of partners' mail
-BODY = "quittenmus"
 DAY = timedelta(days=1)
-
-
-def stranger(sender: str, to: str, **more: str) -> Headers:
-    named = letter(sender, to, f"{TOPIC} {STRANGER}", message_id=f"{STRANGER}-{len(more)}@{STRANGER}.example", **more)
-    return named | {"In-Reply-To": f"<{STRANGER}-0@x.example>", "References": f"<{STRANGER}-9@{STRANGER}.example>"}
-
-
-def mails() -> list[tuple[Headers, str]]:
-    """Personal, internal, list and partner mail, with the label it has at Gmail."""
-    home, shop = f'"{STRANGER} Home" <me@{STRANGER}.example>', f"news@{STRANGER}-shop.example"
-    partner = "wile@acme.example"
-    return [
-        (stranger(home, DANA.email), "INBOX"),
-        (stranger(DANA.email, home, Cc=f"{STRANGER} <x@{STRANGER}2.example>"), "SENT"),
-        (stranger(DANA.email, f'"{partner}" <{STRANGER}@evil.example>'), "SENT"),
-        (stranger(f'"{partner} {STRANGER}" <{STRANGER}@evil.example>', DANA.email), "INBOX"),
-        (stranger(f"{STRANGER} <{PRIYA.email}>", DANA.email), "INBOX"),
-        (stranger(shop, DANA.email, List_Id=f"<{STRANGER}.example>", Precedence="bulk"), "INBOX"),
-        (stranger("mailer-daemon@elsewhere.example", DANA.email, X_Failed_Recipients=f"{STRANGER}@x.example"), "INBOX"),
-        (stranger(DANA.email, home, Auto_Submitted="auto-replied"), "DRAFT"),
-        (stranger(home, DANA.email), "SPAM"),
-        ({"From": DANA.email, "To": f'"{STRANGER} <<k@', "Subject": f"{TOPIC}"}, "SENT"),
-        ({"From": f"=?utf-8?q?{STRANGER}=ZZ?= <{STRANGER}", "To": DANA.email, "Date": STRANGER}, "INBOX"),
-        (letter(DANA.email, f'"Wile {TOPIC}" <{partner}>', TOPIC, message_id="to-acme@lantern.example"), "SENT"),
-        (letter(f'"Wile {TOPIC}" <{partner}>', DANA.email, f"Re: {TOPIC}", message_id="from-acme@a.example"), "INBOX"),
-    ]
 
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """Everything that anybody logs, at debug level, with arguments and tracebacks."""
-    lines: list[str] = []
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(f"{record.name} {logging.Formatter('%(message)s').format(record)} {record.__dict__}")
-
-    def listen(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        lines.append(str(event))
-        return event
-
-    ear, root, before = Ear(), logging.getLogger(), logging.getLogger().level
-    known = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
-    levels = {logger: logger.level for logger in known}
-    configured = structlog.get_config()
-    root.addHandler(ear)
-    root.setLevel(logging.DEBUG)
-    for logger in known:
-        logger.setLevel(logging.DEBUG)
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, listen, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger("debug"),
-        cache_logger_on_first_use=False,
-    )
-    yield lines
-    structlog.configure(**configured)
-    root.removeHandler(ear)
-    root.setLevel(before)
-    for logger, level in levels.items():
-        logger.setLevel(level)
+    with listening() as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -102,17 +44,9 @@ def work(database: Database) -> Iterator[Office]:
 
 def traces(work: Office, heard: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """Where something could have been left, in lower case."""
-    with work.database.reading() as session:
-        stored = everything(session)
+    stored = every_value(work.database)
     printed = capsys.readouterr()
     return {"database": stored.lower(), "log": "\n".join(heard).lower(), "output": (printed.out + printed.err).lower()}
-
-
-def assert_nothing_left(places: dict[str, str], *markers: str) -> None:
-    for place, text in places.items():
-        for marker in markers:
-            found = text.find(marker.lower())
-            assert found < 0, f"{marker} in the {place}: …{text[max(0, found - 200) : found + 100]}…"
 
 
 def test_mail_of_strangers_and_all_subjects_leave_no_trace_whatever_goes_wrong(
