@@ -105,7 +105,8 @@ class GmailPost:
         fail("messages.get", Fault(500, "backendError", QUOTE), message_ids=self.keys[3:6], times=None)
         fail("messages.get", Fault(200, body=json.dumps({"payload": QUOTE})), message_ids=self.keys[6:7], times=None)
         yield
-        for fault in (Fault(403, "forbidden", QUOTE), Fault(400, "badRequest", QUOTE), Fault(503, QUOTE, QUOTE)):
+        answers = [Fault(403, "forbidden", QUOTE), Fault(403, body=f"<html>{QUOTE}"), Fault(400, "badRequest", QUOTE)]
+        for fault in (*answers, Fault(403, QUOTE, QUOTE), Fault(503, QUOTE, QUOTE), Fault(500, body=QUOTE)):
             self.server.heal()
             for method in ("history.list", "messages.list", "getProfile"):
                 fail(method, fault, times=None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,9 @@ KNOWN_WORDS = re.compile(
 )
 BROKEN_LINE = (OSError, HTTPException, HttpLib2Error, TransportError)
 """What a call raises when the connection fails, from the socket up to google-auth."""
+
+# Of a 403 Google's client logs the answer as it came, where it is no JSON. What an answer means we say ourselves.
+logging.getLogger("googleapiclient.http").disabled = True
 
 
 class Gone(ProviderError):
