@@ -87,11 +87,7 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
         )
     if box.status == "needs_auth":
         says = box.error or "the consent to read it was withdrawn"
-        consent = " --consent" if box.credential and box.provider != "imap" else ""
-        action = f"`cadence mailbox add --provider {box.provider} --address {box.address}{consent}` connects it again"
-        return Health(
-            State.NEEDS_CONSENT, _phrase(says), f"{action}, and what came meanwhile is captured then", True, since_ok
-        )
+        return Health(State.NEEDS_CONSENT, _phrase(says), how_to_connect_again(box), True, since_ok)
     if box.status == "error":
         action = f"`cadence mailbox check {box.address}` tries it now"
         return Health(State.UNREACHABLE, _phrase(box.error or "it cannot be read"), action, True, since_ok)
@@ -106,6 +102,13 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
         says = f"read for the first time, {_messages(box.seen)} so far"
         return Health(State.BACKFILLING, says, "nothing to do, it goes on by itself")
     return _completeness(box, now, zone)
+
+
+def how_to_connect_again(box: Facts) -> str:
+    """Of a mailbox that its provider refuses. It was a person who consented where a secret is stored."""
+    consent = " --consent" if box.credential and box.provider != "imap" else ""
+    command = f"cadence mailbox add --provider {box.provider} --address {box.address}{consent}"
+    return f"`{command}` connects it again, and what came meanwhile is captured then"
 
 
 def _completeness(box: Facts, now: datetime, zone: ZoneInfo) -> Health:

@@ -301,6 +301,24 @@ def test_a_mailbox_without_a_sent_folder_says_so_wherever_its_health_is_asked_fo
     assert "no Sent folder was found" in run("doctor", status=1).out
 
 
+def test_a_connected_mailbox_is_connected_again_only_where_it_is_refused_or_lacks_something(
+    run: CommandLine, imap: ImapStandIn
+) -> None:
+    imap.folders["Post"] = imap.folders.pop("Sent")
+    imap.folders["Post"].flags = ""
+    assert "no Sent folder was found" in add_imap(run, *at(imap), "--check")
+    assert "no Sent folder was found" in run("mailbox", "check").out
+    add_imap(run, "--sent-folder", "Post")
+    assert run("mailbox", "check").out == "✓ dana@lantern.example: answers\n"
+    assert "is connected already" in add_imap(run, stdin=b"other\n", status=1)
+    imap.passwords = {"changed"}
+    assert (
+        "mailbox add --provider imap --address dana@lantern.example` connects" in run("mailbox", "check", status=1).out
+    )
+    add_imap(run, stdin=b"changed\n")
+    assert run("capture", "--json").json[0]["outcome"] == "done"
+
+
 @pytest.mark.parametrize(
     ("more", "stdin", "status", "said"),
     [

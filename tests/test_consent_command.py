@@ -177,6 +177,19 @@ def test_a_mailbox_that_is_connected_already_is_told_before_anybody_is_asked(pla
     assert not person.asked
 
 
+def test_a_consent_that_was_withdrawn_a_moment_ago_can_be_given_again_at_once(place: Place) -> None:
+    """No pass has met with it yet, so the mailbox still counts as active."""
+    place.add(Person())
+    place.run("capture")
+    cursor = _cursor(place)
+    place.server.tokens.revoke(DANA.email)
+    checked = place.run("mailbox", "check", status=1).out
+    assert f"`cadence mailbox add --provider {place.provider} --address {DANA.email} --consent` connects it" in checked
+    assert "is connected" in place.add(Person())
+    assert _cursor(place) == cursor
+    assert place.run("mailbox", "check").out == "✓ dana@lantern.example: answers\n"
+
+
 def test_a_taken_port_is_told_before_anybody_is_asked(place: Place) -> None:
     person = Person()
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -7,17 +7,17 @@ from typing import Any
 import click
 
 from bot.cli.accounts import UNTRIED, asking, imap_account, imap_options, password_secret
-from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, pass_desk
+from bot.cli.common import MARKS, Desk, Failure, csv_option, json_option, note, pass_desk
 from bot.cli.show import as_csv, as_json, as_table, say, tell
 from bot.wording import on_day, plain
-from jobs.mailbox.base import Mailbox, ProviderError
+from jobs.mailbox.base import Mailbox, NeedsAuth, ProviderError
 from jobs.mailbox.providers import PROVIDERS, Account, build_mailbox
 from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
 from models.addresses import normal_address
 from models.clock import local_day
-from models.mailbox_health import Health, State, health_of
+from models.mailbox_health import Health, State, health_of, how_to_connect_again
 from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError
 from models.vault import VaultError
@@ -63,16 +63,16 @@ def add(
         imap["port"] = None
     with desk.reading() as session:
         known = mailboxes(session, desk.programme.workspace_id, with_removed=True)
-    stored = next((box.options for box in known if box.address == address and box.provider == provider), {})
+    before = next((box for box in known if box.address == address), None)
+    stored = before.options if before and before.provider == provider else {}
     options = imap_account(provider, imap, stored)
+    again = before is not None and _must_be_connected_again(desk, provider, before)
     if ask is not None:
         from bot.cli.consent import consent_given, refuse_other_account  # other commands need not wait for its library
 
-        if any(box.address == address and box.status == "active" and box.provider != "mbox" for box in known):
-            raise Failure(f"{address} is connected already: `cadence mailbox remove {address}` first")
         with consent_given(desk, provider, address, port=ask.port, here=ask.here) as given:
             refuse_other_account(PROVIDERS[provider](Account(address, given), desk.settings, desk.clock), address)
-            _put(desk, provider, address, desk.vault.seal(address, given), options)
+            _put(desk, provider, address, desk.vault.seal(address, given), options, again=again)
         return
     secret = _read(token_file) if token_file else None
     if provider == "imap":
@@ -82,7 +82,9 @@ def add(
     built = PROVIDERS[provider](Account(address, secret, options), desk.settings, desk.clock)
     if call:
         refuse_other(built, address)
-    _put(desk, provider, address, sealed, options)
+    _put(desk, provider, address, sealed, options, again=again)
+    if lacking := getattr(built, "lacking", None):
+        note(f"{address}: {plain(lacking)}")
 
 
 @mailbox.command("list")
@@ -150,12 +152,40 @@ def remove(desk: Desk, address: str, purge: bool) -> None:
     say(f"{box.address} is disconnected" + (" and what was seen there is forgotten" if purge else ""))
 
 
-def _put(desk: Desk, provider: str, address: str, sealed: str | None, options: dict[str, Any]) -> None:
+def _must_be_connected_again(desk: Desk, provider: str, box: MailboxFacts) -> bool:
+    """Whether one that counts as connected is refused by its provider, or lacks something. Otherwise it stays as it is.
+
+    A consent that was withdrawn, or a password that has changed, may be known here before any pass has met with it.
+    """
+    if box.status != "active" or box.provider == "mbox":
+        return False
+    if box.provider == provider:
+        try:
+            built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
+            built.check()
+        except NeedsAuth:
+            return True
+        except (ProviderError, SettingsError, VaultError):
+            built = None
+        if getattr(built, "lacking", None):
+            return True
+    raise Failure(f"{box.address} is connected already: `cadence mailbox remove {box.address}` first")
+
+
+def _put(desk: Desk, provider: str, address: str, sealed: str | None, options: dict[str, Any], *, again: bool) -> None:
     now, programme = desk.clock.now(), desk.programme
     with desk.sessions.begin() as session:
         try:
             actions.put_mailbox(
-                session, programme.workspace_id, COMMAND_LINE, address, provider, now, sealed=sealed, options=options
+                session,
+                programme.workspace_id,
+                COMMAND_LINE,
+                address,
+                provider,
+                now,
+                sealed=sealed,
+                options=options,
+                again=again,
             )
         except actions.MailboxExists as error:
             raise Failure(str(error)) from error
@@ -186,6 +216,8 @@ def answer_of(desk: Desk, box: MailboxFacts) -> tuple[bool | None, str]:
     try:
         built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
         refuse_other(built, box.address)
+    except NeedsAuth as error:
+        return False, f"{error}; {how_to_connect_again(box)}"
     except (ProviderError, VaultError, SettingsError, Failure) as error:
         return False, str(error)
     lacking = getattr(built, "lacking", None)

@@ -37,10 +37,14 @@ def put_mailbox(
     *,
     sealed: str | None = None,
     options: dict[str, Any] | None = None,
+    again: bool = False,
 ) -> int:
-    """Connects a mailbox. One that was only imported, removed or in need of consent is taken up where it stands."""
+    """Connects a mailbox. One that was only imported, removed or in need of consent is taken up where it stands.
+
+    `again`: so is one that counts as active, but can no longer be read.
+    """
     row = session.scalar(select(Mailbox).where(Mailbox.workspace_id == workspace_id, Mailbox.address == address))
-    if row is not None and row.status == "active" and row.provider != "mbox":
+    if row is not None and row.status == "active" and row.provider != "mbox" and not again:
         raise MailboxExists(f"{address} is connected already: `cadence mailbox remove {address}` first")
     before = {"provider": row.provider, "status": row.status} if row else None
     if row is None:
