@@ -175,11 +175,13 @@ def test_a_login_that_cannot_ask_says_why(microsoft: Place) -> None:
     answer = {
         "state": pending.state,
         "error": "consent_required",
-        "error_description": "AADSTS90094:\x1b[31m admin\r\nTrace",
+        "error_description": "AADSTS90094:\x1b[31m admin\r\nTrace ID: 1",
     }
     said = refused(microsoft, pending, answer)
     assert "consent_required: AADSTS90094: [31m admin" in said
     assert "administrator" in said
+    answer["error_description"] = "AADSTS65005: no. Trace ID: 1 Correlation ID: 2"
+    assert "(consent_required: AADSTS65005: no)" in refused(microsoft, pending, answer)
 
 
 def test_an_answer_without_a_code_or_a_reason_is_refused(place: Place) -> None:

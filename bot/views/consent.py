@@ -36,7 +36,8 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_CONNECTED = """<p>From now on Cadence reads the headers of this mailbox's mail by itself. You need not do anything.</p>
+_CONNECTED = """<p>Cadence now reads the headers of this mailbox's mail by itself, of the last weeks and of what comes: sender,
+recipients, date, subject line, and the marks that mail programs leave. You need not do anything.</p>
 <h2>What is kept, of mail with partners</h2>
 <ul>
   <li>who wrote, to or from which partner address, when, and in which direction</li>
@@ -46,8 +47,8 @@ _CONNECTED = """<p>From now on Cadence reads the headers of this mailbox's mail 
 <ul>
   <li>the text of a mail, and attachments: the permission that you gave shows neither</li>
   <li>addresses and subjects of mail that concerns no partner: private, internal, newsletters</li>
-  <li>anything changed or sent: Cadence can only look</li>
 </ul>
+<p>Nothing is sent, changed or marked as read. Cadence can only look.</p>
 <p class="aside">To end it, ask for <code>cadence mailbox remove</code>, or take Cadence off the apps of your account:
 <a href="{withdraw}" rel="noreferrer">{withdraw}</a>. You can close this page.</p>"""
 

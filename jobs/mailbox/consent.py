@@ -200,8 +200,8 @@ def _end(token: Mapping[str, Any], now: datetime) -> datetime | None:
 
 def _words(answer: Mapping[str, Any]) -> str:
     """The login's reason as one line: code and first sentence, without the trace numbers behind it."""
-    told = str(answer.get("error_description") or "").splitlines() or [""]
-    return _clean(": ".join(part for part in (str(answer.get("error") or "no reason"), told[0]) if part))
+    told = (str(answer.get("error_description") or "").splitlines() or [""])[0].partition(" Trace ID:")[0]
+    return _clean(": ".join(part for part in (str(answer.get("error") or "no reason"), told) if part))
 
 
 def _clean(text: str) -> str:
