@@ -10,17 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from jobs.capture import Capture, Outcome
 from jobs.imports import import_mbox
 from jobs.mailbox.google_auth import consented
 from jobs.mailbox.mbox import MboxFile
 from models.actions import mailboxes
-from models.db import Base
 from models.vault import Vault, new_key
-from tests.capture_world import Office, letter, office
+from tests.capture_world import Office, office
 from tests.cast import DANA, MONDAY, PRIYA
 from tests.databases import Database
 from tests.gmail_world import provider
@@ -126,37 +123,3 @@ def test_no_token_is_stored_logged_or_told_in_clear(
     assert_nothing_left(
         traces(work, heard, capsys), file["refresh_token"], file["client_secret"], key, str(granted.token)
     )
-
-
-def rows_of(session: Session, mailbox_id: int) -> dict[str, int]:
-    """Per table, the rows that belong to a mailbox."""
-    tables = [table for table in Base.metadata.sorted_tables if "mailbox_id" in table.columns]
-    return {
-        table.name: len(session.execute(select(table).where(table.c.mailbox_id == mailbox_id)).all())
-        for table in tables
-    }
-
-
-@pytest.mark.parametrize("purge", [False, True])
-def test_removing_erases_the_secret_and_purging_erases_what_was_seen(work: Office, purge: bool) -> None:
-    stuck = work.receive(letter("wile@acme.example", DANA.email, message_id="stuck"))
-    work.server.fail("messages.get", server_error(), message_ids=[stuck], times=None)
-    for headers, label in mails():
-        work.receive(headers, label=label)
-        work.receive(headers, by=PRIYA, label=label)
-    work.read()
-    work.read(PRIYA)
-    with work.database.sessions.begin() as session:
-        box, other = work.facts().id, work.facts(PRIYA).id
-        before, others, touches = rows_of(session, box), rows_of(session, other), work.touches()
-        mailboxes.remove_mailbox(session, work.cast.workspace_id, "test", box, work.clock.at, purge)
-    facts = work.facts()
-    assert (facts.status, facts.credential, facts.cursor, facts.error) == ("removed", None, None, None)
-    assert min(before[name] for name in ("seen", "pending_fetch", "sighting", "observation")) > 0
-    with work.database.reading() as session:
-        after = rows_of(session, box)
-        assert rows_of(session, other) == others
-    # The times that were observed stay, without them the past could not be told; and the touches, which are the
-    # partner's history.
-    assert after == (dict.fromkeys(before, 0) | {"observation": 1} if purge else before)
-    assert work.touches() == touches

@@ -27,6 +27,10 @@ class MailboxExists(Exception):
     """The address is connected already."""
 
 
+class MailboxRemoved(Exception):
+    """It was disconnected while somebody was about to store what it holds. Nothing more is stored."""
+
+
 def put_mailbox(
     session: Session,
     workspace_id: int,
@@ -81,12 +85,13 @@ def remove_mailbox(
     purge: bool,
 ) -> None:
     """Disconnects a mailbox and erases its secret. With `purge` also its ledger; what it observed stays as times."""
-    row = session.get_one(Mailbox, mailbox_id)
+    row = session.get_one(Mailbox, mailbox_id, with_for_update=True)
     before = {"provider": row.provider, "status": row.status}
     row.status, row.credential, row.cursor = "removed", None, None
-    row.error = row.paused_until = row.reconciled_at = None
+    row.error = row.paused_until = row.reconciled_at = row.lacking = None
     row.cursor_version += 1
     if purge:
+        row.options = {}
         for table in (Seen, SeenHint, PendingFetch, MailImport, Sighting):
             session.execute(delete(table).where(table.mailbox_id == mailbox_id))
     subject = f"mailbox:{mailbox_id}"
@@ -139,7 +144,9 @@ def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: 
 
 def note_lacking(session: Session, mailbox_id: int, lacking: str | None) -> None:
     """What of a mailbox cannot be seen although it is read; None: all of it can."""
-    session.execute(update(Mailbox).where(Mailbox.id == mailbox_id).values(lacking=lacking))
+    session.execute(
+        update(Mailbox).where(Mailbox.id == mailbox_id, Mailbox.status != "removed").values(lacking=lacking)
+    )
 
 
 def pause_mailbox(session: Session, mailbox_id: int, until: datetime, reason: str) -> None:
@@ -199,8 +206,10 @@ def advance_import(
     first_at: datetime | None,
     last_at: datetime | None,
 ) -> None:
-    """One more page of the file is stored."""
-    row = session.get_one(MailImport, import_id)
+    """One more page of the file is stored, if its mailbox is still there. Do this first: it takes the mailbox's lock."""
+    row = session.get(MailImport, import_id)
+    if row is None or session.get_one(Mailbox, row.mailbox_id, with_for_update=True).status == "removed":
+        raise MailboxRemoved
     row.cursor = cursor
     row.first_at = min((at for at in (row.first_at, first_at) if at), default=None)
     row.last_at = max((at for at in (row.last_at, last_at) if at), default=None)
