@@ -27,6 +27,7 @@ from models.queries import mail as mail_queries
 from models.queries.programme import Programme, programmes
 from models.settings import Settings
 from tests.gmail_world import UNPACED, MovingClock
+from tests.imap_world import imap_mailbox
 
 
 class Doom:
@@ -90,7 +91,8 @@ def work(engine: Engine, job: dict[str, Any], doom: Doom | None = None) -> None:
     capture = Capture(make_sessions(engine), make_sessions(engine, reading=True), clock)
     with capture.reading() as session:
         [programme] = programmes(session, Settings())
-    (import_file if "mbox" in job else poll)(job, capture, programme, clock, hour)
+    kind = import_file if "mbox" in job else poll_imap if "imap" in job else poll
+    kind(job, capture, programme, clock, hour)
 
 
 def import_file(
@@ -100,6 +102,15 @@ def import_file(
         [facts] = mail_queries.mailboxes(session, programme.workspace_id)
     with hour():
         import_mbox(capture, programme, facts.id, facts.address, MboxFile(job["mbox"], page=job["page"]))
+
+
+def poll_imap(
+    job: dict[str, Any], capture: Capture, programme: Programme, clock: MovingClock, hour: Callable[[], Any]
+) -> None:
+    with capture.reading() as session:
+        [facts] = mail_queries.mailboxes(session, programme.workspace_id)
+    with hour():
+        capture.poll(programme, facts, imap_mailbox(job["imap"], clock, facts.address))
 
 
 def poll(
