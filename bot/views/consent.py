@@ -36,8 +36,8 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_CONNECTED = """<p>Cadence now reads the headers of this mailbox's mail by itself, of the last weeks and of what comes: sender,
-recipients, date, subject line, and the marks that mail programs leave. You need not do anything.</p>
+_CONNECTED = """<p>Cadence now reads the headers of this mailbox's mail by itself, of the last weeks and of what comes:
+sender, recipients, date, subject line, and the marks that mail programs leave. You need not do anything.</p>
 <h2>What is kept, of mail with partners</h2>
 <ul>
   <li>who wrote, to or from which partner address, when, and in which direction</li>
