@@ -1,6 +1,8 @@
 """`cadence capture`: one pass now, over the connected mailboxes or over a file. Needs no Slack."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError
 from models.vault import VaultError
 
+AT_ONCE = 8
 WORDS = {
     "touch": "mail with a partner, written by a person",
     "no partner": "no partner in it",
@@ -47,8 +50,16 @@ WORDS = {
     "spam": "in the spam folder",
     "trash": "in the bin",
     "chat": "chat",
+    "skipped": "in a category that GMAIL_SKIP_CATEGORIES leaves out",
     "gone": "deleted before it could be read",
 }
+
+
+Watch = Callable[[Report], None]
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C. What was stored stands."""
 
 
 @click.command()
@@ -80,18 +91,39 @@ def _poll(desk: Desk, address: str | None) -> list[Report]:
     boxes = [known_mailbox(boxes, address)] if address else [box for box in boxes if box.provider != "mbox"]
     if not boxes:
         raise Failure("no mailbox is connected: `cadence mailbox add` connects one")
-    reports = []
-    for box in boxes:
-        with _watched(desk, box.address, None) as watch:
+    with _progress(desk, None) as started:
+        if len(boxes) == 1:  # here, where Ctrl-C ends it at once
+            return [_read(desk, boxes[0], started(boxes[0].address))]
+        stopping = threading.Event()
+
+        def read(box: MailboxFacts) -> Report:
+            shown = started(box.address)
+
+            def watch(report: Report) -> None:
+                shown(report)
+                if stopping.is_set():
+                    raise Interrupted
+
+            return _read(desk, box, watch)
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="capture") as pool:
             try:
-                built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
-                engine = Capture(desk.sessions, desk.reading, desk.clock, watch)
-                report = read_mailbox(engine, programme, box, built)
-                keep_renewed(desk.sessions, desk.vault, box, built)
-            except (ProviderError, VaultError, SettingsError) as error:
-                report = Report(box.address, Outcome.ERROR, str(error))
-        reports.append(report)
-    return reports
+                return list(pool.map(read, boxes))
+            except BaseException:  # Ctrl-C: each ends with the page that it is reading
+                stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _read(desk: Desk, box: MailboxFacts, watch: Watch) -> Report:
+    try:
+        built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
+        engine = Capture(desk.sessions, desk.reading, desk.clock, watch)
+        report = read_mailbox(engine, desk.programme, box, built)
+        keep_renewed(desk.sessions, desk.vault, box, built)
+    except (ProviderError, VaultError, SettingsError) as error:
+        report = Report(box.address, Outcome.ERROR, str(error))
+    return report
 
 
 def _import(desk: Desk, path: Path, typed: str) -> Report:
@@ -103,8 +135,8 @@ def _import(desk: Desk, path: Path, typed: str) -> Report:
         mailbox_id = ids.get(address) or actions.put_mailbox(
             session, programme.workspace_id, COMMAND_LINE, address, "mbox", desk.clock.now()
         )
-    with _watched(desk, path.name, file) as watch:
-        engine = Capture(desk.sessions, desk.reading, desk.clock, watch)
+    with _progress(desk, file) as started:
+        engine = Capture(desk.sessions, desk.reading, desk.clock, started(path.name))
         report = import_mbox(engine, programme, mailbox_id, address, file)
     with desk.reading() as session:
         facts = next(box for box in mailboxes(session, programme.workspace_id) if box.id == mailbox_id)
@@ -122,10 +154,10 @@ def own_address(typed: str) -> str:
 
 
 @contextmanager
-def _watched(desk: Desk, what: str, file: MboxFile | None) -> Iterator[Callable[[Report], None]]:
-    """A progress bar on a terminal; in a pipe nothing but the summary."""
+def _progress(desk: Desk, file: MboxFile | None) -> Iterator[Callable[[str], Watch]]:
+    """A bar for each mailbox that is started, on a terminal; in a pipe nothing but the summary."""
     if not desk.on_terminal():
-        yield lambda report: None
+        yield lambda what: lambda report: None
         return
     if file is None:
         columns = [
@@ -143,13 +175,17 @@ def _watched(desk: Desk, what: str, file: MboxFile | None) -> Iterator[Callable[
             TextColumn("{task.fields[found]}"),
         ]
     with Progress(*columns, console=desk.progress_console(), transient=True) as progress:
-        task = progress.add_task(plain(what), total=file.total_bytes if file else None, found="")
 
-        def watch(report: Report) -> None:
-            done = file.offset if file else report.messages
-            progress.update(task, completed=done, found=plural(report.touches, "touch", "touches"))
+        def started(what: str) -> Watch:
+            task = progress.add_task(plain(what), total=file.total_bytes if file else None, found="")
 
-        yield watch
+            def watch(report: Report) -> None:
+                done = file.offset if file else report.messages
+                progress.update(task, completed=done, found=plural(report.touches, "touch", "touches"))
+
+            return watch
+
+        yield started
 
 
 def _summary(desk: Desk, report: Report) -> None:
