@@ -273,6 +273,7 @@ def recovery(one: Recovery) -> str:
         "paused": "is paused",
         "ended": "has ended",
         "re_tiered": f"has moved to {name(one.tier)}" if one.tier else "has changed its tier",
+        "merged": "was merged into another partner",
         "voided": "is open again: the touch that closed it did not hold",
     }
     return f"{partner} {said.get(one.outcome, plain(one.outcome, NAME_LIMIT))}"

@@ -16,6 +16,7 @@ from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.actions.partners import PartnerRow, put_partner
 from models.actions.people import PersonRow
+from models.actions.rematch import roster_change
 from models.cadence import Policy
 from models.queries.programme import Programme
 from models.settings import ReadAt
@@ -97,10 +98,11 @@ def put_cast(
     workspace = session.get_one(Workspace, workspace_id)
     workspace.slack_team_id, workspace.bot_user_id = TEAM, "U0CADENCE"
     workspace.timezone, workspace.channel_id = ZONE.key, CHANNEL
-    for person in PEOPLE:
-        people_actions.put_person(session, workspace_id, "cast", person, started)
-    for partner in partners:
-        put_partner(session, workspace_id, "cast", partner, started)
+    with roster_change(session, workspace_id, "cast", started):
+        for person in PEOPLE:
+            people_actions.put_person(session, workspace_id, "cast", person, started)
+        for partner in partners:
+            put_partner(session, workspace_id, "cast", partner, started)
     session.flush()
     boxes = {}
     if observed_until is not None:

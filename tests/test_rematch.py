@@ -1,5 +1,6 @@
 """What a change of the roster does to mail that was read before it. The number is capture.md's statement."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +12,11 @@ from jobs.capture import Capture, Report
 from jobs.recovery import sweep
 from jobs.roster.csv import Imported, import_partners, import_people
 from models.actions import mailboxes
+from models.actions.partners import PartnerRow, put_partner
+from models.actions.people import PersonRow, put_person
+from models.actions.rematch import roster_change
 from models.queries.standings import standings
-from models.tables import Partner, SeenHint, Touch
+from models.tables import Mailbox, Partner, SeenHint, Touch
 from tests.capture_world import Between, Office, everything, letter, office
 from tests.cast import DANA, MONDAY, PRIYA
 from tests.databases import Database
@@ -319,3 +323,46 @@ def test_the_page_between_fetch_and_store_belongs_to_the_new_roster_in_a_real_pa
     work.receive(by("ana@newco.example", "meanwhile"))
     work.poll(mailbox=Between(work.providers[DANA.email], [lambda: newco(work)]))
     assert [one[3] for one in work.touches()] == ["meanwhile"]
+
+
+def test_42_whoever_writes_a_partner_by_whatever_way_its_mail_is_read_again(work: Office) -> None:
+    hit = work.receive(by("ana@newco.example", "theirs"))
+    work.poll()
+    work.server.forget_calls()
+    with work.database.sessions.begin() as session:
+        row = PartnerRow("Newco", 1, DANA.email, ("newco.example",), since=MONDAY.date())
+        put_partner(session, work.cast.workspace_id, "test", row, work.clock.now())
+    work.poll()
+    assert work.asked_for() == [hit]
+    assert [one[3] for one in work.touches()] == ["theirs"]
+    with work.database.sessions.begin() as session:
+        moved = replace(row, domains=("other.example",))
+        put_partner(session, work.cast.workspace_id, "test", moved, work.clock.now())
+    assert not work.touches()
+
+
+def test_42_whoever_writes_a_person_by_whatever_way_mail_and_mailboxes_follow(work: Office) -> None:
+    work.receive(letter("bob@lantern.example", "wile@acme.example", cc=DANA.email, message_id="bobs"))
+    work.poll()
+    assert not work.touches()
+    with work.database.sessions.begin() as session:
+        box = mailboxes.put_mailbox(
+            session, work.cast.workspace_id, "test", "bob@lantern.example", "gmail", work.clock.now()
+        )
+        bob = PersonRow("bob@lantern.example", "Bob", "manager")
+        put_person(session, work.cast.workspace_id, "test", bob, work.clock.now())
+        assert session.get_one(Mailbox, box).owner_id is not None
+    work.poll()
+    assert [one[3] for one in work.touches()] == ["bobs"]
+
+
+def test_a_change_that_fails_halfway_leaves_the_next_one_its_own(work: Office) -> None:
+    with work.database.sessions() as session:
+        outer = roster_change(session, work.cast.workspace_id, "test", MONDAY)
+        with contextlib.suppress(ZeroDivisionError), outer:
+            raise ZeroDivisionError
+        session.rollback()
+        row = PartnerRow("Newco", 1, DANA.email, ("newco.example",), since=MONDAY.date())
+        with roster_change(session, work.cast.workspace_id, "test", MONDAY) as change:
+            put_partner(session, work.cast.workspace_id, "test", row, MONDAY)
+        assert change.mail.widened

@@ -66,8 +66,6 @@ def name_leads(session: Session, workspace_id: int, leads: list[str], now: datet
             )
         people_actions.put_person(session, workspace_id, COMMAND_LINE, row, now)
         named.append(row.email)
-    if named:
-        mailboxes.own_mailboxes(session, workspace_id)
     return named
 
 

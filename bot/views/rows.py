@@ -70,6 +70,7 @@ def outcome(standing: Standing, paper: Paper, settled: Settled | None = None) ->
         "paused": f"Paused {ended}",
         "ended": f"Ended {ended}",
         "re_tiered": f"Moved to another tier {ended}",
+        "merged": f"Merged into another partner {ended}",
     }
     return "✓ " + paper.words(said.get(settled.outcome, f"Closed {ended}"), 180)
 

@@ -13,16 +13,15 @@ from sqlalchemy.orm import Session
 
 from jobs.roster.rows import PartnerCells, PersonCells, checked
 from jobs.roster.table import Problem, RosterError, read_table
-from models.actions import episodes, mailboxes, next_steps, partners, rematch
+from models.actions import episodes, next_steps, partners
 from models.actions import people as people_actions
 from models.actions.partners import PartnerRow
 from models.actions.people import PersonRow
-from models.actions.rematch import Rematched
+from models.actions.rematch import Rematched, roster_change
 from models.actions.write import COMMAND_LINE
 from models.addresses import host_of
 from models.cadence import Status, Tier
 from models.clock import local_day
-from models.matching import Roster
 from models.names import name_key
 from models.queries.mail import mailboxes as connected
 from models.queries.mail import roster as known_addresses
@@ -87,11 +86,11 @@ def import_people(session: Session, programme: Programme, data: bytes, now: date
     }
     held = {key: {*row.aliases, *filter(None, [row.slack_user_id])} for key, row in now_there.items()}
     asked = {key: {*row.aliases, *filter(None, [row.slack_user_id])} for key, row in wanted.items()}
-    for key in _givers_first(held, asked):
-        if wanted[key] != now_there.get(key):
-            people_actions.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
-    mailboxes.own_mailboxes(session, programme.workspace_id)
-    return _rematched(session, programme, _told(now_there, wanted), known, now)
+    with roster_change(session, programme.workspace_id, COMMAND_LINE, now) as change:
+        for key in _givers_first(held, asked):
+            if wanted[key] != now_there.get(key):
+                people_actions.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
+    return _rematched(session, programme, _told(now_there, wanted), change.mail, now)
 
 
 def import_partners(session: Session, programme: Programme, data: bytes, now: datetime) -> Imported:
@@ -108,7 +107,8 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
     ids = {name_key(line.name): (key, line) for key, line in partner_lines(session, programme.workspace_id).items()}
     stored = {key: line for key, (_, line) in ids.items()}
     claims = _Claims(problems)
-    in_file = {name_key(cells.name) for _, cells in read}
+    keys = _by_external_id(stored)
+    in_file = {_key(cells, keys, stored) for _, cells in read}
     for key, line in stored.items():
         if key not in in_file:
             claims.held(line.name, "domain", line.domains)
@@ -117,7 +117,12 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
         claims.held("one of our own people", "contact", [address])
     wanted: dict[str, PartnerLine] = {}
     for row, cells in read:
-        before = stored.get(name_key(cells.name))
+        key = _key(cells, keys, stored)
+        before = stored.get(key)
+        other = keys.get(cells.external_id or "", key)
+        if other != key:
+            text = f"this is the id of {stored[other].name}: `cadence partners merge` makes one of the two"
+            problems.append(Problem(row.line, "external_id", text))
         tier = _tier(cells.tier, in_force, row.line, problems)
         if cells.owner_email and cells.owner_email not in persons:
             text = f"{cells.owner_email} is not on the roster: `cadence people import` comes first"
@@ -136,32 +141,34 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
             next_step_due_on=cells.next_step_due_on if cells.next_step else before.next_step_due_on if before else None,
             external_id=cells.external_id or (before.external_id if before else None),
         )
-        if claims.take(row.line, "name", cells.name, "partner", [name_key(cells.name)]):
-            wanted[name_key(cells.name)] = line
+        if claims.take(row.line, "name", cells.name, "partner", {key, name_key(cells.name)}):
+            wanted[key] = line
+        claims.take(row.line, "external_id", cells.name, "external id", filter(None, [cells.external_id]))
         claims.take(row.line, "domains", cells.name, "domain", line.domains)
         claims.take(row.line, "contacts", cells.name, "contact", line.contacts)
     if problems:
         raise RosterError(problems)
     held = {key: {*line.domains, *line.contacts} for key, line in stored.items()}
     asked = {key: {*line.domains, *line.contacts} for key, line in wanted.items()}
-    for key in _givers_first(held, asked):
-        line = wanted[key]
-        if line == stored.get(key):
-            continue
-        partner = PartnerRow(
-            name=line.name,
-            tier=line.tier,
-            owner_email=line.owner_email,
-            domains=line.domains,
-            contacts=line.contacts,
-            status=line.status,
-            since=line.since or local_day(now, programme.zone),
-            external_id=line.external_id,
-        )
-        partners.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
+    with roster_change(session, programme.workspace_id, COMMAND_LINE, now) as change:
+        for key in _givers_first(held, asked):
+            line = wanted[key]
+            if line == stored.get(key):
+                continue
+            partner = PartnerRow(
+                name=line.name,
+                tier=line.tier,
+                owner_email=line.owner_email,
+                domains=line.domains,
+                contacts=line.contacts,
+                status=line.status,
+                since=line.since or local_day(now, programme.zone),
+                external_id=line.external_id,
+            )
+            partners.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
     _set_next_steps(session, programme, stored, wanted, {one.email: one.id for one in persons.values()}, now)
     told = replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), known.people)))
-    return _rematched(session, programme, told, known, now)
+    return _rematched(session, programme, told, change.mail, now)
 
 
 def export_partners(session: Session, programme: Programme, file: TextIO) -> None:
@@ -210,6 +217,21 @@ def _givers_first(held: dict[str, set[str]], asked: dict[str, set[str]]) -> Iter
         for key in free:
             del waiting[key]
         yield from free
+
+
+def _by_external_id(stored: dict[str, PartnerLine]) -> dict[str, str]:
+    """External id → key in `stored`, where the id is that of one partner alone."""
+    keys: dict[str, list[str]] = {}
+    for key, line in stored.items():
+        if line.external_id:
+            keys.setdefault(line.external_id, []).append(key)
+    return {external_id: some[0] for external_id, some in keys.items() if len(some) == 1}
+
+
+def _key(cells: PartnerCells, keys: dict[str, str], stored: dict[str, PartnerLine]) -> str:
+    """Which partner a line means: by the id of the other system first, since a name may change there."""
+    key = name_key(cells.name)
+    return keys.get(cells.external_id or "", key) if key not in stored else key
 
 
 def _tier(text: str | None, in_force: list[Tier], line: int, problems: list[Problem]) -> Tier | None:
@@ -267,9 +289,8 @@ def _differences(before: Any, after: Any) -> Iterator[str]:
             yield f"{one.name} {_cell(old) or 'none'} → {_cell(new) or 'none'}"
 
 
-def _rematched(session: Session, programme: Programme, told: Imported, before: Roster, now: datetime) -> Imported:
-    """The mail follows the roster, and the episodes follow the mail."""
-    done = rematch.rematch(session, programme.workspace_id, COMMAND_LINE, before, now)
+def _rematched(session: Session, programme: Programme, told: Imported, done: Rematched, now: datetime) -> Imported:
+    """The mail has followed the roster, and the episodes follow the mail."""
     episodes.reopen_if_voided(session, programme, now)
     episodes.settle_episodes(session, programme, now)
     boxes = connected(session, programme.workspace_id) if done.widened else []

@@ -1,7 +1,6 @@
 """What the cells of one roster line may hold. Each model judges its line alone; what lines mean together is `csv`'s."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,10 +12,9 @@ from jobs.roster.table import Problem, Row
 from models.addresses import normal_address
 from models.cadence import Status
 from models.domains import partner_domain
-from models.names import name_key
+from models.names import clear_name
 from models.settings import zone_named
 
-LONGEST_NAME = 300
 LONGEST_STEP = 1000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
@@ -36,16 +34,6 @@ def email_address(text: str) -> str:
     if normal is None:
         raise ValueError(f"'{text}' is not an e-mail address")
     return normal
-
-
-def _name(text: str) -> str:
-    if not text or not name_key(text):
-        raise ValueError("the name is empty")
-    if len(text) > LONGEST_NAME:
-        raise ValueError(f"the name has {len(text)} characters; {LONGEST_NAME} are the most")
-    if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text):
-        raise ValueError("the name holds a control character or a line break")
-    return text
 
 
 def _list(value: object) -> object:
@@ -100,7 +88,7 @@ def _step(text: str | None) -> str | None:
 
 Address = Annotated[str, AfterValidator(email_address)]
 Domain = Annotated[str, AfterValidator(partner_domain)]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(clear_name)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 _Several = BeforeValidator(lambda value: _no_commas(parts) if isinstance(parts := _list(value), tuple) else value)
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from models import tables
+from models.actions.clocks import facts_changed
+from models.actions.rematch import roster_change
 from models.actions.write import Change, audit, iso, plain
 from models.cadence import Status
-from models.names import name_key
+from models.names import clear_name, name_key
 from models.tables import (
     Partner,
     PartnerContact,
@@ -18,6 +20,22 @@ from models.tables import (
     PartnerHistory,
     Person,
 )
+from models.tables.roster import MERGED
+
+
+class Taken(Exception):
+    """What a partner is to be known by belongs to another one already."""
+
+    def __init__(self, field: str, value: str, holder: str) -> None:
+        super().__init__(f"{value} belongs already to {holder}")
+        self.field, self.value, self.holder = field, value, holder
+
+
+class NameTaken(Taken):
+    """Another partner has this name."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__("name", holder, holder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +53,17 @@ class PartnerRow:
 
 
 def put_partner(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> Change:
-    """Adds the partner of this name or brings it to what is wanted. The start of its cadence is kept when not given."""
-    row = session.scalar(
-        select(Partner).where(
-            Partner.workspace_id == workspace_id,
-            Partner.name_key == name_key(wanted.name),
-        )
-    )
-    before = _partner(session, row) if row else None
+    """Adds the partner or brings it to what is wanted; its mail follows. The start of its cadence is kept if not given.
+
+    It is known by the id that another system gave it, else by its name; NameTaken when another one has the name.
+    """
+    with roster_change(session, workspace_id, actor, now):
+        return _put(session, workspace_id, actor, wanted, now)
+
+
+def _put(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> Change:
+    row = _known(session, workspace_id, wanted)
+    before = row_of(session, row) if row else None
     since = wanted.since or (row.cadence_start_on if row else now.date())
     wanted = replace(
         wanted,
@@ -66,7 +87,8 @@ def put_partner(session: Session, workspace_id: int, actor: str, wanted: Partner
     row.status = wanted.status or Status.ACTIVE
     session.flush()
     if moved:
-        _remember(session, row, now)
+        remember(session, row, now)
+    facts_changed(session, workspace_id, [row.id])
     _replace_addresses(session, workspace_id, row.id, wanted.domains, wanted.contacts)
     audit(
         session,
@@ -99,7 +121,8 @@ def pause_partner(
     }
     row.status, row.paused_until, row.pause_reason = Status.PAUSED, until, reason
     session.flush()
-    _remember(session, row, now)
+    remember(session, row, now)
+    facts_changed(session, workspace_id, [partner_id])
     after = {"status": row.status, "paused_until": iso(until), "reason": reason}
     audit(
         session,
@@ -113,7 +136,75 @@ def pause_partner(
     )
 
 
-def _remember(session: Session, row: Partner, now: datetime) -> None:
+def add_partner(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> int:
+    """Adds a partner that must not be there yet; raises Taken where its name, a domain or a contact is.
+
+    Who adds the same at the same moment is stopped by the unique keys.
+    """
+    taken = partly_taken(session, workspace_id, wanted)
+    if taken is not None:
+        raise taken
+    put_partner(session, workspace_id, actor, wanted, now)
+    return session.scalars(select(Partner.id).where(*_named(workspace_id, wanted.name))).one()
+
+
+def rename_partner(session: Session, workspace_id: int, actor: str, partner_id: int, name: str, now: datetime) -> None:
+    """Gives the partner another name; raises NameTaken where another one has it. Nothing else changes."""
+    row, name = session.get_one(Partner, partner_id), clear_name(name)
+    holder = session.scalar(select(Partner).where(*_named(workspace_id, name)))
+    if holder is not None and holder.id != partner_id:
+        raise NameTaken(holder.name)
+    before, row.name, row.name_key = row.name, name, name_key(name)
+    session.flush()
+    if before != name:
+        subject = f"partner:{partner_id}"
+        audit(
+            session, workspace_id, actor, "rename partner", subject, now, before={"name": before}, after={"name": name}
+        )
+
+
+def partly_taken(session: Session, workspace_id: int, wanted: PartnerRow) -> "Taken | None":
+    """What of a partner that is to be added belongs to one that is there, if anything."""
+    named = session.scalar(select(Partner.name).where(*_named(workspace_id, wanted.name)))
+    if named is not None:
+        return Taken("name", wanted.name, named)
+    for field, column, values, holder in (
+        ("domains", PartnerDomain.domain, wanted.domains, PartnerDomain.partner_id),
+        ("contacts", PartnerContact.address, wanted.contacts, PartnerContact.partner_id),
+    ):
+        found = session.execute(
+            select(column, Partner.name)
+            .join(Partner, Partner.id == holder)
+            .where(Partner.workspace_id == workspace_id, column.in_(values))
+            .order_by(column)
+        ).first()
+        if found is not None:
+            return Taken(field, found[0], found[1])
+    return None
+
+
+def _named(workspace_id: int, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Partner.workspace_id == workspace_id, Partner.name_key == name_key(name)
+
+
+def _known(session: Session, workspace_id: int, wanted: PartnerRow) -> Partner | None:
+    named = session.scalar(select(Partner).where(*_named(workspace_id, wanted.name)))
+    if not wanted.external_id:
+        return named
+    same_id = session.scalars(
+        select(Partner).where(
+            Partner.workspace_id == workspace_id, Partner.external_id == wanted.external_id, Partner.status != MERGED
+        )
+    ).all()
+    if len(same_id) != 1 or named in same_id:  # several of one id: then the name decides
+        return named
+    if named is not None:
+        raise NameTaken(named.name)
+    return same_id[0]
+
+
+def remember(session: Session, row: Partner, now: datetime) -> None:
+    """The partner's tier, owner and status are in force from now on."""
     session.add(
         PartnerHistory(
             partner_id=row.id,
@@ -140,7 +231,8 @@ def _replace_addresses(
     session.flush()
 
 
-def _partner(session: Session, row: Partner) -> PartnerRow:
+def row_of(session: Session, row: Partner) -> PartnerRow:
+    """The partner as the roster has it."""
     domains = select(PartnerDomain.domain).where(PartnerDomain.partner_id == row.id)
     contacts = select(PartnerContact.address).where(PartnerContact.partner_id == row.id)
     return PartnerRow(

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from models.actions.rematch import roster_change
 from models.actions.write import Change, audit, iso, plain
 from models.tables import (
     Person,
@@ -26,7 +27,12 @@ class PersonRow:
 
 
 def put_person(session: Session, workspace_id: int, actor: str, wanted: PersonRow, now: datetime) -> Change:
-    """Adds the person with this address or brings it to what is wanted."""
+    """Adds the person with this address or brings it to what is wanted; mail and mailboxes follow."""
+    with roster_change(session, workspace_id, actor, now):
+        return _put(session, workspace_id, actor, wanted, now)
+
+
+def _put(session: Session, workspace_id: int, actor: str, wanted: PersonRow, now: datetime) -> Change:
     row = session.scalar(select(Person).where(Person.workspace_id == workspace_id, Person.email == wanted.email))
     before = _person(session, row) if row else None
     if before:

@@ -4,14 +4,17 @@ Recent mail is put back into the queue of its mailbox and read again, without li
 are voided here. Standings follow by themselves. Nothing here asks a provider.
 """
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
+from models.actions.clocks import facts_changed
 from models.actions.mail import fetch_again
+from models.actions.mailboxes import own_mailboxes
 from models.actions.touches import ROSTER_CHANGED
 from models.actions.write import audit
 from models.correspondence import LOOK_BACK
@@ -21,6 +24,7 @@ from models.queries.mail import roster
 from models.tables import Mailbox, SeenHint, Sighting, Touch, Workspace
 
 ROWS = 200  # of one statement: databases limit the number of its parameters
+_CHANGES = "changes of the roster"  # in `Session.info`: those that are being made, by programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,55 @@ class Rematched:
     given: int = 0
 
 
-def rematch(session: Session, workspace_id: int, actor: str, before: Roster, now: datetime) -> Rematched:
-    """Call it when the roster has changed, with the roster as it was. Repeating it does nothing."""
-    after = roster(session, workspace_id)
-    if before == after:
-        return Rematched()
-    # From here on no page is stored that an older roster has judged, so the hints are complete.
-    key = session.scalars(
+@dataclass(slots=True)
+class RosterChange:
+    """A change of the roster that is being made. `mail` tells, once it is over, what it meant for the mail."""
+
+    before: Roster
+    mail: Rematched = field(default_factory=Rematched)
+
+
+@contextmanager
+def roster_change(session: Session, workspace_id: int, actor: str, now: datetime) -> Iterator[RosterChange]:
+    """The one door: whoever writes who is who does it in here, and the mail follows when the change is complete.
+
+    A change inside of another is part of it, so that an import of many partners reads their mail once, and a domain
+    that one partner gives to the next is never nobody's.
+    """
+    changes: dict[int, RosterChange] = session.info.setdefault(_CHANGES, {})
+    if workspace_id in changes:
+        yield changes[workspace_id]
+        return
+    change = changes[workspace_id] = RosterChange(roster(session, workspace_id))
+    try:
+        yield change
+        change.mail = _rematch(session, workspace_id, actor, change.before, now)
+    finally:
+        del changes[workspace_id]
+
+
+def outdate_pages(session: Session, workspace_id: int) -> bytes:
+    """From here on no page is stored that an older roster has judged; answers the programme's key.
+
+    It also takes the lock that capture takes for a page.
+    """
+    return session.scalars(
         update(Workspace)
         .where(Workspace.id == workspace_id)
         .values(roster_version=Workspace.roster_version + 1)
         .returning(Workspace.digest_key)
     ).one()
+
+
+def _rematch(session: Session, workspace_id: int, actor: str, before: Roster, now: datetime) -> Rematched:
+    """Compares the roster as it was with the one that is there now. Repeating it does nothing."""
+    after = roster(session, workspace_id)
+    if before == after:
+        return Rematched()
+    key = outdate_pages(session, workspace_id)  # so the hints are complete
+    if before.people != after.people:
+        own_mailboxes(session, workspace_id)
+        facts_changed(session, workspace_id)
     again = _put_back(session, workspace_id, key, before, after, now)
     voided, given = _move_touches(session, workspace_id, before, after, now)
     if again or voided or given:
@@ -99,6 +140,7 @@ def _move_touches(session: Session, workspace_id: int, before: Roster, after: Ro
     matched = session.scalars(select(Touch.matched).where(Touch.workspace_id == workspace_id).distinct())
     moved = sorted(email for email in matched if before.partner(email) != after.partner(email))
     voided = given = 0
+    concerned: set[int] = set()
     for start in range(0, len(moved), ROWS):
         touches = session.scalars(
             select(Touch)
@@ -112,7 +154,9 @@ def _move_touches(session: Session, workspace_id: int, before: Roster, after: Ro
             if (target is None or target[0] != touch.partner_id) and touch.voided_at is None:
                 touch.voided_at, touch.void_reason = now, ROSTER_CHANGED
                 voided += 1
+            concerned |= {touch.partner_id, *([] if target is None else [target[0]])}
     session.flush()
+    facts_changed(session, workspace_id, concerned)
     return voided, given
 
 

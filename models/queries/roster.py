@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models.cadence import Status
 from models.tables import NextStep, Partner, PartnerContact, PartnerDomain, Person, Tier
+from models.tables.roster import MERGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def partner_lines(session: Session, workspace_id: int) -> dict[int, PartnerLine]
         .outerjoin(Tier, Tier.id == Partner.tier_id)
         .outerjoin(Person, Person.id == Partner.owner_id)
         .outerjoin(NextStep, (NextStep.partner_id == Partner.id) & NextStep.ended_at.is_(None))
-        .where(Partner.workspace_id == workspace_id)
+        .where(Partner.workspace_id == workspace_id, Partner.status != MERGED)
         .order_by(Partner.name_key)
     )
     return {

@@ -29,6 +29,7 @@ from models.tables import (
     PartnerHistory,
     Touch,
 )
+from models.tables.roster import MERGED
 
 
 def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
@@ -276,7 +277,7 @@ def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[
     in_force = tiers(session, workspace_id, as_of)
     rows = session.execute(
         select(Partner.id, Partner.name, Partner.tier_id, Partner.owner_id)
-        .where(Partner.workspace_id == workspace_id)
+        .where(Partner.workspace_id == workspace_id, Partner.status != MERGED)
         .order_by(Partner.name)
     )
     return [PartnerName(row.id, row.name, in_force.get(row.tier_id), row.owner_id) for row in rows]

@@ -79,6 +79,10 @@ class TierHistory(Base):
     grace_days: Mapped[int]
 
 
+MERGED = "merged"
+"""Status of a partner whose facts are another one's now. Its row stays for the reads that were held with it."""
+
+
 class Partner(Base):
     """An organisation we keep a relationship with. Tier, owner and status here are the newest row of its history."""
 
