@@ -549,6 +549,17 @@ def test_35_the_comparison_lists_every_folder_to_the_end_and_asks_for_ids_alone(
     assert {call.params["$select"] for call in polled.server.calls} == {"id"}
 
 
+@pytest.mark.parametrize("fault", [lost_state(410), gone(404)])
+def test_18_a_comparison_whose_link_is_forgotten_lists_again(polled: GraphWorld, fault: Fault) -> None:
+    missed = at_once(polled, 420, at=NOW - DAY)
+    polled.server.fail("messages.next", fault, skip=1)
+    listed = [key for page in polled.mailbox.recent(NOW - 2 * DAY, polled.ledger.unseen) for key in page]
+    assert sorted(set(listed)) == missed
+    polled.server.fail("messages.next", fault, times=None)
+    with pytest.raises(ProviderError, match="again and again"):
+        list(polled.mailbox.recent(NOW - 2 * DAY, polled.ledger.unseen))
+
+
 # --- what it costs, what it asks ------------------------------------------------------------------------------------
 
 

@@ -121,6 +121,18 @@ def test_22_a_sent_mail_is_a_touch_from_its_properties_alone(tenant: Tenant) -> 
     ]
 
 
+def test_22_a_sent_mail_that_was_filed_elsewhere_is_ours_by_its_sender(tenant: Tenant) -> None:
+    tenant.put(to_acme("filed"), "projects")
+    tenant.put(
+        letter("Dana <dana@lantern.example>", ACME_MAIL, message_id="delegated", Sender=PRIYA.email), "sentitems"
+    )
+    tenant.poll()
+    assert sorted(tenant.office.touches()) == [
+        ("Acme", "outbound", "human", "delegated"),
+        ("Acme", "outbound", "human", "filed"),
+    ]
+
+
 def test_22_verdicts_rest_on_the_headers_where_they_are_shown_and_on_the_type(tenant: Tenant) -> None:
     tenant.server.mailbox(PRIYA.email).received_lack = frozenset({"from", "to", "cc", "sender"})
     tenant.put(from_acme("a-reply", Auto_Submitted="auto-replied"), at=MONDAY)

@@ -140,6 +140,26 @@ def test_18_a_state_that_is_lost_again_and_again_is_an_error_and_no_loop(polled:
     assert polled.ledger.cursor == before
 
 
+def test_18_a_listing_that_ends_without_a_link_begins_again(polled: GraphWorld) -> None:
+    polled.deliver("mail")
+    polled.server.fail("delta.changes", Fault(200, body='{"value": []}'))
+    polled.poll()
+    assert polled.ledger.subjects == ["mail"]
+    polled.server.fail("delta.changes", Fault(200, body='{"value": []}'), times=None)
+    polled.server.fail("delta.list", Fault(200, body='{"value": []}'), times=None)
+    with pytest.raises(ProviderError, match="again and again"):
+        polled.poll()
+
+
+def test_18_a_message_that_does_not_come_is_tried_once_though_the_walk_begins_again(world: GraphWorld) -> None:
+    keys = [world.deliver(f"mail {number:03}", at=NOW - number * MINUTE) for number in range(250)]
+    world.server.fail("messages.get", server_error(), message_ids=keys[-1:], times=None)
+    world.server.fail("delta.next", lost_state())
+    world.poll()
+    assert list(world.ledger.pending) == keys[-1:]
+    assert world.asked_for().count(keys[-1]) == 6
+
+
 def test_18_the_link_of_a_folder_is_stored_after_every_page_that_it_promises(world: GraphWorld) -> None:
     keys = [world.deliver(f"mail {number:03}", at=NOW - number * MINUTE) for number in range(450)]
     pages = world.ledger.walk(world.mailbox)
@@ -235,13 +255,14 @@ def test_21_a_folder_that_stays_short_is_an_error_that_holds_up_no_other_folder(
     world.deliver("in", at=NOW - MINUTE)
     world.deliver("out", at=NOW - MINUTE, folder="sentitems")
     world.deliver("left out", at=NOW - MINUTE)
+    world.deliver("ahead", at=NOW + MINUTE)
     world.store.hidden = {3}
     with pytest.raises(ProviderError, match="lists 1 of the 2 messages"):
         world.poll()
-    assert world.ledger.subjects == ["in", "out"]
+    assert world.ledger.subjects == ["ahead", "in", "out"], "what came after the walk began makes up for nothing"
     world.store.hidden = set()
     assert world.poll()[-1].last
-    assert world.ledger.subjects == ["in", "left out", "out"]
+    assert world.ledger.subjects == ["ahead", "in", "left out", "out"]
 
 
 def test_21_mail_that_arrives_during_the_walk_is_not_taken_for_missing(world: GraphWorld) -> None:
@@ -274,6 +295,14 @@ def test_24_a_message_that_is_only_marked_is_not_read_from_what_changed(polled: 
     polled.poll()
     assert polled.ledger.subjects == ["mail"]
     assert polled.ledger.messages[0].first("From") == "Kim Lee <kim@globex.example>"
+
+
+def test_24_mail_that_is_imported_with_an_old_date_is_told_as_a_change(polled: GraphWorld) -> None:
+    polled.deliver("of the last 90 days", at=NOW - 60 * DAY)
+    old = polled.deliver("older", at=NOW - 200 * DAY)
+    polled.poll()
+    assert polled.ledger.subjects == ["of the last 90 days"]
+    assert old not in polled.asked_for()
 
 
 def test_a_folder_that_is_deleted_is_left_out_and_one_that_is_made_is_read(polled: GraphWorld) -> None:

@@ -18,11 +18,11 @@ from typing import Any
 
 import structlog
 
-from jobs.mailbox.base import Page, Paused, ProviderError, Unseen
+from jobs.mailbox.base import Page, Paused, Unseen
 from jobs.mailbox.graph_api import GraphApi
 from jobs.mailbox.graph_cursor import Cursor, Walk, whole_second
 from jobs.mailbox.graph_errors import BadRequest, Forbidden, Resync
-from jobs.mailbox.graph_folders import RESTARTS, Incomplete, changes, read_folders
+from jobs.mailbox.graph_folders import RESTARTS, Incomplete, changes, forgotten, read_folders
 from jobs.mailbox.graph_message import HEADERS, LISTED, TYPE, Fetched, is_sent, set_aside
 from jobs.mailbox.microsoft_auth import GRAPH_URL, AccessTokens
 from models.clock import Clock, SystemClock
@@ -128,19 +128,26 @@ class GraphMailbox:
                 raise
 
     def _ids(self, graph: GraphApi, since: datetime) -> Iterator[list[str]]:
-        """Of the whole mailbox; folder by folder where that is refused."""
-        try:
-            listing = graph.listing(since, select=("id",))
-        except (BadRequest, Forbidden):
-            for folder in read_folders(graph, self._places(graph)):
-                for step in changes(graph, folder, None, since, whole_second(self._clock.now()), oldest=since):
-                    yield list(step.keys)
-            return
+        """Of the whole mailbox, some twice where a link is forgotten; folder by folder where that is refused."""
+        link: str | None = None
+        restarts = 0
         while True:
+            try:
+                listing = graph.following(link) if link else graph.listing(since, select=("id",))
+            except Resync as error:
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise forgotten(error) from error
+                link = None
+                continue
+            except (BadRequest, Forbidden):
+                break
             yield [str(item["id"]) for item in listing.items if item.get("id")]
-            if not listing.following:
+            if (link := listing.following) is None:
                 return
-            listing = graph.following(listing.following)
+        for folder in read_folders(graph, self._places(graph)):
+            for step in changes(graph, folder, None, since, whole_second(self._clock.now()), oldest=since):
+                yield list(step.keys)
 
     def _is_rescan(self, place: Cursor) -> bool:
         """Whether the last days are listed again; not before a first walk is complete."""
@@ -162,7 +169,7 @@ class GraphMailbox:
             except Resync as error:
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise ProviderError(f"Microsoft forgets its own listing again and again ({error})") from error
+                    raise forgotten(error) from error
                 walk.link = None
                 continue
             except (BadRequest, Forbidden) as error:

@@ -75,7 +75,7 @@ def changes(
         except Resync as error:
             restarts += 1
             if restarts > RESTARTS:
-                raise ProviderError(f"Microsoft forgets its own listing again and again ({error})") from error
+                raise forgotten(error) from error
             link = None
             continue
         except Gone:
@@ -95,3 +95,8 @@ def changes(
             )
         yield Step(link=listing.delta)
         return
+
+
+def forgotten(error: Resync) -> ProviderError:
+    """What to say when beginning again does not help."""
+    return ProviderError(f"Microsoft forgets its own listing again and again ({error})")
