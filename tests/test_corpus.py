@@ -9,14 +9,15 @@ import mailbox
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import format_datetime, getaddresses, parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ from models.tables import Partner, Seen, Touch
 from models.weekly_read import coverage_lines
 from tests.capture_world import everything
 from tests.databases import ROOT, Database
+from tests.test_capture_crashes import Mortals
+from tests.test_double_capture import die_and_go_on
 
 pytestmark = pytest.mark.corpus
 CORPUS = ROOT.parent / "shared" / "corpora" / "mail"
@@ -223,7 +226,15 @@ class Clock:
 
 @pytest.fixture
 def imported(database: Database, house: House, mails: list[Mail], joined: Path) -> Imported:
-    """The roster is ours and theirs; the file is read a day after its newest mail."""
+    """The file is read a day after its newest mail."""
+    programme, mailbox_id, now = founded(database, house, mails)
+    capture = Capture(database.sessions, database.reading, Clock(now))
+    report = import_mbox(capture, programme, mailbox_id, house.people[0], MboxFile(joined))
+    return Imported(database, programme, mailbox_id, now, report, joined)
+
+
+def founded(database: Database, house: House, mails: Sequence[Mail]) -> tuple[Programme, int, datetime]:
+    """The roster is ours and theirs; answers with the mailbox and the day after the newest mail."""
     times = [mail.at for mail in mails if mail.at]
     now, started = max(times) + timedelta(days=1), min(times)
     with database.sessions.begin() as session:
@@ -235,9 +246,7 @@ def imported(database: Database, house: House, mails: list[Mail], joined: Path) 
             put_partner(session, workspace_id, COMMAND_LINE, row, started)
         mailbox_id = mailboxes.put_mailbox(session, workspace_id, COMMAND_LINE, house.people[0], "mbox", started)
         [programme] = programmes(session, Settings())
-    capture = Capture(database.sessions, database.reading, Clock(now))
-    report = import_mbox(capture, programme, mailbox_id, house.people[0], MboxFile(joined))
-    return Imported(database, programme, mailbox_id, now, report, joined)
+    return programme, mailbox_id, now
 
 
 def test_every_message_is_counted_once_and_none_is_in_the_way(imported: Imported, mails: list[Mail]) -> None:
@@ -315,6 +324,43 @@ def test_reading_it_again_adds_nothing(imported: Imported) -> None:
     assert (again.messages, again.touches) == (imported.report.messages, 0)
     assert again.reasons == imported.report.reasons
     assert [(one.id, one.verdict, one.voided_at) for one in imported.touches()] == before
+
+
+def repeated(mails: Sequence[Mail], count: int) -> Iterator[Mail]:
+    """So many mails: each round the same headers under other Message-IDs, three days later."""
+    for number in range(count):
+        turn, mail = number // len(mails), mails[number % len(mails)]
+        raw = re.sub(rb"(?im)^(message-id:\s*<?)", rb"\g<1>%d." % turn, mail.raw, count=1)
+        if mail.at and re.search(rb"(?im)^date:", raw):
+            date = f"Date: {format_datetime(mail.at + timedelta(days=3 * turn))}".encode()
+            raw = re.sub(rb"(?im)^date:[^\n]*(?:\n[ \t][^\n]*)*", date, raw, count=1)
+        headers = BytesHeaderParser(policy=compat32).parsebytes(raw)
+        yield Mail(mail.label, raw, headers, time_of(headers))
+
+
+@pytest.mark.timeout(300)
+def test_ten_thousand_real_mails_killed_at_random_and_imported_twice_are_what_their_headers_say(
+    database: Database, mails: list[Mail], house: House, tmp_path: Path
+) -> None:
+    many = list(repeated(mails, 10_000))
+    programme, mailbox_id, now = founded(database, house, many)
+    path = tmp_path / "many.mbox"
+    with path.open("wb") as file:
+        file.writelines(
+            b"From joined@localhost Mon Nov 23 09:00:00 2026\n" + mail.raw.strip(b"\r\n") + b"\n\n" for mail in many
+        )
+    job: dict[str, object] = {"url": database.url, "now": now.isoformat(), "mbox": str(path), "page": 200}
+    theirs = Counter((one.partner, one.direction, one.field, one.at) for one in count_by_hand(many, house))
+    assert theirs.total() > 2_000
+    found = Imported(database, programme, mailbox_id, now, Report(house.people[0]), path)
+    names = found.names()
+    with closing(Mortals()) as mortals:
+        for seed in (1, 2):
+            assert die_and_go_on(mortals, job, seed) >= 1
+            ours = Counter((names[one.partner_id], one.direction, one.field, one.at) for one in found.touches())
+            assert (ours - theirs, theirs - ours) == (Counter(), Counter())
+    with database.reading() as session:
+        assert len(session.scalars(select(Seen.provider_id)).all()) > 9_000
 
 
 def test_nothing_of_the_mail_that_concerns_no_partner_is_in_the_database(
