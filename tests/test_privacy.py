@@ -10,12 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from jobs.capture import Capture, Outcome
 from jobs.imports import import_mbox
 from jobs.mailbox.google_auth import consented
 from jobs.mailbox.mbox import MboxFile
-from models.actions import mailboxes
+from models.actions import hints, mailboxes
+from models.tables import Bounce, SeenHint
 from models.vault import Vault, new_key
 from tests.capture_world import Office, office
 from tests.cast import DANA, MONDAY, PRIYA
@@ -123,3 +125,21 @@ def test_no_token_is_stored_logged_or_told_in_clear(
     assert_nothing_left(
         traces(work, heard, capsys), file["refresh_token"], file["client_secret"], key, str(granted.token)
     )
+
+
+def test_what_is_hashed_of_mail_is_forgotten_after_ninety_days(work: Office) -> None:
+    for headers, label in mails():
+        work.receive(headers, label=label)
+    work.read()
+
+    def hashed() -> list[int]:
+        with work.database.reading() as session:
+            return [len(session.scalars(select(table.at)).all()) for table in (SeenHint, Bounce)]
+
+    for days, left in ((89, True), (2, False)):
+        work.clock.at += days * DAY
+        with work.database.sessions.begin() as session:
+            hints.forget_hints(session, work.clock.at)
+        assert [count > 0 for count in hashed()] == [left, left]
+    assert len(work.ledger()) == len(mails()) - 1, "all but spam, which no first walk lists"
+    assert len(work.touches()) == 2

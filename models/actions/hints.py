@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from models.correspondence import LOOK_BACK
 from models.keyed import address_hmac, organisation_hmac
 from models.matching import Decision
-from models.tables import SeenHint, Workspace
+from models.tables import Bounce, SeenHint, Workspace
 from models.verdict import Verdict
 
 
@@ -51,4 +51,6 @@ def record_hints(
 
 
 def forget_hints(session: Session, now: datetime) -> None:
-    session.execute(delete(SeenHint).where(SeenHint.at <= now - LOOK_BACK))
+    """What is hashed of any mail goes after 90 days: whom it concerned, and to whom it did not arrive."""
+    for table in (SeenHint, Bounce):
+        session.execute(delete(table).where(table.at <= now - LOOK_BACK))
