@@ -6,9 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,6 +83,32 @@ def test_in_http_mode_it_answers_health_and_metrics_and_stops_on_sigterm(
     assert process.returncode == 0
     assert "Traceback" not in err, err
     assert "Stopped." in err
+
+
+def test_in_http_mode_it_stops_without_a_word_of_error_while_requests_are_being_answered(
+    database: Database, slack: SlackServer, tmp_path: Path
+) -> None:
+    env = environment(database, slack, SLACK_SIGNING_SECRET=slack.workspace.signing_secret)
+    answered = threading.Semaphore(0)
+
+    def ask(url: str) -> None:
+        with suppress(requests.RequestException):  # the end, as a client sees it
+            while requests.get(f"{url}/metrics", timeout=PATIENCE).ok:
+                answered.release()
+
+    with cadence(tmp_path, env, "run", "--host", "127.0.0.1", "--port", "0") as process:
+        url = f"http://127.0.0.1:{said(process, 'HTTP on port ([0-9]+)')[1]}"
+        asking = [threading.Thread(target=ask, args=(url,)) for _ in range(8)]
+        for thread in asking:
+            thread.start()
+        for _ in range(40):
+            assert answered.acquire(timeout=PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE)
+        for thread in asking:
+            thread.join()
+    assert process.returncode == 0
+    assert "Traceback" not in err, err
 
 
 def test_with_an_app_token_it_connects_by_socket_mode(database: Database, slack: SlackServer, tmp_path: Path) -> None:

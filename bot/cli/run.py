@@ -98,6 +98,9 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
     running.start()
     note(f"Cadence is running (HTTP on port {server.effective_port}, /slack/events). Ctrl-C stops it.")
     stopping.wait()
+    # Answers under way first: an answering thread writes to the server's own pipe when it is done, by a number that
+    # may be somebody else's file as soon as the pipe is closed.
+    server.task_dispatcher.shutdown()
     server.close()
 
 
