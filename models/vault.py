@@ -1,8 +1,10 @@
 """Secrets at rest: sealed with Fernet keys that can be rotated. Knows nothing of who stores them where."""
 
 import json
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+if TYPE_CHECKING:  # it takes seven megabytes, and most commands open no secret: loaded where one is
+    from cryptography.fernet import MultiFernet
 
 
 class VaultError(Exception):
@@ -12,9 +14,15 @@ class VaultError(Exception):
 class Vault:
     """The first key seals, all keys open. A sealed secret names its owner, so it cannot be moved to another row."""
 
+    _fernet: "MultiFernet | None" = None
+
     def __init__(self, keys: tuple[str, ...]) -> None:
+        if not keys:
+            return
+        from cryptography.fernet import Fernet, MultiFernet
+
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError as error:
             raise VaultError(
                 "CADENCE_SECRET_KEYS holds a value that is no Fernet key: make one with `cadence secrets new-key`"
@@ -24,6 +32,8 @@ class Vault:
         return self._ready().encrypt(json.dumps([owner, secret]).encode()).decode()
 
     def open(self, owner: str, sealed: str) -> str:
+        from cryptography.fernet import InvalidToken
+
         try:
             named, secret = json.loads(self._ready().decrypt(sealed.encode()))
         except InvalidToken as error:
@@ -36,16 +46,20 @@ class Vault:
 
     def reseal(self, sealed: str) -> str:
         """The same secret under the first key."""
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._ready().rotate(sealed.encode()).decode()
         except InvalidToken as error:
             raise VaultError("a secret was sealed with a key that is not in CADENCE_SECRET_KEYS") from error
 
-    def _ready(self) -> MultiFernet:
+    def _ready(self) -> "MultiFernet":
         if self._fernet is None:
             raise VaultError("CADENCE_SECRET_KEYS is not set: make a key with `cadence secrets new-key` and set it")
         return self._fernet
 
 
 def new_key() -> str:
+    from cryptography.fernet import Fernet
+
     return Fernet.generate_key().decode()
