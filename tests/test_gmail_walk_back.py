@@ -110,6 +110,38 @@ def test_5_a_killed_walk_resumes_at_its_page_and_fetches_no_seen_id(world: World
     assert pages[-1].observed_from == world.ledger.since
 
 
+def test_5_what_came_while_a_walk_rested_is_read_before_the_walk_goes_on(world: World) -> None:
+    ids = fill(world, 45, step=timedelta(hours=1))
+    world.ledger.poll(world.provider(chunk=10), stop_after=2)
+    new = [world.deliver(f"new {number}") for number in range(3)]
+    pages = world.ledger.poll(world.provider(chunk=10), stop_after=1)
+    assert [message.provider_id for page in pages for message in page.messages] == new
+    assert [page.last for page in pages] == [False], "the mailbox is not known yet"
+    world.ledger.poll(world.provider(chunk=10))
+    assert sorted(world.fetched()) == sorted([*ids, *new])
+    assert len(world.server.calls_of("getProfile")) == 1
+
+
+def test_5_a_walk_goes_on_though_the_history_is_forgotten_and_then_the_gap_is_listed(world: World) -> None:
+    ids = fill(world, 45, step=timedelta(hours=1))
+    world.ledger.poll(world.provider(chunk=10), stop_after=2)
+    missed = world.deliver("missed")
+    world.store.expire_history()
+    pages = world.ledger.poll(world.provider(chunk=10))
+    assert sorted(world.fetched()) == sorted([*ids, missed])
+    assert pages[-1].last
+    assert pages[-1].observed_from == world.ledger.since
+
+
+def test_a_first_walk_that_is_listed_again_stays_as_short_as_it_was_to_be(world: World) -> None:
+    fill(world, 60, step=DAY)
+    world.ledger.poll(world.provider(cap=25, chunk=10), stop_after=2)
+    world.store.expire_history()
+    pages = world.ledger.poll(world.provider(cap=25, chunk=10))
+    assert len(world.fetched()) == 25
+    assert pages[-1].observed_from == NOW - 24 * DAY
+
+
 @pytest.mark.parametrize("stored", [1, 2, 3, 4, 5, 6])
 def test_5_a_walk_killed_after_any_page_completes_without_a_second_fetch(world: World, stored: int) -> None:
     fill(world, 45, step=timedelta(hours=1))
