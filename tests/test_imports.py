@@ -8,6 +8,7 @@ import pytest
 
 from jobs.capture import Capture, Report
 from jobs.imports import import_mbox
+from jobs.mailbox.base import ProviderError
 from jobs.mailbox.mbox import MboxFile
 from models.actions import episodes, mailboxes
 from models.actions.partners import PartnerRow, put_partner
@@ -85,6 +86,37 @@ def test_a_file_that_has_grown_adds_what_is_new(work: Office, tmp_path: Path) ->
     take_in(work, mbox(tmp_path / "a.mbox", letters[:15]))
     assert take_in(work, mbox(tmp_path / "a.mbox", letters)).touches == 10
     assert len(work.touches()) == 20
+
+
+def test_the_parts_of_an_export_are_read_as_one_and_their_copies_add_nothing(work: Office, tmp_path: Path) -> None:
+    letters = correspondence()
+    folder = tmp_path / "Takeout" / "Mail"
+    folder.mkdir(parents=True)
+    mbox(folder / "All mail-001.mbox", letters[:16])
+    mbox(folder / "All mail-002.mbox", letters[14:])
+    report = take_in(work, tmp_path / "Takeout", page=5)
+    assert (report.messages, report.touches) == (32, 20)
+    assert len(work.ledger()) == 30
+    assert work.observed() == [(MONDAY - 10 * DAY, MONDAY - DAY + 2 * HOUR)]
+    assert take_in(work, mbox(tmp_path / "whole.mbox", letters)).touches == 0
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_vouches_for_nothing(work: Office, tmp_path: Path) -> None:
+    path = mbox(tmp_path / "a.mbox", correspondence())
+    mails = path.read_bytes()
+    path.write_bytes(mails + b"A long body\n" * 300_000 + b"\n" + mails)
+    stored: list[int] = []
+
+    def cut(report: Report) -> None:
+        if not stored:
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size // 2)
+        stored.append(report.messages)
+
+    with pytest.raises(ProviderError, match="became shorter while it was read; import it again"):
+        take_in(work, path, page=5, watch=cut)
+    assert stored
+    assert not work.observed()
 
 
 def test_reading_again_after_partners_were_added_finds_their_mail(work: Office, tmp_path: Path) -> None:

@@ -211,6 +211,17 @@ def test_the_cursor_of_another_state_of_the_file_is_dropped(tmp_path: Path) -> N
     assert [message.first("Subject") for message in again] == ["Mail 1", "Mail 2"]
 
 
+def test_a_checkpoint_inside_of_what_was_written_over_starts_over(tmp_path: Path) -> None:
+    head = FROM + block(0, b"X-Long: " + b"z" * 5_000 + b"\n") + b"\n"
+    path = write(tmp_path / "a.mbox", head + b"".join(FROM + block(n) + b"Body\n\n" for n in range(1, 5)))
+    cursor = pages(MboxFile(path, page=2))[0].cursor
+    size = path.stat().st_size
+    rest = FROM + block(7) + b"Another body\n\n"
+    write(path, head + rest + b"\n" * (size - len(head + rest)))
+    again = [message.first("Subject") for page in pages(MboxFile(path), cursor) for message in page.messages]
+    assert again == ["Mail 0", "Mail 7"]
+
+
 @pytest.mark.parametrize("cursor", ["", "{", "[]", "7", '{"offset": "x", "file": 1}', '{"offset": -1}', "null"])
 def test_a_broken_cursor_starts_over(tmp_path: Path, cursor: str) -> None:
     path = write(tmp_path / "a.mbox", FROM + block(1))

@@ -122,6 +122,9 @@ class MboxFile:
 def _mbox(file: BinaryIO, offset: int, size: int) -> Iterator[Found]:
     window = _Window(file, offset)
     at = window.separator(offset)
+    if offset and at != offset:  # written over since the checkpoint, to the same size
+        window = _Window(file, 0)
+        at = window.separator(0)
     while at is not None:
         line, block, end = window.header(at)
         at = window.separator(end)
