@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
 from bot.listeners.call import Call, acknowledgement, say
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, Suggest
 from models.clock import Clock
 from models.settings import Settings, SettingsError
 
@@ -45,6 +45,7 @@ def build_app(
     clock: Clock,
     *,
     client: WebClient | None = None,
+    suggest: Suggest | None = None,
 ) -> App:
     """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack."""
     if settings.slack_bot_token is None:
@@ -63,7 +64,7 @@ def build_app(
         ),
         listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="listener"),
     )
-    desk = Desk(settings, sessions, reading, clock, client)
+    desk = Desk(settings, sessions, reading, clock, client, suggest)
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app

@@ -24,6 +24,7 @@ IT_ARRIVED = "it_arrived"
 SNOOZE = "snooze"
 NUDGES_OFF = "nudges_off"
 NUDGES_ON = "nudges_on"
+ADD_PARTNER = "add_partner"
 
 ACTIONS = (
     CLAIM,
@@ -38,19 +39,27 @@ ACTIONS = (
     SNOOZE,
     NUDGES_OFF,
     NUDGES_ON,
+    ADD_PARTNER,
 )
 
 # Modals.
 NEXT_STEP_FORM = "next_step_form"
 LIST_MODAL = "list_modal"
 NOTE_MODAL = "note_modal"
-FORMS = (NEXT_STEP_FORM,)
+PARTNER_FORM = "partner_form"
+FORMS = (NEXT_STEP_FORM, PARTNER_FORM)
 
 # Inputs of the next-step form: block and element share the name.
 STEP_TEXT = "step_text"
 STEP_DUE = "step_due"
 STEP_OWNER = "step_owner"
-MENUS = (STEP_OWNER,)  # selects that fetch their options from us
+
+# Inputs of the form for a new partner.
+PARTNER_NAME = "partner_name"
+PARTNER_TIER = "partner_tier"
+PARTNER_OWNER = "partner_owner"
+PARTNER_DOMAIN = "partner_domain"
+MENUS = (STEP_OWNER, PARTNER_OWNER)  # selects that fetch their options from us
 
 COMMAND = "/cadence"
 EVENTS = ("app_home_opened", "app_uninstalled", "channel_id_changed", "tokens_revoked")
@@ -75,6 +84,7 @@ class Carried:
     tier: int | None = None  # a rank
     owner: int | None = None
     channel: str | None = None
+    domain: str | None = None  # the id of an organisation that is nobody's partner yet
 
     def need_partner(self) -> int:
         return _needed(self.partner)
@@ -96,13 +106,14 @@ _KEYS = {
     "tier": "t",
     "owner": "w",
     "channel": "c",
+    "domain": "h",
 }
-_WORDS = ("verb", "channel")
+_WORDS = {"verb": r"[A-Za-z0-9_]{1,40}", "channel": r"[A-Za-z0-9_]{1,40}", "domain": r"[a-z0-9._-]{1,253}"}
 _LARGEST = 2**31 - 1
 
 
 def encode(carried: Carried) -> str:
-    """The value of a button: at most 150 characters, so that it fits an option too."""
+    """The value of a button: without a domain at most 150 characters, so that it fits an option too."""
     pairs = {key: getattr(carried, name) for name, key in _KEYS.items()}
     return json.dumps({"v": VERSION, **{key: value for key, value in pairs.items() if value is not None}})
 
@@ -142,7 +153,7 @@ def matches(action: str) -> re.Pattern[str]:
 
 def _plausible(name: str, value: object) -> bool:
     if name in _WORDS:
-        return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_]{1,40}", value) is not None
+        return isinstance(value, str) and re.fullmatch(_WORDS[name], value) is not None
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
 
 

@@ -7,26 +7,41 @@ from datetime import UTC, date, datetime
 from jobs.capture import Capture
 from jobs.mailbox.base import Mailbox, Page, Paused, ProviderError
 from jobs.mailbox.mbox import MboxFile
+from jobs.mailbox.providers import build_mailbox
+from jobs.mailbox.renewal import keep_renewed
 from models.actions import mailboxes as mailbox_actions
 from models.addresses import host_of
 from models.clock import local_day
-from models.correspondence import LOOK_BACK, Correspondence
+from models.correspondence import LOOK_BACK, Correspondence, Suggestion, Suggestions
 from models.domains import organisation
 from models.queries import suggestions as queries
-from models.queries.mail import MailboxFacts
+from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.programme import Programme
-from models.queries.suggestions import SAMPLES, Unlisted
-from models.settings import SettingsError
-from models.vault import VaultError
+from models.queries.suggestions import SAMPLES, Unlisted, unlisted_organisations
+from models.settings import Settings, SettingsError
+from models.vault import Vault, VaultError
 from models.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """An organisation for the roster; without a domain where no mailbox could be asked for it."""
+def suggestions_from_mailboxes(
+    capture: Capture, settings: Settings, vault: Vault, programme: Programme, limit: int
+) -> Suggestions:
+    """Those with the most regular mail, named by their mailboxes now: one message of each is asked for."""
+    with capture.reading() as session:
+        boxes = {box.id: box for box in mailboxes(session, programme.workspace_id)}
+        every = unlisted_organisations(session, programme, capture.clock.now())
+    opened: list[tuple[MailboxFacts, Mailbox]] = []
 
-    domain: str | None
-    mail: Correspondence
+    def open_mailbox(box: MailboxFacts) -> Mailbox:
+        built = build_mailbox(box, settings, vault, capture.clock)
+        opened.append((box, built))
+        return built
+
+    found, troubles = Naming(capture, programme, boxes, open_mailbox).suggestions(every[:limit])
+    for box, built in opened:
+        keep_renewed(capture.sessions, vault, box, built)
+    files_only = tuple(box.address for box in boxes.values() if box.provider == "mbox")
+    return Suggestions(tuple(found), len(every) - len(found), troubles, len(boxes) - len(files_only), files_only)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """How regular the mail with an organisation is: days on which somebody wrote, never numbers of mails. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -35,3 +36,25 @@ class Correspondence:
     def weight(self) -> tuple[int, int, date]:
         """To sort by: what both sides keep up comes before what one side does."""
         return min(len(self.ours), len(self.theirs)), len(self.ours | self.theirs), self.last_on
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An organisation for the roster; without a domain where no mailbox could be asked for it."""
+
+    domain: str | None
+    mail: Correspondence
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """The most regular first. `more` have less mail than those; `troubles`: mailbox → why it could not be asked.
+
+    `looked_into` mailboxes keep hints of their mail; of those in `files_only` nothing was kept.
+    """
+
+    found: tuple[Suggestion, ...]
+    more: int = 0
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    looked_into: int = 0
+    files_only: tuple[str, ...] = ()

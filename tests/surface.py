@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from bot.app import EVENTS_PATH, build_app, flask_app
+from bot.listeners.desk import Suggest
 from bot.outbox import Outbox, posting_client
 from bot.redraw import redraw_of
 from jobs.weekly_read import hold_and_post
@@ -143,7 +144,7 @@ def people_in_slack(workspace: Workspace) -> None:
 
 
 @contextmanager
-def surface(database: Database, *, cast: Cast | None = None) -> Iterator[Surface]:
+def surface(database: Database, *, cast: Cast | None = None, suggest: Suggest | None = None) -> Iterator[Surface]:
     if cast is None:
         with database.sessions.begin() as session:
             cast = put_cast(session)
@@ -160,7 +161,7 @@ def surface(database: Database, *, cast: Cast | None = None) -> Iterator[Surface
             SLACK_SIGNING_SECRET=workspace.signing_secret,
             SLACK_API_URL=slack.api_url,
         )
-        app = build_app(settings, database.sessions, database.reading, clock)
+        app = build_app(settings, database.sessions, database.reading, clock, suggest=suggest)
         web = make_server("127.0.0.1", 0, flask_app(app, settings), threaded=True)
         slack.delivery.request_url = f"http://127.0.0.1:{web.server_port}{EVENTS_PATH}"
         server = threading.Thread(target=web.serve_forever, daemon=True)

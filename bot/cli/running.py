@@ -22,12 +22,15 @@ from bot.people import link_people
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import recovery, weekly_read
+from jobs.capture import Capture
 from jobs.nudges import send_nudges
 from jobs.rounds import Rounds
 from jobs.schedule import Job, scheduler
+from jobs.suggest import suggestions_from_mailboxes
 from models.actions import outbox as outbox_actions
 from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
 from models.clock import Clock
+from models.correspondence import Suggestions
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
 from models.queries import programme as programme_queries
@@ -68,7 +71,7 @@ class Running:
         token = settings.slack_bot_token.get_secret_value()
         self.client: WebClient = posting_client(token, settings.slack_api_url)
         with quietly():  # Bolt remarks on having both a client and an authorize
-            self.app: App = build_app(settings, self.sessions, self.reading, clock)
+            self.app: App = build_app(settings, self.sessions, self.reading, clock, suggest=self._suggest)
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
@@ -173,6 +176,10 @@ class Running:
                             uncertain_payload(post),
                             now,
                         )
+
+    def _suggest(self, programme: Programme, limit: int) -> Suggestions:
+        capture = Capture(self.sessions, self.reading, self.clock)
+        return suggestions_from_mailboxes(capture, self.settings, self.vault, programme, limit)
 
     def programmes(self) -> list[Programme]:
         with self.reading() as session:

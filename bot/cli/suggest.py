@@ -10,15 +10,10 @@ from bot.cli.common import Desk, csv_option, json_option, note, pass_desk
 from bot.cli.show import as_csv, as_json, as_table, heading, tell
 from bot.wording import on_day, plain, plural
 from jobs.capture import Capture
-from jobs.mailbox.base import Mailbox
 from jobs.mailbox.mbox import MboxFile
-from jobs.mailbox.providers import build_mailbox
-from jobs.mailbox.renewal import keep_renewed
-from jobs.suggest import Naming, Suggestion, suggestions_from_file
+from jobs.suggest import suggestions_from_file, suggestions_from_mailboxes
 from models.clock import local_day
-from models.correspondence import REGULAR_DAYS
-from models.queries.mail import MailboxFacts, mailboxes
-from models.queries.suggestions import unlisted_organisations
+from models.correspondence import REGULAR_DAYS, Suggestion
 
 COLUMNS = ("domain", "days_we_wrote", "days_they_wrote", "last_on", "mailboxes")
 
@@ -40,7 +35,8 @@ def suggest(desk: Desk, mbox: Path | None, address: str | None, limit: int, form
     capture = Capture(desk.sessions, desk.reading, desk.clock)
     if mbox is not None and address is not None:
         every = suggestions_from_file(capture, desk.programme, own_address(address), MboxFile(mbox))
-        found, more = every[:limit], len(every) - limit
+        found: Sequence[Suggestion] = every[:limit]
+        more = len(every) - limit
     else:
         found, more = _from_mailboxes(desk, capture, limit)
     if form == "json":
@@ -53,34 +49,20 @@ def suggest(desk: Desk, mbox: Path | None, address: str | None, limit: int, form
         note(f"note: {more} more with less mail; --limit shows them")
 
 
-def _from_mailboxes(desk: Desk, capture: Capture, limit: int) -> tuple[list[Suggestion], int]:
-    programme = desk.programme
-    with desk.reading() as session:
-        boxes = {box.id: box for box in mailboxes(session, programme.workspace_id)}
-        every = unlisted_organisations(session, programme, desk.clock.now())
-    opened: list[tuple[MailboxFacts, Mailbox]] = []
-
-    def open_mailbox(box: MailboxFacts) -> Mailbox:
-        built = build_mailbox(box, desk.settings, desk.vault, desk.clock)
-        opened.append((box, built))
-        return built
-
-    found, troubles = Naming(capture, programme, boxes, open_mailbox).suggestions(every[:limit])
-    for box, built in opened:
-        keep_renewed(desk.sessions, desk.vault, box, built)
-    for troubled, reason in sorted(troubles.items()):
+def _from_mailboxes(desk: Desk, capture: Capture, limit: int) -> tuple[Sequence[Suggestion], int]:
+    told = suggestions_from_mailboxes(capture, desk.settings, desk.vault, desk.programme, limit)
+    for troubled, reason in sorted(told.troubles.items()):
         note(f"note: {troubled} could not be asked: {plain(reason)}")
-    unnamed = sum(one.domain is None for one in found)
+    unnamed = sum(one.domain is None for one in told.found)
     if unnamed:
-        why = "their mailboxes could not be asked" if troubles else "their newest mail could not be fetched"
+        why = "their mailboxes could not be asked" if told.troubles else "their newest mail could not be fetched"
         note(f"note: {plural(unnamed, 'organisation')} cannot be named: names are not stored, and {why}")
-    for box in boxes.values():
-        if box.provider == "mbox":
-            note(
-                f"note: nothing is kept of the mail that {box.address} got from files: "
-                f"`cadence suggest --mbox FILE --mailbox {box.address}` looks into the file"
-            )
-    return found, len(every) - limit
+    for address in told.files_only:
+        note(
+            f"note: nothing is kept of the mail that {address} got from files: "
+            f"`cadence suggest --mbox FILE --mailbox {address}` looks into the file"
+        )
+    return told.found, told.more
 
 
 def _table(desk: Desk, found: Sequence[Suggestion]) -> None:

@@ -9,7 +9,7 @@ from slack_bolt import App
 
 from bot import ids
 from bot.ids import Carried
-from bot.listeners import next_steps, nudges
+from bot.listeners import next_steps, nudges, suggestions
 from bot.listeners.call import Call, answering
 from bot.listeners.claims import give_back, take
 from bot.listeners.desk import Desk, Refused
@@ -39,6 +39,9 @@ def command(call: Call) -> None:
     word, rest = split(str(call.body.get("text") or ""))
     if word == "next":
         _next(call, rest)  # opens a form, for which Slack gives three seconds
+        return
+    if word == "suggest":
+        suggestions.look(call)
         return
     call.ack()
     call.tell(reply(call, word, rest))

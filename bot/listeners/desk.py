@@ -4,6 +4,7 @@ Every click is judged here again, whatever the message showed. Nothing in a requ
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
@@ -17,6 +18,7 @@ from bot.asking import ask
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.clock import Clock, local_day
+from models.correspondence import Suggestions
 from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
 from models.queries.standings import standings
 from models.settings import Settings
@@ -27,6 +29,10 @@ REMEMBERED_SECONDS, SILENCE_SECONDS = 600, 30
 MOST_REMEMBERED = 5_000
 PATIENCE_SECONDS = 2
 """Slack waits three seconds for our answer, and this look-up is only one part of it."""
+
+
+Suggest = Callable[[Programme, int], Suggestions]
+"""At most so many organisations that the mail knows and the roster does not. It takes seconds."""
 
 
 class Refused(Exception):
@@ -103,6 +109,7 @@ class Desk:
     reading: sessionmaker[Session]
     clock: Clock
     client: WebClient
+    suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
     directory: Directory = field(init=False)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "claim": ("claim Acme", "take its recovery touch"),
     "release": ("release Acme", "give it back"),
     "next": ("next Acme", "agree on the next step"),
+    "suggest": ("suggest", "for leads: who writes with us regularly and is not on the roster"),
     "nudges": ("nudges off", "stop the daily message; `nudges on` starts it again"),
     "help": ("help", "this list"),
 }

@@ -119,18 +119,28 @@ def text_input(block_id: str, text: str, *, initial: str = "", hint: str | None 
     return _input(block_id, text, element, hint=hint)
 
 
+def line_input(block_id: str, text: str, limit: int, *, initial: str = "", hint: str | None = None) -> Block:
+    """An input of one line. Block and element share their id."""
+    element = _given(
+        type="plain_text_input", action_id=block_id, max_length=limit, initial_value=cut(initial, limit) or None
+    )
+    return _input(block_id, text, element, hint=hint)
+
+
 def date_input(block_id: str, text: str, initial: str | None, *, hint: str | None = None) -> Block:
     element = _given(type="datepicker", action_id=block_id, initial_date=initial)
     return _input(block_id, text, element, optional=True, hint=hint)
 
 
-def select_input(block_id: str, text: str, options: Sequence[Element], initial: Element | None) -> Block:
+def select_input(
+    block_id: str, text: str, options: Sequence[Element], initial: Element | None, wanted: str = "Choose a person"
+) -> Block:
     """A menu; one with more options than Slack takes asks us while people type."""
     few = len(options) <= MOST_OPTIONS
     element = _given(
         type="static_select" if few else "external_select",
         action_id=block_id,
-        placeholder=_plain("Choose a person", 150),
+        placeholder=_plain(wanted, 150),
         options=list(options) if few else None,
         min_query_length=None if few else 0,
         initial_option=initial,

@@ -8,11 +8,13 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from models import tables
+from models.actions import episodes
 from models.actions.clocks import facts_changed
-from models.actions.rematch import roster_change
+from models.actions.rematch import Rematched, roster_change
 from models.actions.write import Change, audit, iso, plain
 from models.cadence import Status
 from models.names import clear_name, name_key
+from models.queries.programme import Programme
 from models.tables import (
     Partner,
     PartnerContact,
@@ -136,16 +138,19 @@ def pause_partner(
     )
 
 
-def add_partner(session: Session, workspace_id: int, actor: str, wanted: PartnerRow, now: datetime) -> int:
+def add_partner(session: Session, programme: Programme, actor: str, wanted: PartnerRow, now: datetime) -> Rematched:
     """Adds a partner that must not be there yet; raises Taken where its name, a domain or a contact is.
 
-    Who adds the same at the same moment is stopped by the unique keys.
+    Who adds the same at the same moment is stopped by the unique keys. Episodes follow the mail.
     """
-    taken = partly_taken(session, workspace_id, wanted)
+    taken = _taken(session, programme.workspace_id, wanted)
     if taken is not None:
         raise taken
-    put_partner(session, workspace_id, actor, wanted, now)
-    return session.scalars(select(Partner.id).where(*_named(workspace_id, wanted.name))).one()
+    with roster_change(session, programme.workspace_id, actor, now) as change:
+        put_partner(session, programme.workspace_id, actor, wanted, now)
+    episodes.reopen_if_voided(session, programme, now)
+    episodes.settle_episodes(session, programme, now)
+    return change.mail
 
 
 def rename_partner(session: Session, workspace_id: int, actor: str, partner_id: int, name: str, now: datetime) -> None:
@@ -163,7 +168,7 @@ def rename_partner(session: Session, workspace_id: int, actor: str, partner_id: 
         )
 
 
-def partly_taken(session: Session, workspace_id: int, wanted: PartnerRow) -> "Taken | None":
+def _taken(session: Session, workspace_id: int, wanted: PartnerRow) -> Taken | None:
     """What of a partner that is to be added belongs to one that is there, if anything."""
     named = session.scalar(select(Partner.name).where(*_named(workspace_id, wanted.name)))
     if named is not None:
