@@ -81,14 +81,21 @@ class WeekState:
     state: State
     reply_backed: bool
 
+    @property
+    def kind(self) -> str:
+        """What is counted of it: covered, overdue or the state; of the first two also whether it was answered."""
+        word = "covered" if self.state.covered else str(self.state)
+        return f"{word} answered" if self.state.eligible and self.reply_backed else word
+
 
 @dataclass(frozen=True, slots=True)
 class WeekSpan:
-    """Reads in a row, from and until week number (both included), at which a partner stood the same."""
+    """Reads in a row, from and until week number (both included), at which a partner counted the same."""
 
     from_week: int
     until_week: int
-    stood: WeekState
+    tier_rank: int
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +125,16 @@ def week_states(past: Past, instants: Iterable[datetime], frame: Frame) -> list[
 
 
 def spans_of(states: Iterable[tuple[int, WeekState | None]]) -> list[WeekSpan]:
-    """Weeks in their order, joined where nothing changed."""
+    """Weeks in their order, joined where nothing that is counted changed."""
     found: list[WeekSpan] = []
     for week, stood in states:
         if stood is None:
             continue
-        if found and found[-1].stood == stood and found[-1].until_week == week - 1:
-            found[-1] = WeekSpan(found[-1].from_week, week, stood)
+        last = found[-1] if found else None
+        if last and last.until_week == week - 1 and (last.tier_rank, last.kind) == (stood.tier_rank, stood.kind):
+            found[-1] = WeekSpan(last.from_week, week, last.tier_rank, last.kind)
         else:
-            found.append(WeekSpan(week, week, stood))
+            found.append(WeekSpan(week, week, stood.tier_rank, stood.kind))
     return found
 
 

@@ -14,7 +14,6 @@ from models.weeks import (
     Past,
     Phase,
     Seeing,
-    WeekSpan,
     WeekState,
     WeekWindows,
     cadence_windows,
@@ -113,18 +112,23 @@ def test_many_weeks_say_what_each_instant_says(past: Past, frame: Frame, asked: 
             assert stood == WeekState(standing.facts.tier.rank, standing.state, standing.reply_backed)
 
 
-@given(st.lists(st.none() | st.sampled_from([WeekState(1, State.OVERDUE, False), WeekState(1, State.BLIND, True)])))
-def test_spans_hold_every_week_once(states: list[WeekState | None]) -> None:
+SOME = [WeekState(1, State.OVERDUE, False), WeekState(1, State.ON_PACE, True), WeekState(2, State.DUE_SOON, True)]
+
+
+@given(st.lists(st.none() | st.sampled_from(SOME)))
+def test_spans_hold_every_week_once_and_are_as_long_as_they_can_be(states: list[WeekState | None]) -> None:
     spans = spans_of(enumerate(states))
-    told = {week: span.stood for span in spans for week in range(span.from_week, span.until_week + 1)}
-    assert told == {week: stood for week, stood in enumerate(states) if stood is not None}
+    told = {week: (one.tier_rank, one.kind) for one in spans for week in range(one.from_week, one.until_week + 1)}
+    assert told == {week: (one.tier_rank, one.kind) for week, one in enumerate(states) if one is not None}
     assert all(
-        earlier.until_week + 1 < later.from_week or earlier.stood != later.stood
+        earlier.until_week + 1 < later.from_week or (earlier.tier_rank, earlier.kind) != (later.tier_rank, later.kind)
         for earlier, later in itertools.pairwise(spans)
     )
-    assert spans_of([(4, states[0])] if states and states[0] else []) == (
-        [WeekSpan(4, 4, states[0])] if states and states[0] else []
-    )
+
+
+def test_what_is_counted_tells_covered_from_overdue_and_who_answered() -> None:
+    assert [one.kind for one in SOME] == ["overdue", "covered answered", "covered answered"]
+    assert WeekState(1, State.BLIND, True).kind == "blind"
 
 
 @given(days)

@@ -26,6 +26,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_shutdown_workspace_id"), ["workspace_id"], unique=False)
 
     op.create_table(
+        "week_tally",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("week", sa.Integer(), nullable=False),
+        sa.Column("tier_rank", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_week_tally_workspace_id")),
+        sa.PrimaryKeyConstraint("workspace_id", "week", "tier_rank", "kind", name=op.f("pk_week_tally")),
+    )
+    op.create_table(
         "partner_clock",
         sa.Column("partner_id", sa.Integer(), nullable=False),
         sa.Column("workspace_id", sa.Integer(), nullable=False),
@@ -61,63 +71,40 @@ def upgrade() -> None:
         sa.Column("partner_id", sa.Integer(), nullable=False),
         sa.Column("from_week", sa.Integer(), nullable=False),
         sa.Column("until_week", sa.Integer(), nullable=False),
-        sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("tier_rank", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("reply_backed", sa.Boolean(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["partner_id"], ["partner.id"], name=op.f("fk_week_span_partner_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_week_span_workspace_id")),
         sa.PrimaryKeyConstraint("partner_id", "from_week", name=op.f("pk_week_span")),
     )
-    with op.batch_alter_table("week_span", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_week_span_count",
-            ["workspace_id", "from_week", "until_week", "tier_rank", "state", "reply_backed"],
-            unique=False,
-        )
-
     op.create_table(
         "week_window",
         sa.Column("partner_id", sa.Integer(), nullable=False),
         sa.Column("week", sa.Integer(), nullable=False),
         sa.Column("tier_rank", sa.Integer(), nullable=False),
-        sa.Column("workspace_id", sa.Integer(), nullable=False),
         sa.Column("in_time", sa.Integer(), nullable=False),
         sa.Column("missed", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["partner_id"], ["partner.id"], name=op.f("fk_week_window_partner_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_week_window_workspace_id")),
         sa.PrimaryKeyConstraint("partner_id", "week", "tier_rank", name=op.f("pk_week_window")),
     )
-    with op.batch_alter_table("week_window", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_week_window_count", ["workspace_id", "week", "tier_rank", "in_time", "missed"], unique=False
-        )
-
     with op.batch_alter_table("workspace", schema=None) as batch_op:
         batch_op.add_column(sa.Column("cadence_version", sa.Integer(), server_default="0", nullable=False))
-
 
 
 def downgrade() -> None:
     with op.batch_alter_table("workspace", schema=None) as batch_op:
         batch_op.drop_column("cadence_version")
 
-    with op.batch_alter_table("week_window", schema=None) as batch_op:
-        batch_op.drop_index("ix_week_window_count")
-
     op.drop_table("week_window")
-    with op.batch_alter_table("week_span", schema=None) as batch_op:
-        batch_op.drop_index("ix_week_span_count")
-
     op.drop_table("week_span")
     with op.batch_alter_table("partner_clock", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_partner_clock_workspace_id"))
 
     op.drop_table("partner_clock")
+    op.drop_table("week_tally")
     with op.batch_alter_table("shutdown", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_shutdown_workspace_id"))
 

@@ -3,7 +3,9 @@
 Whoever changes a fact calls `facts_changed` in the same transaction. Reading never trusts what is out of date.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,13 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from models.actions.write import insert_ignoring
 from models.cadence import REPLY_DAYS, Status, soon_days
 from models.clock import local_day
-from models.queries.clocks import basis, last_week, outdated_partners, scheduled_at
+from models.queries.clocks import WEEKS_KEPT, basis, last_week, outdated_partners, scheduled_at, stored_tally
 from models.queries.pasts import frame, pasts
 from models.queries.programme import Programme
-from models.tables import PartnerClock, WeekSpan, WeekWindow, Workspace
+from models.tables import PartnerClock, WeekSpan, WeekTally, WeekWindow, Workspace
 from models.weeks import Frame, Past, cadence_windows, due_days, spans_of, week_states
 
-WEEKS_KEPT = 156
 AT_ONCE = 100  # partners of one transaction: whoever changes a fact of theirs waits for it
 
 
@@ -74,6 +75,8 @@ def _refresh(session: Session, programme: Programme, partner_ids: Sequence[int],
         .with_for_update(skip_locked=True)
     )
     changes = {row.partner_id: row.changes for row in held}
+    if not changes:
+        return 0
     newest = last_week(programme, now)
     weeks = range(newest - WEEKS_KEPT + 1, newest + 1)
     instants = [scheduled_at(programme, week) for week in weeks]
@@ -82,39 +85,40 @@ def _refresh(session: Session, programme: Programme, partner_ids: Sequence[int],
     spans: list[dict[str, Any]] = []
     windows: list[dict[str, Any]] = []
     for past in pasts(session, programme, list(changes)):
-        ids = {"partner_id": past.partner_id, "workspace_id": programme.workspace_id}
         noted = {"judged": changes[past.partner_id], "basis": rests_on, "computed_at": now, "week": newest}
         clocks.append({"partner_id": past.partner_id, **noted, **_clock(programme, past, around, now)})
-        spans += [
-            {
-                **ids,
-                "from_week": span.from_week,
-                "until_week": span.until_week,
-                "tier_rank": span.stood.tier_rank,
-                "state": str(span.stood.state),
-                "reply_backed": span.stood.reply_backed,
-            }
-            for span in spans_of(zip(weeks, week_states(past, instants, around), strict=True))
-        ]
-        windows += [
-            {
-                **ids,
-                "week": ended.week,
-                "tier_rank": ended.tier_rank,
-                "in_time": ended.in_time,
-                "missed": ended.missed,
-            }
-            for ended in cadence_windows(past, now, around)
-        ]
+        found = spans_of(zip(weeks, week_states(past, instants, around), strict=True))
+        spans += [{"partner_id": past.partner_id, **asdict(span)} for span in found]
+        windows += [{"partner_id": past.partner_id, **asdict(one)} for one in cadence_windows(past, now, around)]
+    tally = Counter(stored_tally(session, PartnerClock.partner_id.in_(changes)))
+    tally = Counter({key: -number for key, number in tally.items()})
     session.execute(delete(WeekSpan).where(WeekSpan.partner_id.in_(changes)), execution_options=_BLUNT)
     session.execute(delete(WeekWindow).where(WeekWindow.partner_id.in_(changes)), execution_options=_BLUNT)
-    if spans:
-        session.execute(insert(WeekSpan), spans)
-    if windows:
-        session.execute(insert(WeekWindow), windows)
-    if clocks:
-        session.execute(update(PartnerClock), clocks)
+    for table, rows in ((WeekSpan, spans), (WeekWindow, windows)):
+        if rows:
+            session.execute(insert(table), rows)
+    session.execute(update(PartnerClock), clocks)
+    tally.update(stored_tally(session, PartnerClock.partner_id.in_(changes)))
+    _add_to_tally(session, programme.workspace_id, tally)
     return len(clocks)
+
+
+def _add_to_tally(session: Session, workspace_id: int, changes: Mapping[tuple[int, int, str], int]) -> None:
+    rows = [
+        {"workspace_id": workspace_id, "week": week, "tier_rank": rank, "kind": kind, "number": number}
+        for (week, rank, kind), number in sorted(changes.items())
+        if number
+    ]
+    if rows:
+        dialect = session.get_bind().dialect.name
+        one = postgresql.insert(WeekTally) if dialect == "postgresql" else sqlite.insert(WeekTally)
+        session.execute(
+            one.on_conflict_do_update(
+                index_elements=["workspace_id", "week", "tier_rank", "kind"],
+                set_={"number": WeekTally.number + one.excluded.number},
+            ),
+            rows,
+        )
 
 
 def _clock(programme: Programme, past: Past, around: Frame, now: datetime) -> Mapping[str, Any]:

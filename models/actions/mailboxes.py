@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from models.actions.clocks import facts_changed
 from models.actions.write import CAPTURE, audit
+from models.standing import OBSERVED_FOR
 from models.tables import (
     Mailbox,
     MailImport,
@@ -60,6 +62,7 @@ def put_mailbox(
             session.execute(delete(table).where(table.mailbox_id == row.id))
     row.provider, row.credential, row.options = provider, sealed, options or {}
     row.owner_id = _owner_of(session, workspace_id, address)
+    facts_changed(session, workspace_id)
     row.status, row.error, row.paused_until = "active", None, None
     session.flush()
     after = {"provider": provider, "owner": row.owner_id}
@@ -127,6 +130,8 @@ def mark_clean(session: Session, mailbox_id: int, observed_from: datetime, now: 
         .order_by(Observation.until_at.desc())
         .limit(1)
     ).first()
+    if current is None or observed_from < current.from_at or now > current.until_at + OBSERVED_FOR:
+        _seen_anew(session, mailbox_id)
     if current is not None and observed_from <= current.until_at + SLACK_OF_A_POLL:
         current.from_at = min(current.from_at, observed_from)
         current.until_at = current.recorded_at = max(current.until_at, now)
@@ -206,7 +211,7 @@ def advance_import(
     first_at: datetime | None,
     last_at: datetime | None,
 ) -> None:
-    """One more page of the file is stored, if its mailbox is still there. Do this first: it takes the mailbox's lock."""
+    """One more page of the file is stored, if its mailbox is still there. Do this first: it takes the lock."""
     row = session.get(MailImport, import_id)
     if row is None or session.get_one(Mailbox, row.mailbox_id, with_for_update=True).status == "removed":
         raise MailboxRemoved
@@ -229,6 +234,7 @@ def finish_import(session: Session, workspace_id: int, import_id: int, now: date
                 source="import",
             )
         )
+        _seen_anew(session, row.mailbox_id)
     subject, after = f"mailbox:{row.mailbox_id}", {"file": row.identity}
     audit(session, workspace_id, CAPTURE, "import mail", subject, now, after=after)
 
@@ -239,6 +245,11 @@ def reseal(session: Session, vault: Vault) -> int:
     for row in rows:
         row.credential = vault.reseal(row.credential or "")
     return len(rows)
+
+
+def _seen_anew(session: Session, mailbox_id: int) -> None:
+    """Time that nobody saw is known now, so partners that were blind then may not have been."""
+    facts_changed(session, session.scalars(select(Mailbox.workspace_id).where(Mailbox.id == mailbox_id)).one())
 
 
 def _owner_of(session: Session, workspace_id: int, address: str) -> int | None:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import tables
+from models.actions.clocks import facts_changed
 from models.actions.write import Change, audit, plain
 from models.cadence import Tier
 from models.tables import (
@@ -73,6 +74,7 @@ def set_tier(session: Session, workspace_id: int, actor: str, tier: Tier, now: d
             grace_days=tier.grace_days,
         )
     )
+    facts_changed(session, workspace_id)
     after = plain(tier)
     audit(
         session,

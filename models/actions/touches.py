@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from models.actions.clocks import facts_changed
 from models.actions.write import CAPTURE, audit, insert_ignoring
 from models.keyed import digest
 from models.matching import BROADCAST_PARTNERS, Decision
@@ -62,6 +63,7 @@ def record_touches(
     broadcast = _mark_broadcasts(session, workspace_id, rows)
     bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
     partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
+    facts_changed(session, workspace_id, partner_ids)
     return Captured(touches=len(added), partner_ids=partner_ids)
 
 
@@ -69,6 +71,7 @@ def void_touch(session: Session, workspace_id: int, touch: Touch, actor: str, re
     """Takes a touch out of every clock; the evidence stays."""
     if touch.voided_at is None:
         touch.voided_at, touch.void_reason = now, reason
+        facts_changed(session, workspace_id, [touch.partner_id])
         after = {"voided": True, "reason": reason}
         audit(
             session, workspace_id, actor, "void touch", f"touch:{touch.id}", now, before={"voided": False}, after=after

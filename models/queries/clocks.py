@@ -1,15 +1,21 @@
 """Which clocks can be trusted, and what they rest on. Making them anew is `models.actions.clocks`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.clock import instant, local_day, week_of
+from models.db import UtcDateTime
 from models.queries.programme import Programme
-from models.tables import Partner, PartnerClock, Workspace
+from models.tables import Partner, PartnerClock, WeekSpan, WeekWindow, Workspace
 from models.weeks import monday_of, week_number
+
+WEEKS_KEPT = 156
+IN_TIME, MISSED = "in time", "missed"  # kinds of the tally that are cadence windows
 
 
 def basis(session: Session, programme: Programme) -> str:
@@ -19,30 +25,60 @@ def basis(session: Session, programme: Programme) -> str:
     return f"{programme.zone.key} {programme.read_at} {programme.policy} {version} {shut}"
 
 
-def trusted(session: Session, programme: Programme, now: datetime) -> ColumnElement[bool]:
-    """The clocks that tell the truth about `now`."""
+def _trusted(programme: Any, basis: Any, now: Any) -> ColumnElement[bool]:
     return and_(
-        PartnerClock.workspace_id == programme.workspace_id,
+        PartnerClock.workspace_id == programme,
         PartnerClock.changes == PartnerClock.judged,
-        PartnerClock.basis == basis(session, programme),
+        PartnerClock.basis == basis,
         PartnerClock.computed_at <= now,
         or_(PartnerClock.valid_until.is_(None), PartnerClock.valid_until > now),
     )
 
 
+TRUSTED = _trusted(bindparam("programme"), bindparam("basis"), bindparam("now", type_=UtcDateTime))
+"""The clocks that tell the truth, given the values of `trust`."""
+
+
+def trust(session: Session, programme: Programme, now: datetime) -> dict[str, Any]:
+    return {"programme": programme.workspace_id, "basis": basis(session, programme), "now": now}
+
+
 def reaching(session: Session, programme: Programme, now: datetime) -> ColumnElement[bool]:
     """Of the trusted clocks those whose spans reach the last read."""
-    return and_(trusted(session, programme, now), PartnerClock.week >= last_week(programme, now))
+    return and_(_trusted(**trust(session, programme, now)), PartnerClock.week >= last_week(programme, now))
 
 
 def outdated_partners(
     session: Session, programme: Programme, now: datetime, limit: int | None = None, *, spans: bool = True
 ) -> Sequence[int]:
     """Partners whose clocks do not tell about `now`, or whose `spans` do not reach the last read."""
-    good = reaching(session, programme, now) if spans else trusted(session, programme, now)
+    good = reaching(session, programme, now) if spans else _trusted(**trust(session, programme, now))
     fine = select(PartnerClock.partner_id).where(good)
     query = select(Partner.id).where(Partner.workspace_id == programme.workspace_id, Partner.id.not_in(fine))
     return session.scalars(query.order_by(Partner.id).limit(limit)).all()
+
+
+def stored_tally(session: Session, which: ColumnElement[bool]) -> dict[tuple[int, int, str], int]:
+    """What the spans and windows of these partners' clocks add to the tally: (week, tier rank, kind) → how many."""
+    some = select(PartnerClock.partner_id).where(which)
+    found: Counter[tuple[int, int, str]] = Counter()
+    spans = session.execute(
+        select(WeekSpan.from_week, WeekSpan.until_week, WeekSpan.tier_rank, WeekSpan.kind, func.count())
+        .where(WeekSpan.partner_id.in_(some))
+        .group_by(WeekSpan.from_week, WeekSpan.until_week, WeekSpan.tier_rank, WeekSpan.kind)
+    )
+    for from_week, until_week, rank, kind, number in spans:
+        for week in range(from_week, until_week + 1):
+            found[week, rank, kind] += number
+    windows = session.execute(
+        select(WeekWindow.week, WeekWindow.tier_rank, func.sum(WeekWindow.in_time), func.sum(WeekWindow.missed))
+        .where(WeekWindow.partner_id.in_(some))
+        .group_by(WeekWindow.week, WeekWindow.tier_rank)
+    )
+    for week, rank, in_time, missed in windows:
+        found[week, rank, IN_TIME] += in_time
+        found[week, rank, MISSED] += missed
+    return dict(found)
 
 
 def last_week(programme: Programme, now: datetime) -> int:

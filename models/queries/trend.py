@@ -4,27 +4,50 @@ Whatever is counted here is what `standings` says of the same instant: no figure
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Integer, case, func, literal, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Date,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from models.cadence import State, Tier
 from models.clock import local_day, week_of
-from models.queries.clocks import outdated_partners, reaching, scheduled_at, trusted
+from models.queries.clocks import (
+    IN_TIME,
+    MISSED,
+    TRUSTED,
+    WEEKS_KEPT,
+    last_week,
+    outdated_partners,
+    reaching,
+    scheduled_at,
+    stored_tally,
+    trust,
+)
 from models.queries.pasts import frame, pasts
 from models.queries.programme import Programme, tiers
 from models.queries.recoveries import Recoveries, recoveries
 from models.queries.standings import standings
 from models.standing import OBSERVED_FOR
-from models.tables import PartnerClock, Read, ReadLine, WeekSpan, WeekWindow
+from models.tables import Partner, PartnerClock, Read, ReadLine, WeekTally
 from models.weekly_read import Coverage
-from models.weeks import ON_TIME_WEEKS, Frame, Past, cadence_windows, monday_of, week_number, week_states
+from models.weeks import ON_TIME_WEEKS, Frame, Past, WeekState, cadence_windows, monday_of, week_number, week_states
 
 AT_ONCE = 500
 Counts = Counter[tuple[int, State, bool]]  # tier rank, state, backed by a reply → partners
+Tally = Counter[tuple[int, int, str]]  # week, tier rank, kind → partners, or windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +73,29 @@ class TrendLine:
 
     week: date
     at: datetime
-    counts: TierCounts
+    tier: Tier
+    coverage: Coverage
+    reply_backed: Coverage
     on_time: Coverage
+    overdue: int
+    new: int
+    blind: int
+    paused: int
     recoveries: Recoveries
     source: str
-
-    @property
-    def tier(self) -> Tier:
-        return self.counts.tier
 
 
 def coverage_now(session: Session, programme: Programme, now: datetime) -> tuple[TierCounts, ...]:
     """Every tier at this instant, by rank; the same as the weekly read's lines."""
-    in_force = tiers(session, programme.workspace_id, now).values()
-    counts = _trusted_counts(session, programme, now, {tier.rank: tier for tier in in_force})
-    late = outdated_partners(session, programme, now, spans=False)
-    for start in range(0, len(late), AT_ONCE):
-        for one in standings(session, programme, now, partner_ids=late[start : start + AT_ONCE]):
-            if one.facts.tier is not None:
-                counts[one.facts.tier.rank, one.state, one.reply_backed] += 1
+    in_force = list(tiers(session, programme.workspace_id, now).values())
+    counts, partners = _trusted_counts(session, programme, now, in_force)
+    everybody = session.scalar(select(func.count(Partner.id)).where(Partner.workspace_id == programme.workspace_id))
+    if partners != everybody:
+        late = outdated_partners(session, programme, now, spans=False)
+        for start in range(0, len(late), AT_ONCE):
+            for one in standings(session, programme, now, partner_ids=late[start : start + AT_ONCE]):
+                if one.facts.tier is not None:
+                    counts[one.facts.tier.rank, one.state, one.reply_backed] += 1
     return _lines(counts, in_force)
 
 
@@ -86,171 +113,152 @@ def trend(session: Session, programme: Programme, now: datetime, weeks: int) -> 
     instants = {week: at for week, at in instants.items() if at <= now}
     if not instants:
         return []
-    late = outdated_partners(session, programme, now)
-    on_time = _on_time(session, programme, now, instants, late)
-    counts = _span_counts(session, programme, now, [week for week in instants if week not in held], late)
-    _count_by_hand(session, programme, late, {week: at for week, at in instants.items() if week not in held}, counts)
+    tally = _tally(session, programme, now, {week: at for week, at in instants.items() if week not in held})
     for week in instants.keys() & held.keys():
-        counts[week] = _snapshot_counts(session, held[week].id)
+        tally.update(_snapshot_tally(session, week, held[week].id))
     happened = recoveries(session, programme, now, instants)
     around = frame(session, programme)
-    found = []
-    for week, at in sorted(instants.items()):
-        in_force = [tier for tier_id in around.tiers if (tier := around.tier_at(tier_id, at)) is not None]
-        for line in _lines(counts.get(week, Counter()), in_force):
-            rank = line.tier.rank
-            found.append(
-                TrendLine(
-                    week=monday_of(week),
-                    at=at,
-                    counts=line,
-                    on_time=on_time.get((week, rank), Coverage(0, 0)),
-                    recoveries=happened.get((week, rank), Recoveries()),
-                    source="snapshot" if week in held else "reconstructed",
-                )
-            )
-    return found
-
-
-def _trusted_counts(session: Session, programme: Programme, now: datetime, by_rank: dict[int, Tier]) -> Counts:
-    """What the current clocks say, in one pass. Blindness is the owner's, so the overdue are counted per owner."""
-    today = local_day(now, programme.zone)
-    clock = PartnerClock
-    state = case(
-        (clock.ended, literal("ended")),
-        (clock.paused_until >= today, literal("paused")),
-        (~clock.touched & (clock.due_on >= today), literal("new")),
-        (clock.soon_on > today, literal("on_pace")),
-        (clock.late_on > today, literal("due_soon")),
-        else_=literal("overdue"),
-    ).label("state")
-    late = state == "overdue"
-    rows = session.execute(
-        select(
-            clock.tier_rank,
-            state,
-            case((clock.backed_until >= today, 1), else_=0).label("backed"),
-            case((late, clock.owner_id)).label("owner_id"),
-            case((late & (clock.start_seen_on >= today), 1), else_=0).label("starting"),
-            func.count().label("partners"),
-        )
-        .where(trusted(session, programme, now), clock.tier_rank.is_not(None))
-        .group_by("tier_rank", "state", "backed", "owner_id", "starting")
-    ).all()
-    counts: Counts = Counter()
-    seeing = frame(session, programme).seeing if any(row.state == "overdue" for row in rows) else {}
-    for row in rows:
-        stands = State(row.state)
-        if stands is State.OVERDUE:
-            observed_at = seeing[row.owner_id].observed_at(now) if row.owner_id in seeing else None
-            if observed_at is None:
-                blind = bool(row.starting)
-            else:
-                since = observed_at + OBSERVED_FOR
-                window = by_rank[row.tier_rank].window_days
-                blind = now > since and (today - local_day(since, programme.zone)).days <= window
-            stands = State.BLIND if blind else stands
-        counts[row.tier_rank, stands, bool(row.backed)] += row.partners
-    return counts
-
-
-def _span_counts(
-    session: Session, programme: Programme, now: datetime, weeks: Sequence[int], late: Sequence[int]
-) -> dict[int, Counts]:
-    """The spans of the current clocks, counted by what begins and what ends in each week."""
-    found: dict[int, Counts] = {week: Counter() for week in weeks}
-    if not weeks:
-        return found
-    first, last = min(weeks), max(weeks)
-    within = [
-        WeekSpan.workspace_id == programme.workspace_id,
-        WeekSpan.from_week <= last,
-        WeekSpan.until_week >= first,
+    return [
+        _trend_line(tally, week, at, tier, happened.get((week, tier.rank), Recoveries()), week in held)
+        for week, at in sorted(instants.items())
+        for tier in sorted(_in_force(around, at), key=lambda tier: tier.rank)
     ]
+
+
+def _in_force(around: Frame, at: datetime) -> list[Tier]:
+    return [tier for tier_id in around.tiers if (tier := around.tier_at(tier_id, at)) is not None]
+
+
+def _trend_line(tally: Tally, week: int, at: datetime, tier: Tier, happened: Recoveries, held: bool) -> TrendLine:
+    def count(*kinds: str) -> int:
+        return sum(tally[week, tier.rank, kind] for kind in kinds)
+
+    eligible = count("covered", "covered answered", "overdue", "overdue answered")
+    before = range(week - ON_TIME_WEEKS, week)
+    in_time, missed = (sum(tally[one, tier.rank, kind] for one in before) for kind in (IN_TIME, MISSED))
+    return TrendLine(
+        week=monday_of(week),
+        at=at,
+        tier=tier,
+        coverage=Coverage(count("covered", "covered answered"), eligible),
+        reply_backed=Coverage(count("covered answered", "overdue answered"), eligible),
+        on_time=Coverage(in_time, in_time + missed),
+        overdue=count("overdue", "overdue answered"),
+        new=count("new"),
+        blind=count("blind"),
+        paused=count("paused"),
+        recoveries=happened,
+        source="snapshot" if held else "reconstructed",
+    )
+
+
+def _trusted_counts(
+    session: Session, programme: Programme, now: datetime, in_force: Sequence[Tier]
+) -> tuple[Counts, int]:
+    """What the clocks that can be trusted say, in one pass, and how many partners that are."""
+    today = local_day(now, programme.zone)
+    seen = {owner_id: one.observed_at(now) for owner_id, one in frame(session, programme).seeing.items()}
+    lost = {
+        owner_id: (today - local_day(at + OBSERVED_FOR, programme.zone)).days
+        for owner_id, at in seen.items()
+        if at is not None and now > at + OBSERVED_FOR
+    }
+    values = {
+        "today": today,
+        "seen": [owner_id for owner_id, at in seen.items() if at is not None],
+        "lost": [(tier.rank, one) for one, days in lost.items() for tier in in_force if days <= tier.window_days],
+        **trust(session, programme, now),
+    }
+    counts: Counts = Counter()
+    partners = 0
+    for key, number in session.execute(_NOW, values):
+        partners += number
+        if key is not None:
+            rank, kind = divmod(key, len(_KINDS))
+            counts[rank, *_KINDS[kind]] += number
+    return counts, partners
+
+
+_KINDS = [(state, backed) for state in State for backed in (False, True)]
+
+
+def _kind() -> ColumnElement[int]:
+    """`state_on` in SQL: which of _KINDS a clock is today. One number, because grouping by more takes twice as long."""
+    clock, today = PartnerClock, bindparam("today", type_=Date)
+    seen: BindParameter[list[int]] = bindparam("seen", expanding=True)
+    lost: BindParameter[list[tuple[int, int]]] = bindparam("lost", expanding=True)
+    never_seen = or_(clock.owner_id.is_(None), clock.owner_id.not_in(seen))
+    backed = case((clock.backed_until >= today, 1), else_=0)
+    number = {state: _KINDS.index((state, False)) for state in State}
+    return case(
+        (clock.ended, number[State.ENDED]),
+        (clock.paused_until >= today, number[State.PAUSED]),
+        (and_(~clock.touched, clock.due_on >= today), number[State.NEW]),
+        (clock.soon_on > today, number[State.ON_PACE] + backed),
+        (clock.late_on > today, number[State.DUE_SOON] + backed),
+        (and_(clock.start_seen_on >= today, never_seen), number[State.BLIND]),
+        (tuple_(clock.tier_rank, clock.owner_id).in_(lost), number[State.BLIND]),
+        else_=number[State.OVERDUE] + backed,
+    )
+
+
+_KEY = (PartnerClock.tier_rank * len(_KINDS) + _kind()).label("standing")
+_NOW = select(_KEY, func.count()).where(TRUSTED).group_by("standing")  # by its name: else it would be judged twice
+
+
+def _tally(session: Session, programme: Programme, now: datetime, instants: Mapping[int, datetime]) -> Tally:
+    """The stored tally, with those partners judged from their facts whose clocks are not current."""
+    late = outdated_partners(session, programme, now)
+    stored = select(WeekTally.week, WeekTally.tier_rank, WeekTally.kind, WeekTally.number)
+    rows = session.execute(stored.where(WeekTally.workspace_id == programme.workspace_id))
+    tally: Tally = Counter({(week, rank, kind): number for week, rank, kind, number in rows})
     if late:
-        fresh = select(PartnerClock.partner_id).where(reaching(session, programme, now))
-        within.append(WeekSpan.partner_id.in_(fresh))
-    kind = (WeekSpan.tier_rank, WeekSpan.state, WeekSpan.reply_backed)
-    begins = case((WeekSpan.from_week < first, first), else_=WeekSpan.from_week)
-    events = union_all(
-        select(begins.label("week"), *kind, literal(1, Integer).label("step")).where(*within),
-        select((WeekSpan.until_week + 1).label("week"), *kind, literal(-1, Integer).label("step")).where(*within),
-    ).subquery()
-    steps: dict[int, Counts] = {}
-    for row in session.execute(
-        select(
-            events.c.week, events.c.tier_rank, events.c.state, events.c.reply_backed, func.sum(events.c.step)
-        ).group_by(events.c.week, events.c.tier_rank, events.c.state, events.c.reply_backed)
-    ):
-        steps.setdefault(row[0], Counter())[row[1], State(row[2]), bool(row[3])] = row[4]
-    running: Counts = Counter()
-    for week in range(first, last + 1):
-        running.update(steps.get(week, {}))
-        if week in found:
-            found[week] = +running
-    return found
+        current = select(PartnerClock.partner_id).where(reaching(session, programme, now))
+        mine = PartnerClock.workspace_id == programme.workspace_id
+        tally.subtract(stored_tally(session, and_(mine, PartnerClock.partner_id.not_in(current))))
+    kept = last_week(programme, now) - WEEKS_KEPT
+    old = {week: at for week, at in instants.items() if week <= kept}
+    for week in old:  # beyond what is kept of anybody
+        for key in [key for key in tally if key[0] == week and key[2] not in (IN_TIME, MISSED)]:
+            del tally[key]
+    everybody = select(Partner.id).where(Partner.workspace_id == programme.workspace_id).order_by(Partner.id)
+    _judge(session, programme, late, instants, tally)
+    if old:
+        _judge(session, programme, [one for one in session.scalars(everybody) if one not in set(late)], old, tally)
+    return _with_windows(session, programme, now, late, tally)
 
 
-def _count_by_hand(
-    session: Session,
-    programme: Programme,
-    partner_ids: Sequence[int],
-    instants: dict[int, datetime],
-    counts: dict[int, Counts],
+def _judge(
+    session: Session, programme: Programme, partner_ids: Sequence[int], instants: Mapping[int, datetime], tally: Tally
 ) -> None:
-    """Partners whose clocks are not current, judged from their facts."""
-    if not instants or not partner_ids:
-        return
+    """Partners at each instant, from their facts."""
     around, weeks = frame(session, programme), sorted(instants)
-    for past in _in_turn(session, programme, partner_ids):
+    for past in _in_turn(session, programme, partner_ids) if weeks else ():
         for week, stood in zip(weeks, week_states(past, (instants[week] for week in weeks), around), strict=True):
             if stood is not None:
-                counts[week][stood.tier_rank, stood.state, stood.reply_backed] += 1
+                tally[week, stood.tier_rank, stood.kind] += 1
 
 
-def _snapshot_counts(session: Session, read_id: int) -> Counts:
+def _with_windows(session: Session, programme: Programme, now: datetime, late: Sequence[int], tally: Tally) -> Tally:
+    around = frame(session, programme)
+    for past in _in_turn(session, programme, late):
+        for one in cadence_windows(past, now, around):
+            tally[one.week, one.tier_rank, IN_TIME] += one.in_time
+            tally[one.week, one.tier_rank, MISSED] += one.missed
+    return tally
+
+
+def _snapshot_tally(session: Session, week: int, read_id: int) -> Tally:
     rows = session.execute(
         select(ReadLine.tier_rank, ReadLine.state, ReadLine.reply_backed, func.count())
         .where(ReadLine.read_id == read_id, ReadLine.tier_rank.is_not(None))
         .group_by(ReadLine.tier_rank, ReadLine.state, ReadLine.reply_backed)
     )
-    return Counter({(rank, State(state), backed): number for rank, state, backed, number in rows if rank is not None})
-
-
-def _on_time(
-    session: Session, programme: Programme, now: datetime, instants: dict[int, datetime], late: Sequence[int]
-) -> dict[tuple[int, int], Coverage]:
-    """Of the cadence windows that ended in the 13 weeks before each week, those that a touch closed in time."""
-    first, last = min(instants) - ON_TIME_WEEKS, max(instants) - 1
-    ended: Counter[tuple[int, int]] = Counter()
-    in_time: Counter[tuple[int, int]] = Counter()
-    query = (
-        select(WeekWindow.week, WeekWindow.tier_rank, func.sum(WeekWindow.in_time), func.sum(WeekWindow.missed))
-        .where(WeekWindow.workspace_id == programme.workspace_id, WeekWindow.week.between(first, last))
-        .group_by(WeekWindow.week, WeekWindow.tier_rank)
-    )
-    if late:
-        fresh = select(PartnerClock.partner_id).where(reaching(session, programme, now))
-        query = query.where(WeekWindow.partner_id.in_(fresh))
-    for week, rank, closed, missed in session.execute(query):
-        in_time[week, rank] += closed
-        ended[week, rank] += closed + missed
-    if late:
-        around: Frame = frame(session, programme)
-        for past in _in_turn(session, programme, late):
-            for one in cadence_windows(past, now, around):
-                if first <= one.week <= last:
-                    in_time[one.week, one.tier_rank] += one.in_time
-                    ended[one.week, one.tier_rank] += one.in_time + one.missed
-    ranks = {rank for _, rank in ended}
-    return {
-        (week, rank): Coverage(
-            sum(in_time[one, rank] for one in range(week - ON_TIME_WEEKS, week)),
-            sum(ended[one, rank] for one in range(week - ON_TIME_WEEKS, week)),
-        )
-        for week in instants
-        for rank in ranks
-    }
+    found: Tally = Counter()
+    for rank, state, backed, number in rows:
+        if rank is not None and state != State.ENDED:
+            found[week, rank, WeekState(rank, State(state), backed).kind] += number
+    return found
 
 
 def _in_turn(session: Session, programme: Programme, partner_ids: Sequence[int]) -> Iterator[Past]:

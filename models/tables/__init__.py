@@ -2,7 +2,7 @@
 
 from models.db import Base
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery
-from models.tables.history import PartnerClock, Shutdown, WeekSpan, WeekWindow
+from models.tables.history import PartnerClock, Shutdown, WeekSpan, WeekTally, WeekWindow
 from models.tables.mail import (
     Bounce,
     Mailbox,
@@ -60,6 +60,7 @@ __all__ = [
     "TierHistory",
     "Touch",
     "WeekSpan",
+    "WeekTally",
     "WeekWindow",
     "Workspace",
 ]

@@ -5,7 +5,7 @@ Nothing is true because it stands here. A partner whose facts have changed is ma
 
 from datetime import date
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.db import Base
@@ -58,26 +58,33 @@ class WeekSpan(Base):
     """Weekly reads in a row, first and last included, at which a partner stood the same."""
 
     __tablename__ = "week_span"
-    __table_args__ = (
-        Index("ix_week_span_count", "workspace_id", "from_week", "until_week", "tier_rank", "state", "reply_backed"),
-    )
     partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
     from_week: Mapped[int] = mapped_column(primary_key=True)
     until_week: Mapped[int]
-    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
     tier_rank: Mapped[int]
-    state: Mapped[str]
-    reply_backed: Mapped[bool]
+    kind: Mapped[str]  # as in the tally
 
 
 class WeekWindow(Base):
     """The cadence windows of a partner that ended in a week, closed in time or missed."""
 
     __tablename__ = "week_window"
-    __table_args__ = (Index("ix_week_window_count", "workspace_id", "week", "tier_rank", "in_time", "missed"),)
     partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
     week: Mapped[int] = mapped_column(primary_key=True)
     tier_rank: Mapped[int] = mapped_column(primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"))
     in_time: Mapped[int]
     missed: Mapped[int]
+
+
+class WeekTally(Base):
+    """The sum of all spans and windows: how many partners of a tier stood how at the read of a week.
+
+    It changes with them, in the transaction that makes a partner's clocks anew.
+    """
+
+    __tablename__ = "week_tally"
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"), primary_key=True)
+    week: Mapped[int] = mapped_column(primary_key=True)
+    tier_rank: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)  # covered, covered+reply, overdue, …, in_time, missed
+    number: Mapped[int]

@@ -1,0 +1,179 @@
+"""A partner programme of any size in a fresh database: partners, managers and a year of mail, always the same.
+
+Rows are written in bulk; what the product would have derived from them is left to the product.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import insert, select
+
+from models.actions.people import PersonRow, put_person
+from models.actions.programme import the_workspace
+from models.cadence import Policy
+from models.queries.programme import Programme
+from models.settings import ReadAt
+from models.tables import Mailbox, Observation, Partner, PartnerHistory, Person, Touch, Workspace
+from models.tables import Tier as TierRow
+from tests.databases import Database, PostgresDatabases, SqliteDatabases, opened
+from tests.postgres_server import PostgresServer
+
+NOW = datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
+ZONE = ZoneInfo("Europe/London")
+MANAGERS = 20
+ROWS = 5_000
+
+
+@contextmanager
+def databases(*kinds: str) -> Iterator[list[Database]]:
+    """An empty, migrated database of each kind: sqlite, postgresql."""
+    with TemporaryDirectory() as folder:
+        made: list[SqliteDatabases | PostgresDatabases] = []
+        server = PostgresServer() if "postgresql" in kinds else None
+        try:
+            for kind in kinds:
+                made.append(
+                    PostgresDatabases(server.url)
+                    if server is not None and kind == "postgresql"
+                    else SqliteDatabases(Path(folder))
+                )
+            with _all_opened(made) as found:
+                yield found
+        finally:
+            for one in made:
+                one.close()
+            if server is not None:
+                server.close()
+
+
+@contextmanager
+def _all_opened(made: list[SqliteDatabases | PostgresDatabases]) -> Iterator[list[Database]]:
+    if not made:
+        yield []
+        return
+    with opened(made[0]) as first, _all_opened(made[1:]) as others:
+        yield [first, *others]
+
+
+def fill(database: Database, partners: int, touches_each: int = 100) -> Programme:
+    """Partners of three tiers with `touches_each` touches over a year, half of them written by us."""
+    dice = random.Random(partners)
+    started = NOW - timedelta(weeks=54)
+    with database.sessions.begin() as session:
+        workspace_id = the_workspace(session, started)
+        session.get_one(Workspace, workspace_id).timezone = ZONE.key
+        for number in range(MANAGERS):
+            email = f"manager{number}@lantern.example"
+            put_person(
+                session,
+                workspace_id,
+                "bench",
+                PersonRow(email, f"Manager {number}", "manager", None, (), None),
+                started,
+            )
+        session.flush()
+        people = list(session.scalars(select(Person.id).order_by(Person.id)))
+        tiers = list(session.scalars(select(TierRow.id).order_by(TierRow.rank)))
+        boxes = [
+            {
+                "workspace_id": workspace_id,
+                "address": f"manager{number}@lantern.example",
+                "provider": "gmail",
+                "owner_id": owner,
+                "status": "active",
+                "options": {},
+                "cursor_version": 0,
+                "created_at": started,
+            }
+            for number, owner in enumerate(people)
+        ]
+        session.execute(insert(Mailbox), boxes)
+        for box in session.scalars(select(Mailbox.id)).all():
+            session.add(Observation(mailbox_id=box, from_at=started, until_at=NOW, recorded_at=NOW, source="poll"))
+    names = [f"Partner {number:06}" for number in range(partners)]
+    windows = (7, 14, 30)
+    with database.sessions.begin() as session:
+        for start in range(0, partners, ROWS):
+            some = names[start : start + ROWS]
+            session.execute(
+                insert(Partner),
+                [
+                    {
+                        "workspace_id": workspace_id,
+                        "name": name,
+                        "name_key": name.lower(),
+                        "tier_id": tiers[number % 3],
+                        "owner_id": people[number % MANAGERS],
+                        "status": "active",
+                        "cadence_start_on": date(2025, 11, 10),
+                        "created_at": started,
+                    }
+                    for number, name in enumerate(some, start)
+                ],
+            )
+        rows = session.execute(select(Partner.id, Partner.tier_id, Partner.owner_id).order_by(Partner.id)).all()
+        for start in range(0, partners, ROWS):
+            session.execute(
+                insert(PartnerHistory),
+                [
+                    {
+                        "partner_id": row.id,
+                        "from_at": started,
+                        "tier_id": row.tier_id,
+                        "owner_id": row.owner_id,
+                        "status": "active",
+                    }
+                    for row in rows[start : start + ROWS]
+                ],
+            )
+    waiting: list[dict[str, object]] = []
+    for number, row in enumerate(rows):
+        window = windows[number % 3]
+        # Most partners are written to in time, some have weeks of silence.
+        at, busy = NOW - timedelta(days=380 + dice.random() * 3), dice.choice((0.4, 0.6, 0.9, 1.3))
+        mean = 380 / touches_each * 2
+        for count in range(touches_each):
+            ours = count % 2 == 0
+            gap = dice.expovariate(1 / mean) if dice.random() > 0.05 else window * (0.8 + busy)
+            at += timedelta(days=gap / 2)
+            if at > NOW:
+                at = NOW - timedelta(days=dice.random() * 380)
+            waiting.append(
+                {
+                    "workspace_id": workspace_id,
+                    "partner_id": row.id,
+                    "dedupe_key": f"{row.id}-{count}",
+                    "message_id": f"<{row.id}-{count}@lantern.example>",
+                    "at": at,
+                    "captured_at": at,
+                    "clamped": False,
+                    "direction": "outbound" if ours else "inbound",
+                    "verdict": "human",
+                    "rule": "written by a person",
+                    "by_address": "manager0@lantern.example" if ours else f"hello@{row.id}.example",
+                    "person_id": row.owner_id if ours else None,
+                    "matched": f"hello@{row.id}.example",
+                    "matched_by": "domain",
+                    "field": "to" if ours else "from",
+                    "subject_hmac": f"{row.id}-{count}",
+                    "content_hmac": f"{row.id}-{count}",
+                }
+            )
+        if len(waiting) >= ROWS or number == len(rows) - 1:
+            with database.sessions.begin() as session:
+                session.execute(insert(Touch), waiting)
+            waiting = []
+    if database.backend == "postgresql":
+        _analyze(database)
+    return Programme(workspace_id, None, ZONE, None, ReadAt("mon 09:00"), Policy.OUTBOUND, started)
+
+
+def _analyze(database: Database) -> None:
+    """What PostgreSQL does by itself after a while; the server of the tests does not."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")

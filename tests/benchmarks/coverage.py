@@ -1,0 +1,102 @@
+"""Coverage now and 52 weeks of trend, beside the floors of hand-written SQL over the same programme.
+
+SIZE=n partners with a hundred touches each; without it 1,000 and 10,000.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any
+
+from sqlalchemy import text
+
+from models.actions.clocks import refresh_clocks
+from models.queries.standings import standings
+from models.queries.trend import coverage_now, trend
+from models.weekly_read import coverage_lines
+from tests.benchmarks._programme import NOW, _analyze, databases, fill
+from tests.databases import Database
+
+WEEKS = 52
+ROUNDS = 5
+
+# The floor of coverage now: one pass over the denormalised last touch.
+NOW_FLOOR = """
+SELECT tier_rank, count(*), sum(CASE WHEN last_touch_at >= CASE tier_rank WHEN 1 THEN :one WHEN 2 THEN :two
+       ELSE :three END THEN 1 ELSE 0 END) FROM partner_clock WHERE workspace_id = 1 GROUP BY tier_rank
+"""
+# The floor of the trend: covered intervals, merged, counted by a difference sum.
+ISLANDS = """
+CREATE TABLE floor_island AS
+SELECT partner_id, tier_rank, from_week, until_week FROM week_span WHERE state IN ('on_pace', 'due_soon')
+"""
+TREND_FLOOR = """
+SELECT week, tier_rank, sum(step) OVER (PARTITION BY tier_rank ORDER BY week) FROM (
+  SELECT week, tier_rank, sum(step) AS step FROM (
+    SELECT from_week AS week, tier_rank, 1 AS step FROM floor_island
+    UNION ALL SELECT until_week + 1, tier_rank, -1 FROM floor_island
+  ) AS edges GROUP BY week, tier_rank
+) AS steps ORDER BY week
+"""
+
+
+def run(options: Mapping[str, str]) -> dict[str, Any]:
+    sizes = [int(options["SIZE"])] if "SIZE" in options else [1_000, 10_000]
+    figures: dict[str, Any] = {}
+    print(
+        f"{'':10}{'partners':>9} |{'now':>9}{'floor':>9}{'ratio':>7} |{'52 weeks':>10}{'floor':>9}{'ratio':>7} |",
+        end="",
+    )
+    print(f"{'made anew':>10}{'from facts, now':>17}   targets: ≤ 3 × floor")
+    for size in sizes:
+        with databases("sqlite", "postgresql") as found:
+            for database in found:
+                figures[f"{database.backend} {size}"] = measured(database, size)
+    return figures
+
+
+def measured(database: Database, size: int) -> dict[str, float]:
+    programme = fill(database, size)
+    started = time.perf_counter()
+    refresh_clocks(database.sessions, programme, NOW, limit=size)
+    anew = time.perf_counter() - started
+    with database.sessions.begin() as session:
+        session.execute(text(ISLANDS))
+    if database.backend == "postgresql":
+        _analyze(database)
+    edges = {"one": NOW.replace(day=16), "two": NOW.replace(day=9), "three": NOW.replace(day=24, month=10)}
+    if database.backend == "sqlite":
+        edges = {name: at.strftime("%Y-%m-%d %H:%M:%S.%f") for name, at in edges.items()}  # type: ignore[misc]
+    with database.reading() as session:
+        now_floor = _ms(lambda: session.execute(text(NOW_FLOOR), edges).all())
+        now = _ms(lambda: coverage_now(session, programme, NOW))
+        trend_floor = _ms(lambda: session.execute(text(TREND_FLOOR)).all())
+        weeks = _ms(lambda: trend(session, programme, NOW, WEEKS))
+        started = time.perf_counter()
+        facts = coverage_lines(standings(session, programme, NOW), [])
+        from_facts = time.perf_counter() - started
+        counted = coverage_now(session, programme, NOW)
+    if [line.coverage for line in facts] != [line.coverage for line in counted]:
+        raise SystemExit("the clocks say something else than the facts")
+    print(
+        f"{database.backend:10}{size:9,} |{now:7.1f}ms{now_floor:7.1f}ms{now / now_floor:7.2f} |"
+        f"{weeks:8.0f}ms{trend_floor:7.0f}ms{weeks / trend_floor:7.2f} |{anew:9.1f}s{from_facts:16.2f}s",
+        flush=True,
+    )
+    return {
+        "now_ms": now,
+        "now_floor_ms": now_floor,
+        "trend_ms": weeks,
+        "trend_floor_ms": trend_floor,
+        "refresh_s": anew,
+        "standings_s": from_facts,
+    }
+
+
+def _ms(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - started) * 1000)
+    return median(taken)
