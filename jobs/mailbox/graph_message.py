@@ -101,10 +101,10 @@ def message_of(key: str, item: Mapping[str, Any], folders: Mapping[str, str]) ->
 def instant(text: object) -> datetime | None:
     try:
         at = datetime.fromisoformat(str(text))
-    except ValueError:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return at.astimezone(UTC) if at.year >= _FIRST_YEAR else None
+    return at if at.year >= _FIRST_YEAR else None
 
 
 def dicts(values: Any) -> Iterator[dict[str, Any]]:
