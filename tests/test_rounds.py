@@ -186,6 +186,16 @@ def test_5_a_first_walk_is_read_in_turns_and_what_is_new_comes_first(world: Worl
     assert len(work.server.calls_of("getProfile", TOMAS.email)) == 1, "one walk, not five"
 
 
+def test_a_first_walk_takes_no_place_of_the_mailboxes_that_are_polled(world: World) -> None:
+    work, gate, priya = world.work, threading.Event(), world.counted(PRIYA)
+    work.connect(TOMAS)
+    work.server.fail("getProfile", hanging(gate), mailbox=TOMAS.email, times=None)
+    with world.rounds(short=Lane(1, 3600.0)) as rounds:  # where a turn is always waited for
+        world.until(rounds, lambda: priya.passes >= 5)
+        gate.set()
+        world.until(rounds, lambda: work.facts(TOMAS).last_ok_at is not None)
+
+
 def test_a_mailbox_rests_outside_of_any_thread_while_its_quota_fills(world: World) -> None:
     work = world.work
     work.connect(TOMAS)
