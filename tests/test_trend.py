@@ -138,7 +138,7 @@ class Programme:
         self.cast = replace(self.cast, programme=replace(programme, read_at=self.cast.programme.read_at))
 
     def refresh(self, limit: int = 10_000) -> int:
-        return refresh_clocks(self.database.sessions, self.cast.programme, self.now, limit)
+        return refresh_clocks(self.database.sessions, self.database.reading, self.cast.programme, self.now, limit)
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def test_the_on_time_rate_looks_back_thirteen_weeks_and_no_further(database: Dat
         lines = [one for one in trend(session, cast.programme, MONDAY, 30) if one.tier.rank == 1]
     assert (lines[0].on_time.covered, lines[0].on_time.eligible) == (13, 13)
     assert lines[-1].on_time.covered < lines[-1].on_time.eligible
-    refresh_clocks(database.sessions, cast.programme, MONDAY)
+    refresh_clocks(database.sessions, database.reading, cast.programme, MONDAY)
     with database.reading() as session:
         assert [one for one in trend(session, cast.programme, MONDAY, 30) if one.tier.rank == 1] == lines
 
@@ -311,7 +311,7 @@ def test_weeks_older_than_what_is_kept_are_judged_from_the_facts(database: Datab
     with database.sessions.begin() as session:
         cast = put_cast(session, partners=(replace(ACME, since=date(2022, 1, 3)),))
         put_touch(session, cast, ACME, datetime(2022, 6, 1, 10, tzinfo=UTC))
-    refresh_clocks(database.sessions, cast.programme, MONDAY)
+    refresh_clocks(database.sessions, database.reading, cast.programme, MONDAY)
     with database.reading() as session:
         line = next(one for one in trend(session, cast.programme, MONDAY, 250) if one.week == date(2022, 6, 6))
     assert (line.coverage.covered, line.coverage.eligible) == (1, 1)

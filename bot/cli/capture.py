@@ -30,6 +30,7 @@ from jobs.mailbox.renewal import keep_renewed
 from jobs.reconcile import read_mailbox
 from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
+from models.actions.clocks import refresh_clocks
 from models.actions.write import COMMAND_LINE
 from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError
@@ -72,6 +73,7 @@ def capture(desk: Desk, address: str | None, mbox: Path | None, form: str | None
     if mbox is not None and address is None:
         raise click.UsageError("--mbox needs --mailbox: whose mail is it?", click.get_current_context())
     reports = [_import(desk, mbox, address)] if mbox is not None and address is not None else _poll(desk, address)
+    refresh_clocks(desk.sessions, desk.reading, desk.programme, desk.clock.now())
     if form == "json":
         as_json([{name: getattr(one, name) for name in Report.__dataclass_fields__} for one in reports])
     else:

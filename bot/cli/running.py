@@ -28,6 +28,7 @@ from jobs.rounds import Rounds
 from jobs.schedule import Job, scheduler
 from jobs.suggest import suggestions_from_mailboxes
 from models.actions import outbox as outbox_actions
+from models.actions.clocks import refresh_clocks
 from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
 from models.clock import Clock
 from models.correspondence import Suggestions
@@ -39,6 +40,7 @@ from models.settings import Settings, SettingsError
 from models.vault import Vault
 
 OUTBOX_SECONDS = 1
+CLOCKS_AT_ONCE = 1_000
 LAST_WORDS = 10.0  # seconds that a stop waits for Slack to name somebody
 log = structlog.get_logger(__name__)
 
@@ -80,6 +82,7 @@ class Running:
                 Job("tick", self.tick, settings.tick_seconds),
                 Job("capture", self.capture, settings.poll_seconds),
                 Job("outbox", self.pump, OUTBOX_SECONDS),
+                Job("clocks", self.clocks, settings.tick_seconds),
             ]
         )
 
@@ -131,9 +134,17 @@ class Running:
         for programme in self.programmes():
             self._step("outbox", lambda p: self.outbox.pump(p.workspace_id), programme)
 
+    def clocks(self) -> None:
+        """Makes the clocks of partners anew whose facts have changed."""
+        for programme in self.programmes():
+            self._step("clocks", self._refresh, programme)
+
     def capture(self) -> None:
         """Begins a round over the mailboxes."""
         self.rounds.begin(self.programmes())
+
+    def _refresh(self, programme: Programme) -> None:
+        refresh_clocks(self.sessions, self.reading, programme, self.clock.now(), CLOCKS_AT_ONCE)
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):

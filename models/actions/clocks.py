@@ -5,7 +5,7 @@ Whoever changes a fact calls `facts_changed` in the same transaction. Reading ne
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from models.queries.programme import Programme
 from models.tables import PartnerClock, WeekSpan, WeekTally, WeekWindow, Workspace
 from models.weeks import Frame, Past, cadence_windows, due_days, spans_of, week_states
 
-AT_ONCE = 100  # partners of one transaction: whoever changes a fact of theirs waits for it
+AT_ONCE = 50  # partners of one transaction: whoever changes a fact of theirs waits for it
 
 
 def facts_changed(session: Session, workspace_id: int, partner_ids: Collection[int] | None = None) -> None:
@@ -47,60 +47,87 @@ def facts_changed(session: Session, workspace_id: int, partner_ids: Collection[i
         )
 
 
-def refresh_clocks(sessions: sessionmaker[Session], programme: Programme, now: datetime, limit: int = 10_000) -> int:
-    """Makes clocks that are out of date anew, some partners per transaction; answers how many."""
+def refresh_clocks(
+    sessions: sessionmaker[Session],
+    reading: sessionmaker[Session],
+    programme: Programme,
+    now: datetime,
+    limit: int = 10_000,
+) -> int:
+    """Makes clocks that are out of date anew, some partners at a time; answers how many.
+
+    Judging happens outside of the transaction that stores: nobody else's write waits for it.
+    """
     done = 0
     while done < limit:
-        with sessions.begin() as session:
+        with reading() as session:
             wanted = outdated_partners(session, programme, now, AT_ONCE)
-            refreshed = _refresh(session, programme, wanted, now) if wanted else 0
-        if not refreshed:
+            judged = _judged(session, programme, wanted, now) if wanted else None
+        if judged is None:
             break
-        done += refreshed
+        with sessions.begin() as session:
+            stored = _store(session, programme.workspace_id, judged)
+        if not stored:
+            break
+        done += stored
     return done
 
 
-def _refresh(session: Session, programme: Programme, partner_ids: Sequence[int], now: datetime) -> int:
-    """What was counted as changed is read before the facts: a change that comes meanwhile leaves its mark."""
+@dataclass(slots=True)
+class _Judged:
+    """Rows of some partners' clocks, spans and windows."""
+
+    clocks: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _judged(session: Session, programme: Programme, partner_ids: Sequence[int], now: datetime) -> _Judged:
+    """How many changes were counted is read before the facts: a change that comes meanwhile is one too many."""
     rests_on = basis(session, programme)
-    missing = [
-        {"partner_id": one, "workspace_id": programme.workspace_id, "changes": 1, "judged": 0, **_EMPTY}
-        for one in partner_ids
-    ]
-    session.execute(insert_ignoring(session, PartnerClock, missing))
-    held = session.execute(
-        select(PartnerClock.partner_id, PartnerClock.changes)
-        .where(PartnerClock.partner_id.in_(partner_ids))
-        .order_by(PartnerClock.partner_id)
-        .with_for_update(skip_locked=True)
-    )
-    changes = {row.partner_id: row.changes for row in held}
-    if not changes:
-        return 0
+    counted = select(PartnerClock.partner_id, PartnerClock.changes).where(PartnerClock.partner_id.in_(partner_ids))
+    changes = {row.partner_id: row.changes for row in session.execute(counted)}
     newest = last_week(programme, now)
     weeks = range(newest - WEEKS_KEPT + 1, newest + 1)
     instants = [scheduled_at(programme, week) for week in weeks]
     around = frame(session, programme)
-    clocks: list[dict[str, Any]] = []
-    spans: list[dict[str, Any]] = []
-    windows: list[dict[str, Any]] = []
-    for past in pasts(session, programme, list(changes)):
-        noted = {"judged": changes[past.partner_id], "basis": rests_on, "computed_at": now, "week": newest}
-        clocks.append({"partner_id": past.partner_id, **noted, **_clock(programme, past, around, now)})
+    rows = _Judged()
+    for past in pasts(session, programme, partner_ids):
+        mine = {"partner_id": past.partner_id}
+        noted = {"judged": changes.get(past.partner_id, 0), "basis": rests_on, "computed_at": now, "week": newest}
+        rows.clocks.append({**mine, **noted, **_clock(programme, past, around, now)})
         found = spans_of(zip(weeks, week_states(past, instants, around), strict=True))
-        spans += [{"partner_id": past.partner_id, **asdict(span)} for span in found]
-        windows += [{"partner_id": past.partner_id, **asdict(one)} for one in cadence_windows(past, now, around)]
-    tally = Counter(stored_tally(session, PartnerClock.partner_id.in_(changes)))
-    tally = Counter({key: -number for key, number in tally.items()})
-    session.execute(delete(WeekSpan).where(WeekSpan.partner_id.in_(changes)), execution_options=_BLUNT)
-    session.execute(delete(WeekWindow).where(WeekWindow.partner_id.in_(changes)), execution_options=_BLUNT)
-    for table, rows in ((WeekSpan, spans), (WeekWindow, windows)):
-        if rows:
-            session.execute(insert(table), rows)
-    session.execute(update(PartnerClock), clocks)
-    tally.update(stored_tally(session, PartnerClock.partner_id.in_(changes)))
-    _add_to_tally(session, programme.workspace_id, tally)
-    return len(clocks)
+        rows.spans += [{**mine, **asdict(span)} for span in found]
+        rows.windows += [{**mine, **asdict(one)} for one in cadence_windows(past, now, around)]
+    return rows
+
+
+def _store(session: Session, workspace_id: int, rows: _Judged) -> int:
+    """Replaces what is stored of the partners, but of those that somebody else is storing at this moment."""
+    ids = [row["partner_id"] for row in rows.clocks]
+    unborn = {"workspace_id": workspace_id, "changes": 0, "judged": -1, **_EMPTY}
+    if ids:
+        session.execute(insert_ignoring(session, PartnerClock, [{"partner_id": one, **unborn} for one in ids]))
+    held = set(
+        session.scalars(
+            select(PartnerClock.partner_id)
+            .where(PartnerClock.partner_id.in_(ids))
+            .order_by(PartnerClock.partner_id)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    if not held:
+        return 0
+    mine = PartnerClock.partner_id.in_(held)
+    tally = Counter({key: -number for key, number in stored_tally(session, mine).items()})
+    for table, new in ((WeekSpan, rows.spans), (WeekWindow, rows.windows)):
+        session.execute(delete(table).where(table.partner_id.in_(held)), execution_options=_BLUNT)
+        if new := [row for row in new if row["partner_id"] in held]:
+            session.execute(insert(table), new)
+    session.execute(update(PartnerClock), [row for row in rows.clocks if row["partner_id"] in held])
+    tally.update(stored_tally(session, mine))
+    _add_to_tally(session, workspace_id, tally)
+    return len(held)
 
 
 def _add_to_tally(session: Session, workspace_id: int, changes: Mapping[tuple[int, int, str], int]) -> None:

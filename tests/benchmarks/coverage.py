@@ -58,7 +58,7 @@ def run(options: Mapping[str, str]) -> dict[str, Any]:
 def measured(database: Database, size: int) -> dict[str, float]:
     programme = fill(database, size)
     started = time.perf_counter()
-    refresh_clocks(database.sessions, programme, NOW, limit=size)
+    refresh_clocks(database.sessions, database.reading, programme, NOW, limit=size)
     anew = time.perf_counter() - started
     with database.sessions.begin() as session:
         session.execute(text(ISLANDS))
