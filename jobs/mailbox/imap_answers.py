@@ -5,7 +5,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imapclient.exceptions import ProtocolError
@@ -81,6 +81,40 @@ def code(error: Exception) -> str:
     return "the connection ended" if isinstance(error, imaplib.IMAP4.abort) else "no reason given"
 
 
+def plain_rows(lines: Sequence[Any]) -> dict[int, Row] | None:
+    """Headers by UID from an answer of the usual form, or None where it takes the client's own, careful parser.
+
+    imaplib gives each message as what stands before the literal, the literal, and the closing parenthesis. The careful
+    parser looks at each character, and the names of all the fields that we asked for stand before each literal.
+    """
+    rows: dict[int, Row] = {}
+    heads, ends = lines[::2], lines[1::2]
+    if len(heads) != len(ends) or any(end != b")" for end in ends):
+        return None
+    messages = set()  # by their number in the folder: what comes twice of one has to be put together
+    for piece in heads:
+        head = _HEAD.fullmatch(piece[0]) if isinstance(piece, tuple) else None
+        if head is None or int(head["size"]) != len(piece[1]) or not head["uid"]:
+            return None
+        at = _plain_instant(head["at"]) if head["at"] else None
+        if head["at"] and at is None:
+            return None
+        messages.add(head["number"])
+        flags = frozenset((head["flags"] or b"").decode("ascii", "replace").lower().split())
+        rows[int(head["uid"])] = Row(piece[1], at, flags)
+    return rows if len(rows) == len(messages) == len(heads) else None
+
+
+def with_calendar(lines: Sequence[Any]) -> list[Any]:
+    """The part of an answer that tells structures in which a calendar may be; mostly nothing is left to be parsed."""
+    if all(isinstance(line, bytes) for line in lines):
+        some = [line for line in lines if _CALENDAR.search(line)]
+        if all(_UID.match(line) for line in some):
+            return some
+    pieces = (piece for line in lines for piece in (line if isinstance(line, tuple) else (line,)))
+    return list(lines) if any(_CALENDAR.search(piece) for piece in pieces if piece) else []
+
+
 def row_of(told: Mapping[bytes, Any]) -> Row | None:
     """None where the headers are not among the answer: then the message did not come."""
     block = next((value for name, value in told.items() if name.startswith(b"BODY[HEADER")), b"missing")
@@ -102,6 +136,21 @@ def _instant(at: Any) -> datetime | None:
         return None
 
 
+def _plain_instant(at: bytes) -> datetime | None:
+    parts = _DATE.fullmatch(at)
+    if parts is None:
+        return None
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = parts.groups()
+    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+    try:
+        local = datetime(
+            int(year), _MONTHS.index(month.lower()) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    return local + offset if sign == b"-" else local - offset
+
+
 def listed_of(flags: Any, delimiter: Any, name: Any) -> Listed:
     marks = {one.decode("ascii", "replace").lower() for one in flags or () if isinstance(one, bytes)}
     parting = delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""
@@ -115,3 +164,12 @@ def number(told: Mapping[Any, Any], name: bytes) -> int | None:
 
 _CODE = re.compile(r"\[([A-Za-z-]{2,30})[\] ]")
 _BYTES = re.compile(r"\bb(['\"])(.*?)\1")
+_HEAD = re.compile(
+    rb"(?P<number>\d+) \((?:(?:UID (?P<uid>\d+)|FLAGS \((?P<flags>[^()\[\]\"{}]*)\)"
+    rb'|INTERNALDATE "(?P<at>[^"\\]*)") )+BODY\[HEADER\.FIELDS \([A-Z -]*\)\] \{(?P<size>\d+)\}',
+    re.IGNORECASE,
+)
+_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-([12]\d{3}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_MONTHS = [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"]
+_CALENDAR = re.compile(rb"calendar|ics", re.IGNORECASE)
+_UID = re.compile(rb"\d+ \((?:.* )?UID \d+", re.IGNORECASE)

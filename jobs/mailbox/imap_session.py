@@ -18,7 +18,19 @@ from imapclient.response_parser import parse_fetch_response
 
 from jobs.mailbox.base import NeedsAuth, ProviderError
 from jobs.mailbox.imap_access import PLAIN_PORT, Access
-from jobs.mailbox.imap_answers import Rows, Standing, code, has_calendar, listed_of, number, row_of, uid_set, words
+from jobs.mailbox.imap_answers import (
+    Rows,
+    Standing,
+    code,
+    has_calendar,
+    listed_of,
+    number,
+    plain_rows,
+    row_of,
+    uid_set,
+    with_calendar,
+    words,
+)
 from jobs.mailbox.imap_folders import Listed
 from models.message import WANTED_HEADERS
 
@@ -108,7 +120,7 @@ class Session(AbstractContextManager["Session"]):
             return set()
         try:
             with self._asking("for the structure of messages"):
-                answers = self._fetched(uids, STRUCTURE)
+                answers = _told(with_calendar(self._fetched(uids, STRUCTURE)), uids)
         except Refused:
             half = len(uids) // 2
             return self.invitations(uids[:half]) | self.invitations(uids[half:]) if half else set()
@@ -119,9 +131,12 @@ class Session(AbstractContextManager["Session"]):
             return
         try:
             with self._asking("for headers"):
-                for uid, told in self._fetched(uids, HEADERS).items():
-                    if (row := row_of(told)) is not None:
-                        rows.found[uid] = row
+                lines = self._fetched(uids, HEADERS)
+                found = plain_rows(lines)
+                if found is None:
+                    found = {uid: row for uid, told in _told(lines, uids).items() if (row := row_of(told)) is not None}
+                wanted = set(uids)
+                rows.found.update({uid: row for uid, row in found.items() if uid in wanted})
         except Refused as error:
             if len(uids) == 1:
                 rows.unreadable[uids[0]] = str(error)
@@ -130,14 +145,12 @@ class Session(AbstractContextManager["Session"]):
             self._collect(uids[:half], rows)
             self._collect(uids[half:], rows)
 
-    def _fetched(self, uids: Sequence[int], items: str) -> dict[int, Mapping[bytes, Any]]:
-        """Answers by UID. One without a UID is about something else: the flags of a message, changed meanwhile."""
+    def _fetched(self, uids: Sequence[int], items: str) -> list[Any]:
+        """The lines of the answer as imaplib cuts them."""
         kind, lines = self._imap.uid("FETCH", uid_set(uids), items)
         if kind != "OK":
             raise imaplib.IMAP4.error(lines[-1] if lines else kind)
-        wanted = set(uids)
-        answers = parse_fetch_response(lines, normalise_times=False, uid_is_key=False)
-        return {told[b"UID"]: told for told in answers.values() if told.get(b"UID") in wanted}
+        return [] if lines == [None] else list(lines)
 
     def _connected(self) -> Any:
         access = self._access
@@ -225,6 +238,13 @@ class Session(AbstractContextManager["Session"]):
     def _hang_up(self) -> None:
         with suppress(imaplib.IMAP4.error, OSError):
             self._client.shutdown()
+
+
+def _told(lines: list[Any], uids: Sequence[int]) -> dict[int, Mapping[bytes, Any]]:
+    """Answers by UID. One without a UID is about something else: the flags of a message, changed meanwhile."""
+    wanted = set(uids)
+    answers = parse_fetch_response(lines, normalise_times=False, uid_is_key=False)
+    return {told[b"UID"]: told for told in answers.values() if told.get(b"UID") in wanted}
 
 
 def _ascii(access: Access) -> bool:
