@@ -28,6 +28,7 @@ OF_ONE_USER = Fault(
     "rateLimitExceeded",
     "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service 'gmail…'",
 )
+EXHAUSTED = Fault(429, "rateLimitExceeded", "Resource has been exhausted (e.g. check quota).", "600")
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def test_10_a_limit_of_the_project_pauses_every_mailbox_of_it_and_no_other(world
 
 
 @pytest.mark.parametrize(
-    "fault", [rate_limited("userRateLimitExceeded"), OF_ONE_USER, too_many_requests(retry_after="600")]
+    "fault", [rate_limited("userRateLimitExceeded"), OF_ONE_USER, EXHAUSTED, too_many_requests(retry_after="600")]
 )
 def test_10_a_limit_of_one_user_concerns_nobody_else(world: World, fault: Fault) -> None:
     project = Project(Quota(units_per_second=None), world.clock.tick)

@@ -216,6 +216,20 @@ def test_a_mailbox_rests_outside_of_any_thread_while_its_quota_fills(world: Worl
         assert rounds.caught_up(), "and holds up the weekly read for minutes only"
 
 
+def test_a_mailbox_whose_quota_is_used_up_is_not_begun(world: World) -> None:
+    work, priya = world.work, world.counted(PRIYA)
+
+    class UsedUp(Proxy):
+        def rests_for(self) -> float:
+            return 3600.0
+
+    world.mailboxes[DANA.email] = UsedUp(work.providers[DANA.email])
+    with world.rounds() as rounds:
+        world.until(rounds, lambda: priya.passes >= 3)
+    assert DANA.email in world.built
+    assert not work.server.calls_of("history.list", DANA.email)
+
+
 def test_only_what_the_list_names_is_read_though_the_delegation_reaches_further(world: World) -> None:
     work = world.work
     work.receive(letter("wile@acme.example", TOMAS.email, message_id="not-ours-to-read"), by=TOMAS)
