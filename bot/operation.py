@@ -1,6 +1,7 @@
 """What an operator's tools ask over HTTP: is it alive, and how is it doing. No names and no addresses leave here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from flask import Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -10,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from models.clock import Clock
-from models.queries.health import health
+from models.queries.health import Queues, health
 
 
 def add_operation(web: Flask, reading: sessionmaker[Session], clock: Clock, connected: Callable[[], bool]) -> None:
@@ -34,6 +35,27 @@ def add_operation(web: Flask, reading: sessionmaker[Session], clock: Clock, conn
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
+def _of_providers(queues: Mapping[str, Queues], now: datetime) -> Iterator[GaugeMetricFamily]:
+    def gauge(name: str, says: str, figures: Mapping[str, float | None]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(f"cadence_{name}", says, labels=["provider"])
+        for provider, figure in sorted(figures.items()):
+            if figure is not None:
+                family.add_metric([provider], figure)
+        return family
+
+    def each(figure: Callable[[Queues], float | None]) -> dict[str, float | None]:
+        return {provider: figure(one) for provider, one in queues.items()}
+
+    def lag(one: Queues) -> float | None:
+        return (now - one.oldest_sync_at).total_seconds() if one.oldest_sync_at else None
+
+    yield gauge("pending_fetches", "Messages that wait for another attempt.", each(lambda one: one.pending))
+    yield gauge("dead_fetches", "Messages that could not be fetched in 48 hours.", each(lambda one: one.dead))
+    yield gauge("gap_messages", "Messages that the provider lists and Cadence lacks.", each(lambda one: one.gap))
+    yield gauge("unsynced_mailboxes", "Mailboxes never read to their end.", each(lambda one: one.never_synced))
+    yield gauge("provider_lag_seconds", "Age of the clean sync of the mailbox that waits longest.", each(lag))
+
+
 class _Counts(Collector):
     """Counted when asked, so that every process tells the same."""
 
@@ -50,8 +72,7 @@ class _Counts(Collector):
         yield GaugeMetricFamily("cadence_touches", "Touches stored, counting or not.", found.touches)
         yield GaugeMetricFamily("cadence_open_episodes", "Recovery episodes that are open.", found.open_episodes)
         yield GaugeMetricFamily("cadence_sync_lag_seconds", "Age of the oldest clean sync of a polled mailbox.", lag)
-        yield GaugeMetricFamily("cadence_pending_fetches", "Messages that wait for another attempt.", found.pending)
-        yield GaugeMetricFamily("cadence_dead_fetches", "Messages that could not be fetched in 48 hours.", found.dead)
+        yield from _of_providers(found.queues, now)
         boxes = GaugeMetricFamily("cadence_mailboxes", "Mailboxes.", labels=["provider", "status"])
         for (provider, status), count in found.mailboxes.items():
             boxes.add_metric([provider, status], count)

@@ -248,8 +248,12 @@ def reply_owed_line(read: WeeklyRead, shown: int = 6) -> str | None:
 
 
 def blind_line(read: WeeklyRead, shown: int = 6) -> str | None:
+    return unseen(read.blind, shown)
+
+
+def unseen(those: Sequence[Standing], shown: int = 6) -> str | None:
     """Who could not be judged, and what would help."""
-    said = [name(one.facts.name) for one in read.blind]
+    said = [name(one.facts.name) for one in those]
     if not said:
         return None
     return f"Could not be seen: {listed(said, shown)}. No mailbox of the owner has synced within 24 hours"

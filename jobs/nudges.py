@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.nudge_lines import ORDER, NudgeLine, mailbox_line, partner_line
 from bot.views.nudges import nudge_payload
+from models import mailbox_health
 from models.actions import outbox, reads
 from models.cadence import State
 from models.clock import local_day
 from models.queries import outbox as outbox_queries
-from models.queries.mail import mailboxes
+from models.queries.health import mailbox_healths
 from models.queries.outbox import WaitingNudge
 from models.queries.programme import Person, Programme, people
 from models.queries.reads import troubles
@@ -45,11 +46,14 @@ def notice_transitions(session: Session, programme: Programme, now: datetime) ->
         step = facts.next_step
         if step and step.due_on and step.due_on <= today and (step.owner or facts.owner):
             note((step.owner or facts.owner).id, "next_step_due", subject, step.due_on.isoformat())  # type: ignore[union-attr]  # one of the two is there
-    owners = {box.address: box for box in mailboxes(session, programme.workspace_id)}
-    for one in troubles(session, programme, now):
-        box = owners[one.address]
-        if box.owner_id is not None:
-            note(box.owner_id, "mailbox", f"mailbox:{one.address}", f"{one.status} {one.spell}")
+    for box, condition in mailbox_healths(session, programme, now):
+        if box.owner_id is None:
+            continue
+        subject = f"mailbox:{box.address}"
+        if condition.attention:  # whatever else is wrong with it meanwhile, it was told of this spell
+            note(box.owner_id, "mailbox", subject, reads.trouble_spell(session, box.owner_id, subject))
+        elif condition.state is mailbox_health.State.OK:
+            reads.end_spell(session, programme.workspace_id, box.owner_id, subject, now)
     return noticed
 
 

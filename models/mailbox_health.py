@@ -60,6 +60,10 @@ class Facts(Protocol):
     def gap(self) -> int | None: ...
     @property
     def lacking_since(self) -> datetime | None: ...
+    @property
+    def files_from(self) -> datetime | None: ...
+    @property
+    def files_until(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,9 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
     since_ok = box.last_ok_at.isoformat() if box.last_ok_at else "never"
     unread = now - (box.last_ok_at or box.created_at) > UNREAD_AFTER
     if box.provider == "mbox":
-        return Health(
-            State.FILE, "filled from a file", "`cadence mailbox add` connects it, so that new mail is read too"
-        )
+        span = f", mail of {_span(box.files_from, box.files_until, zone)}" if box.files_from and box.files_until else ""
+        action = "`cadence mailbox add` connects it, so that new mail is read too"
+        return Health(State.FILE, f"filled from a file{span}", action)
     if box.status == "needs_auth":
         says = box.error or "the consent to read it was withdrawn"
         return Health(State.NEEDS_CONSENT, _phrase(says), how_to_connect_again(box), True, since_ok)
@@ -148,6 +152,12 @@ def _messages(count: int) -> str:
 def _phrase(text: str) -> str:
     """A provider's sentence as part of ours."""
     return text.strip().rstrip(".;")
+
+
+def _span(from_at: datetime, until_at: datetime, zone: ZoneInfo) -> str:
+    """ "3 Jan 2019 to 5 May 2026"."""
+    days = [f"{at.astimezone(zone):%d %b %Y}".lstrip("0") for at in (from_at, until_at)]
+    return " to ".join(dict.fromkeys(days))
 
 
 def _moment(at: datetime, now: datetime, zone: ZoneInfo) -> str:

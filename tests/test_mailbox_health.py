@@ -28,6 +28,8 @@ class Box:
     dead: int = 0
     gap: int | None = 0
     lacking_since: datetime | None = None
+    files_from: datetime | None = None
+    files_until: datetime | None = None
 
 
 WELL = Box()

@@ -8,7 +8,7 @@ import click
 
 from bot import wording
 from bot.cli.common import Desk, pass_desk, report_options
-from bot.cli.reports import when
+from bot.cli.reports import tell_unseen, when
 from bot.cli.show import as_csv, as_json, as_table, heading, say, tell
 from models.queries.reads import WeekCoverage, coverage_weeks, weekly_read
 from models.weekly_read import Coverage, TierLine, WeeklyRead
@@ -46,6 +46,7 @@ def coverage(desk: Desk, weeks: int | None, form: str | None, as_of: date | None
         outside = wording.outside(read.paused, read.new, read.untiered, len(read.blind))
         if outside:
             tell(desk, f"{outside}.")
+        tell_unseen(desk, read.blind, read.troubles)
         if past:
             say()
             _week_table(desk, past)

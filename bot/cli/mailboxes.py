@@ -254,6 +254,8 @@ def _rows(desk: Desk, boxes: Sequence[MailboxFacts], healths: Sequence[Health]) 
             str(health.state),
             f"{on_day(local_day(box.last_ok_at, zone), today)} {box.last_ok_at.astimezone(zone):%H:%M}"
             if box.last_ok_at
+            else f"file, until {on_day(local_day(box.files_until, zone), today)}"
+            if box.files_until
             else "never",
             *(str(box.seen), str(box.pending), str(box.dead), "–" if box.gap is None else str(box.gap)),
         ]

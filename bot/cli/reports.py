@@ -1,5 +1,6 @@
 """`cadence overdue` and `cadence touches`: lists, from the same facts as the Slack messages."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,8 +13,10 @@ from models.cadence import State
 from models.clock import local_day
 from models.queries.mail import TouchFacts
 from models.queries.mail import touches as stored_touches
+from models.queries.reads import troubles
 from models.queries.standings import standings
 from models.standing import Standing, sort_key
+from models.weekly_read import MailboxTrouble
 
 OVERDUE = (
     *("partner", "tier", "owner", "owner_email", "last_touch_at", "last_touch_by", "last_heard_at", "days_since"),
@@ -24,6 +27,7 @@ TOUCHES = ("partner", "at", "direction", "counts", "verdict", "rule", "by", "mat
 
 
 STEP_SHOWN = 60
+BLIND_SHOWN = 20
 
 
 @click.command()
@@ -34,6 +38,7 @@ def overdue(desk: Desk, form: str | None, as_of: date | None) -> None:
     now, programme = desk.at(as_of), desk.programme
     with desk.reading() as session:
         lines = standings(session, programme, now)
+        troubled = troubles(session, programme, now)
     late = sorted((one for one in lines if one.state is State.OVERDUE), key=sort_key)
     if form == "json":
         as_json([standing_record(one) for one in late])
@@ -47,6 +52,7 @@ def overdue(desk: Desk, form: str | None, as_of: date | None) -> None:
         outside = wording.outside(counts[State.PAUSED], counts[State.NEW], counts[State.UNTIERED], counts[State.BLIND])
         if outside:
             tell(desk, f"{outside}.")
+        tell_unseen(desk, sorted((one for one in lines if one.state is State.BLIND), key=sort_key), troubled)
 
 
 @click.command()
@@ -72,6 +78,15 @@ def touches(desk: Desk, typed: str | None, limit: int | None, form: str | None, 
             for one in found
         ]
         as_table(desk, ["When", "Partner", "Direction", "Counts", "By", "Because"], rows)
+
+
+def tell_unseen(desk: Desk, blind: Sequence[Standing], troubled: Sequence[MailboxTrouble]) -> None:
+    """What a list cannot know: partners without a mailbox that shows their mail, mailboxes that need attention."""
+    named = wording.unseen(blind, BLIND_SHOWN)
+    if named:
+        tell(desk, f"{named}.")
+    for one in troubled:
+        tell(desk, f"{wording.trouble(one)}.")
 
 
 def standing_record(one: Standing) -> dict[str, Any]:

@@ -80,13 +80,17 @@ def reply(call: Call, word: str, rest: str) -> Payload:
 
 
 def _overdue(call: Call, rest: str) -> Payload:
-    visitor = call.visitor()
     carried = _filter(call, rest)
     if carried is None:
         return answers.unknown_answer(f"overdue {literal(rest)}", "overdue")
-    title, those = overdue_now(call, visitor, carried)
+    return _listed(call, carried)
+
+
+def _listed(call: Call, carried: Carried) -> Payload:
+    visitor = call.visitor()
+    found = overdue_now(call, visitor, carried)
     paper = Paper(visitor.today, visitor.programme.zone, buttons=visitor.may_act)
-    return overdue_answer(title, those, carried, paper)
+    return overdue_answer(found.title, found.those, carried, paper, found.blind, found.troubles)
 
 
 def _filter(call: Call, rest: str) -> Carried | None:
@@ -118,9 +122,7 @@ def _filter(call: Call, rest: str) -> Carried | None:
 
 
 def _mine(call: Call, _rest: str) -> Payload:
-    visitor = call.visitor()
-    title, those = overdue_now(call, visitor, Carried(owner=visitor.person.id))
-    return overdue_answer(title, those, Carried(owner=visitor.person.id), Paper(visitor.today, visitor.programme.zone))
+    return _listed(call, Carried(owner=call.visitor().person.id))
 
 
 def _partner(call: Call, rest: str) -> Payload:

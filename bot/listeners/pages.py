@@ -1,5 +1,11 @@
 """The two surfaces that stay open, the list modal and the Home tab: drawn from the facts, and again after a press."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
 from bot.ids import Carried
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused, Visitor
@@ -15,6 +21,7 @@ from models.queries.reads import held_read, troubles
 from models.queries.slack import has_read
 from models.queries.standings import standings
 from models.standing import Standing, Who, sort_key
+from models.weekly_read import MailboxTrouble
 
 
 def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
@@ -25,30 +32,45 @@ def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
             if not has_read(session, visitor.programme.workspace_id, carried.read):
                 raise Refused("I do not know this weekly read.")
             return read_modal(held_read(session, visitor.programme, carried.read, call.now), page, note)
-    title, those = overdue(call, visitor, carried)
-    entries = [Entry("Overdue", one) for one in those]
-    return list_modal(title, entries, page, carried, Paper(visitor.today, visitor.programme.zone), note=note)
+    found = overdue(call, visitor, carried)
+    entries = [Entry("Overdue", one) for one in found.those]
+    return list_modal(found.title, entries, page, carried, Paper(visitor.today, visitor.programme.zone), note=note)
 
 
-def overdue(call: Call, visitor: Visitor, carried: Carried) -> tuple[str, list[Standing]]:
-    """What is overdue now, with its title; if asked, of one tier, or what one person owns or has claimed."""
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What is overdue now, with its title; `blind` are those of the same kind that could not be seen."""
+
+    title: str
+    those: Sequence[Standing]
+    blind: Sequence[Standing]
+    troubles: Sequence[MailboxTrouble]
+
+
+def overdue(call: Call, visitor: Visitor, carried: Carried) -> Overdue:
+    """Of everybody; if asked, of one tier, or what one person owns or has claimed."""
     home = visitor.programme
     with call.desk.reading() as session:
         everything = standings(session, home, call.now)
-        owners = {one.id: one.name for one in people(session, home.workspace_id)}
+        troubled = troubles(session, home, call.now)
+        everybody = people(session, home.workspace_id)
         names = {tier.rank: tier.name for tier in tiers(session, home.workspace_id, call.now).values()}
-    those = sorted((one for one in everything if one.state is State.OVERDUE), key=sort_key)
+    those = sorted((one for one in everything if one.state in (State.OVERDUE, State.BLIND)), key=sort_key)
     title = "Overdue partners"
     if carried.tier is not None:
         title = f"Overdue partners of {names.get(carried.tier, f'tier {carried.tier}')}"
         those = [one for one in those if one.facts.tier is not None and one.facts.tier.rank == carried.tier]
     if carried.owner is not None:
+        owners = {one.id: one.name for one in everybody}
         mine = carried.owner == visitor.person.id
         title = "Your overdue partners" if mine else f"Overdue partners of {owners.get(carried.owner, 'nobody')}"
         those = [
             one for one in those if carried.owner in (_id(one.facts.owner), _id(one.claim.by if one.claim else None))
         ]
-    return title, those
+        boxes = next(({one.email, *one.aliases} for one in everybody if one.id == carried.owner), set())
+        troubled = tuple(one for one in troubled if one.address in boxes)
+    late = [one for one in those if one.state is State.OVERDUE]
+    return Overdue(title, late, [one for one in those if one.state is State.BLIND], troubled)
 
 
 def home(call: Call, note: str | None = None) -> View:
@@ -63,10 +85,16 @@ def home(call: Call, note: str | None = None) -> View:
                 today=visitor.today,
                 zone=programme.zone,
                 posts=uncertain_posts(session, programme.workspace_id) if visitor.leads else (),
-                troubles=troubles(session, programme, call.now) if visitor.leads else (),
+                troubles=_troubles(session, visitor, call.now),
                 note=note,
             )
         )
+
+
+def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:
+    """A lead sees every mailbox that needs attention, everybody else the own ones."""
+    mine = {visitor.person.email, *visitor.person.aliases}
+    return tuple(one for one in troubles(session, visitor.programme, now) if visitor.leads or one.address in mine)
 
 
 def answer(call: Call, payload: Payload) -> None:

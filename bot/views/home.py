@@ -23,7 +23,7 @@ POSTS = 3
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """What concerns one person. `standings` are all of the programme; `posts` and `troubles` are for leads."""
+    """What concerns one person. `standings` are all of the programme; `posts` are for leads."""
 
     person: Person
     leads: bool
@@ -31,7 +31,7 @@ class HomePage:
     today: date
     zone: ZoneInfo
     posts: Sequence[Post] = ()
-    troubles: Sequence[MailboxTrouble] = ()
+    troubles: Sequence[MailboxTrouble] = ()  # of the own mailboxes; for leads, of all
     note: str | None = None  # mrkdwn: the answer to what was just pressed
 
 
@@ -44,7 +44,7 @@ def home_view(page: HomePage) -> View:
     blocks: list[Block] = [kit.section(page.note)] if page.note else []
     for post in page.posts[:POSTS] if page.leads else ():
         blocks += uncertain_payload(post)["blocks"]
-    if page.leads and page.troubles:
+    if page.troubles:
         told = "\n".join(f"• {kit.words(wording.trouble(one), 300)}" for one in page.troubles[:MOST])
         blocks += [kit.header("Mailboxes"), kit.section(told)]
     shown: set[int] = set()

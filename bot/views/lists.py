@@ -3,25 +3,37 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot import ids
+from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Block, Payload, View
 from bot.views.rows import Paper
 from models.queries.reads import Settled
 from models.standing import Standing
+from models.weekly_read import MailboxTrouble
 
 IN_ANSWER = 10
+TROUBLES = 3
 
 
-def overdue_answer(title: str, overdue: Sequence[Standing], carried: Carried, on: Paper) -> Payload:
-    """The first partners, for the eyes of whoever asked; the button opens them all."""
+def overdue_answer(
+    title: str,
+    overdue: Sequence[Standing],
+    carried: Carried,
+    on: Paper,
+    blind: Sequence[Standing] = (),
+    troubles: Sequence[MailboxTrouble] = (),
+) -> Payload:
+    """The first partners, for the eyes of whoever asked; the button opens them all. What was not seen is named."""
 
     def draw(scale: float) -> Payload:
         paper = replace(on, scale=scale)
         said = paper.words(title, 300)
+        unseen = _unseen(blind, troubles, paper)
         if not overdue:
-            return kit.notice(f"{said}: nobody waits for a recovery touch.")
+            first = f"{said}: nobody{' that could be seen' if blind else ''} waits for a recovery touch."
+            blocks = [kit.section(first), *([kit.context(unseen)] if unseen else [])]
+            return {"text": "\n".join(filter(None, [first, unseen])), "blocks": blocks}
         shown = overdue[:IN_ANSWER]
         more = len(overdue) - len(shown)
         names = ", ".join(rows.name_on(paper, one.facts.name) for one in shown) + (f" and {more} more" if more else "")
@@ -29,9 +41,18 @@ def overdue_answer(title: str, overdue: Sequence[Standing], carried: Carried, on
         if more:
             what = f"See all {len(overdue)}"
             blocks.append(kit.actions(kit.button(ids.SEE_ALL, what, carried, spoken=f"{what} partners")))
-        return {"text": f"{said}: {names}", "blocks": blocks}
+        if unseen:
+            blocks.append(kit.context(unseen))
+        return {"text": "\n".join(filter(None, [f"{said}: {names}", unseen])), "blocks": blocks}
 
     return kit.fitting(draw)
+
+
+def _unseen(blind: Sequence[Standing], troubles: Sequence[MailboxTrouble], paper: Paper) -> str:
+    said = [(wording.unseen(blind), 700), *((wording.trouble(one), 300) for one in troubles[:TROUBLES])]
+    if len(troubles) > TROUBLES:
+        said.append((f"{len(troubles) - TROUBLES} more mailboxes need attention", 100))
+    return "\n".join(f"{paper.words(one, room)}." for one, room in said if one)
 
 
 @dataclass(frozen=True, slots=True)

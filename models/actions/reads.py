@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.episodes import open_episodes, settle_episodes
@@ -13,6 +13,8 @@ from models.queries.programme import Programme
 from models.queries.standings import last_touch_ids, standings
 from models.standing import Standing
 from models.tables import Nudge, Read, ReadLine
+
+WELL_AGAIN = "mailbox well"  # of nudges that mark the end of a spell and are told to nobody
 
 
 def hold_read(session: Session, programme: Programme, now: datetime, actor: str = CLOCK) -> int | None:
@@ -67,6 +69,30 @@ def notice(
         "noticed_at": now,
     }
     return inserted(session, Nudge, row) is not None
+
+
+def trouble_spell(session: Session, person_id: int, subject: str) -> str:
+    """What makes this trouble of a mailbox another one than the last: how often it was well again in between."""
+    ended = select(func.count()).select_from(Nudge).where(Nudge.person_id == person_id, Nudge.subject == subject)
+    return f"spell {(session.scalar(ended.where(Nudge.kind == WELL_AGAIN)) or 0) + 1}"
+
+
+def end_spell(session: Session, workspace_id: int, person_id: int, subject: str, now: datetime) -> None:
+    """The mailbox is well. If its owner was told of trouble, the next trouble is news again; this is none to tell."""
+    spell = trouble_spell(session, person_id, subject)
+    known = select(Nudge.id).where(Nudge.person_id == person_id, Nudge.subject == subject, Nudge.kind == "mailbox")
+    if session.scalar(known.where(Nudge.transition == spell)) is None:
+        return
+    row = {
+        "workspace_id": workspace_id,
+        "person_id": person_id,
+        "kind": WELL_AGAIN,
+        "subject": subject,
+        "transition": spell,
+        "noticed_at": now,
+        "dropped": "nothing to tell",
+    }
+    inserted(session, Nudge, row)
 
 
 def carry_nudges(session: Session, nudge_ids: Sequence[int], outbox_post_id: int) -> None:

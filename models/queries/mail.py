@@ -13,6 +13,7 @@ from models.queries.programme import Programme, people
 from models.queries.standings import counting
 from models.tables import (
     Mailbox,
+    Observation,
     Partner,
     PartnerContact,
     PartnerDomain,
@@ -53,6 +54,8 @@ class MailboxFacts:
     lacking_since: datetime | None  # since when something is given up or in the gap
     error: str | None
     lacking: str | None  # what of it cannot be seen
+    files_from: datetime | None = None  # the time that imported files vouch for
+    files_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,11 @@ def mailboxes(
         or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
     )
     lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
+    spans = select(Observation.mailbox_id, func.min(Observation.from_at), func.max(Observation.until_at))
+    files = {
+        row[0]: (row[1], row[2])
+        for row in session.execute(spans.where(Observation.source == "import").group_by(Observation.mailbox_id))
+    }
     query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
     if only is not None:
         query = query.where(Mailbox.id == only)
@@ -182,6 +190,8 @@ def mailboxes(
             lacking_since=lacking_since.get(row.id),
             error=row.error,
             lacking=row.lacking,
+            files_from=files[row.id][0] if row.id in files else None,
+            files_until=files[row.id][1] if row.id in files else None,
         )
         for row in session.scalars(query)
     ]
