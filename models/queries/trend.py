@@ -37,7 +37,7 @@ from models.queries.clocks import (
     trust,
 )
 from models.queries.pasts import frame, pasts
-from models.queries.programme import Programme, tiers
+from models.queries.programme import Programme
 from models.queries.recoveries import Recoveries, recoveries
 from models.queries.standings import standings
 from models.standing import OBSERVED_FOR
@@ -87,8 +87,9 @@ class TrendLine:
 
 def coverage_now(session: Session, programme: Programme, now: datetime) -> tuple[TierCounts, ...]:
     """Every tier at this instant, by rank; the same as the weekly read's lines."""
-    in_force = list(tiers(session, programme.workspace_id, now).values())
-    counts, partners = _trusted_counts(session, programme, now, in_force)
+    around = frame(session, programme)
+    in_force = _in_force(around, now)
+    counts, partners = _trusted_counts(session, programme, now, around)
     everybody = session.scalar(select(func.count(Partner.id)).where(Partner.workspace_id == programme.workspace_id))
     if partners != everybody:
         late = outdated_partners(session, programme, now, spans=False)
@@ -152,12 +153,10 @@ def _trend_line(tally: Tally, week: int, at: datetime, tier: Tier, happened: Rec
     )
 
 
-def _trusted_counts(
-    session: Session, programme: Programme, now: datetime, in_force: Sequence[Tier]
-) -> tuple[Counts, int]:
+def _trusted_counts(session: Session, programme: Programme, now: datetime, around: Frame) -> tuple[Counts, int]:
     """What the clocks that can be trusted say, in one pass, and how many partners that are."""
     today = local_day(now, programme.zone)
-    seen = {owner_id: one.observed_at(now) for owner_id, one in frame(session, programme).seeing.items()}
+    seen = {owner_id: one.observed_at(now) for owner_id, one in around.seeing.items()}
     lost = {
         owner_id: (today - local_day(at + OBSERVED_FOR, programme.zone)).days
         for owner_id, at in seen.items()
@@ -166,7 +165,12 @@ def _trusted_counts(
     values = {
         "today": today,
         "seen": [owner_id for owner_id, at in seen.items() if at is not None],
-        "lost": [(tier.rank, one) for one, days in lost.items() for tier in in_force if days <= tier.window_days],
+        "lost": [
+            (tier.rank, one)
+            for one, days in lost.items()
+            for tier in _in_force(around, now)
+            if days <= tier.window_days
+        ],
         **trust(session, programme, now),
     }
     counts: Counts = Counter()
