@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from models.addresses import addresses_in
 from models.headers import date_of
 from models.message import WANTED_HEADERS, Message
 from models.verdict import Verdict, judge
+from tests.gmail_world import Ledger, MovingClock
+from tests.imap_world import imap_mailbox
+from tests.sandbox.imap import ImapStandIn
 
 WANTED = {name.lower() for name in WANTED_HEADERS}
 VERDICTS = (Verdict.HUMAN, Verdict.AUTO, Verdict.BOUNCE, Verdict.CALENDAR, Verdict.BULK)
@@ -34,6 +38,11 @@ NAMED = {
     "calendar": {Verdict.CALENDAR},
 }
 """The verdicts that name a label rightly. A feedback report tells of mail that went out: it counts as a bounce."""
+
+TARGETS = {"human": 0.002, "list": 0.97, "bounce": 0.98, "autoreply": 0.90, "feedback": 0.85, "calendar": 0.60}
+"""Of unseen mail: for human at most so many false alarms, otherwise at least so much that is caught."""
+
+INVITATION = '(("text" "plain" NIL NIL NIL "7bit" 4 1)("text" "calendar" NIL NIL NIL "7bit" 9 1) "alternative")'
 
 Table = Mapping[str, Counter[str]]
 
@@ -139,7 +148,63 @@ def accuracy(labelled: list[Labelled]) -> dict[str, Any]:
         print(f" |{row['caught']:8.1%}{row['named']:8.1%}{row['halves'][0]:8.1%}{row['halves'][1]:8.1%}", end="")
         print(f" |{row['six_rules']:10.1%}{row['everything_is_human']:6.0%}")
     print('"caught" is not taken for a person\'s mail; for "human" that is the false alarms.\n')
+    figures["structure"] = asked_for_structure(labelled)
+    summary(figures)
     return figures
+
+
+def summary(figures: Mapping[str, Any]) -> None:
+    """Target against reached, and what the two baselines reach."""
+    print(f"{'target':34}{'asked':>9}{'reached':>9}{'mails':>7}  {'':7}{'six rules':>10}{'all human':>10}")
+    for label, target in TARGETS.items():
+        row = figures.get(label)
+        if row:
+            reached = row["caught"]
+            _row(label, target, reached, row["mails"], f"{row['six_rules']:10.1%}{row['everything_is_human']:10.1%}")
+    if structure := figures["structure"]:
+        _row("calendar, structure asked", 0.95, structure["calendar"], structure["calendar_mails"])
+        _row("human, structure asked", TARGETS["human"], structure["human"], structure["human_mails"])
+    print(
+        "The corpus has no bodies. Where the structure is asked, a stand-in IMAP server gives each calendar mail a\n"
+        "text/calendar part and each human one a text part: that line measures the way from the wire, not the world.\n"
+    )
+
+
+def _row(label: str, target: float, reached: float, mails: int, baselines: str = "") -> None:
+    human = label.startswith("human")
+    sign, good = ("≤", reached <= target) if human else ("≥", reached >= target)
+    print(
+        f"{label:34}{sign + f' {target:.1%}':>9}{reached:9.1%}{mails:7}  {'reached' if good else 'MISSED':7}{baselines}"
+    )
+
+
+def asked_for_structure(labelled: list[Labelled]) -> dict[str, Any]:
+    """Calendar and human mails through a pass of the IMAP provider, which asks for structures where they matter."""
+    kept = [each for each in labelled if each.label in ("calendar", "human")]
+    if not any(each.label == "calendar" for each in kept):
+        return {}
+    at = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    clock, counts = MovingClock(at), Counter[str]()
+    with ImapStandIn() as server:
+        for number, each in enumerate(kept):
+            headers: dict[str, str | None] = {}
+            for name, value in each.message.headers:
+                headers.setdefault(name, value)
+            headers["X-Original-Sender"] = f"{number}@number.invalid"  # by which the answer is known again
+            structure = INVITATION if each.label == "calendar" else None
+            server.deliver(headers, at, "INBOX", structure=structure)
+        ledger = Ledger(clock)
+        ledger.poll(imap_mailbox(server.port, clock))
+    for message in ledger.messages:
+        label = kept[int(message.first("X-Original-Sender").partition("@")[0])].label
+        counts[label] += 1
+        counts[label + " caught"] += cadence(message) != Verdict.HUMAN
+    return {
+        f"{label}{what}": counts[label] if what else counts[f"{label} caught"] / counts[label]
+        for label in ("calendar", "human")
+        for what in ("", "_mails")
+        if counts[label]
+    }
 
 
 def speed(blocks: list[bytes]) -> dict[str, float]:
