@@ -122,7 +122,8 @@ def imap_answers(raw: bytes) -> None:
         if row is not None:
             decided(Message("p", tuple(fields_of(row.block)), row.at or NOW))
         for value in told.values():
-            listed_of(value if isinstance(value, tuple | list) else None, value, value)
+            if not isinstance(value, datetime):  # the client gives none where a folder is named
+                listed_of(value if isinstance(value, tuple | list) else None, value, value)
 
 
 def gmail_answers(raw: bytes) -> None:
