@@ -5,7 +5,7 @@ Whoever changes a fact calls `facts_changed` in the same transaction. Reading ne
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
+from models import weeks
 from models.actions.write import insert_ignoring
 from models.cadence import REPLY_DAYS, Status, soon_days
 from models.clock import local_day
@@ -88,18 +89,22 @@ def _judged(session: Session, programme: Programme, partner_ids: Sequence[int], 
     counted = select(PartnerClock.partner_id, PartnerClock.changes).where(PartnerClock.partner_id.in_(partner_ids))
     changes = {row.partner_id: row.changes for row in session.execute(counted)}
     newest = last_week(programme, now)
-    weeks = range(newest - WEEKS_KEPT + 1, newest + 1)
-    instants = [scheduled_at(programme, week) for week in weeks]
+    numbers = range(newest - WEEKS_KEPT + 1, newest + 1)
+    instants = [scheduled_at(programme, week) for week in numbers]
     around = frame(session, programme)
     rows = _Judged()
     for past in pasts(session, programme, partner_ids):
         mine = {"partner_id": past.partner_id}
         noted = {"judged": changes.get(past.partner_id, 0), "basis": rests_on, "computed_at": now, "week": newest}
         rows.clocks.append({**mine, **noted, **_clock(programme, past, around, now)})
-        found = spans_of(zip(weeks, week_states(past, instants, around), strict=True))
-        rows.spans += [{**mine, **asdict(span)} for span in found]
-        rows.windows += [{**mine, **asdict(one)} for one in cadence_windows(past, now, around)]
+        found = spans_of(zip(numbers, week_states(past, instants, around), strict=True))
+        rows.spans += [mine | _columns(span) for span in found]
+        rows.windows += [mine | _columns(one) for one in cadence_windows(past, now, around)]
     return rows
+
+
+def _columns(row: weeks.WeekSpan | weeks.WeekWindows) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _store(session: Session, workspace_id: int, rows: _Judged) -> int:
