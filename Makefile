@@ -73,7 +73,7 @@ lock: .venv/.uv
 	$(COMPILE) --group pyproject.toml:installer -o requirements/uv.txt
 	$(COMPILE) --extra imap --extra microsoft --extra postgres --group build -o requirements/run.txt pyproject.toml
 	$(COMPILE) --extra imap --extra microsoft --extra postgres --group build --group demo -c requirements/run.txt -o requirements/demo.txt pyproject.toml
-	$(COMPILE) --extra imap --extra microsoft --extra postgres --group build --group demo --group dev -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra imap --extra microsoft --extra postgres --extra charts --group build --group demo --group dev -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
 	@rm -rf .cache/uv
 
 clean:
