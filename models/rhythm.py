@@ -1,0 +1,299 @@
+"""A partner's own rhythm of inbound mail, and how far out of character a silence is. Pure: standard library only.
+
+It changes no state and ranks no people: it knows days, not who wrote. The model, its rivals and how they compare stand
+in `tests/benchmarks/rhythm.py`.
+
+Each gap between two days with mail is Weibull distributed, S(t) = exp(-rate · (t - 1) ** bend) for t = 1, 2, … days:
+`bend` < 1 says that mail comes in bursts. The rate is the partner's own; over all partners it is Gamma distributed,
+so that what a partner's gaps teach is two sums: how many there were, and how long. Old gaps count less. After every
+mail a partner may have written its last, with a chance that falls the longer it has kept writing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from math import ceil, exp, inf, isfinite, log, log1p
+from zoneinfo import ZoneInfo
+
+from models.clock import local_day
+
+ENOUGH_DAYS = 3
+"""Days with mail, and so two gaps, before anything is said about a partner."""
+
+LITTLE_DAYS = 5
+"""Below as many days with mail the words say that there is little history, and `fit_prior` learns nothing."""
+
+AHEAD_DAYS = 60
+"""How far ahead `Silence.stays_silent` looks."""
+
+UNUSUAL = 0.1
+"""A silence that at most one gap in ten outlasts is out of character."""
+
+MEMORIES = 6
+"""Gaps older than so many `memory_days` before the last mail count for nothing: their weight is below 0.25 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is known of a partner before its own gaps are.
+
+    shape: the Gamma distribution's, of the rate: as many of its own gaps (after forgetting) weigh as much as the prior.
+    scale: the Gamma distribution's (its inverse rate), in days ** bend.
+    bend: the Weibull exponent, in (0, 1]; 1 is mail at random times, less is burstier.
+    lasting: b of Beta(1, b), the chance that a mail is the last for long: 1 in (1 + b) with no gap seen. `inf`: never.
+    memory_days: a gap that ended so many days before the last mail counts 1/e of the newest. `inf` forgets nothing.
+    """
+
+    shape: float
+    scale: float
+    bend: float
+    lasting: float
+    memory_days: float = 180.0
+
+
+DEFAULT_PRIOR = Prior(shape=0.72, scale=3.15, bend=0.61, lasting=13.2)
+"""Learned by `fit_prior` from half of the correspondents of W3C's public mailing lists, 1995 to 2004. `memory_days` was
+chosen: 90, 180 and 365 foretell alike, and 180 keeps enough of a partner that writes monthly. `make bench ONLY=rhythm
+CSV=…` learns it anew, and judges it on the other half. `fit_prior` learns a programme's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What is kept of one partner's days with inbound mail. `heard_days` counts all of them, `last_day` is the newest.
+
+    usual_days: the median gap, old ones counting less, in days; None without a gap.
+    gaps, exposure: the remembered gaps' weights, and weight · (gap - ½) ** bend, added up.
+    """
+
+    heard_days: int
+    last_day: int | None
+    usual_days: int | None
+    gaps: float
+    exposure: float
+    prior: Prior
+
+    def outlasts(self, days: int) -> float:
+        """P(gap >= days), for a gap in this rhythm; 1 up to the first day, never rising."""
+        prior = self.prior
+        scale = prior.scale + self.exposure
+        return exp(-(prior.shape + self.gaps) * log1p(max(days - 1, 0) ** prior.bend / scale))
+
+    def ended(self) -> float:
+        """P(the last mail was the last for good), as known on the day it came."""
+        return 1.0 / (1.0 + self.prior.lasting + self.gaps)
+
+    def stays_silent(self, silent_days: int, ahead_days: int) -> float:
+        """P(no mail for `ahead_days` more days | none for `silent_days`). Rises with the silence."""
+        ended = self.ended()
+        so_far = ended + (1.0 - ended) * self.outlasts(silent_days)
+        return min((ended + (1.0 - ended) * self.outlasts(silent_days + ahead_days)) / so_far, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How unusual a partner's silence is for it. What cannot be said is None, and the words say why.
+
+    usual_days: the partner's median gap in days, as `Rhythm.usual_days`.
+    silent_days: days since the last mail; 0 on its day.
+    chance: P(gap >= silent_days) in the partner's own rhythm: one gap in 1 / chance lasts so long. The words say this.
+    stays_silent: P(no mail in the next 60 days, today included | silent so far), leaving for good included.
+    """
+
+    usual_days: int | None
+    silent_days: int | None
+    chance: float | None
+    stays_silent: float | None
+    words: str
+
+    @property
+    def unusual(self) -> bool:
+        return self.chance is not None and self.chance <= UNUSUAL
+
+
+def days_of(instants: Iterable[datetime], zone: ZoneInfo) -> list[int]:
+    """The days of aware instants in a zone, as ordinals, ascending and each once: a burst within a day is one."""
+    return sorted({local_day(at, zone).toordinal() for at in instants})
+
+
+def rhythm_of(days: Iterable[int], prior: Prior = DEFAULT_PRIOR) -> Rhythm:
+    """A partner's rhythm from the ordinals of its days with human inbound mail, in any order, repeated or not."""
+    heard = sorted(set(days))
+    if not heard:
+        return Rhythm(0, None, None, 0.0, 0.0, prior)
+    last = heard[-1]
+    faded, bent = _tables(prior)
+    longest = len(bent) - 1
+    furthest = len(faded)
+    gaps: list[tuple[int, float]] = []
+    weights = exposure = 0.0
+    later = last
+    for day in reversed(heard[:-1]):
+        age = last - later
+        if age >= furthest:
+            break
+        gap = min(later - day, longest)
+        weight = faded[age]
+        weights += weight
+        exposure += weight * bent[gap]
+        gaps.append((gap, weight))
+        later = day
+    return Rhythm(len(heard), last, _median(gaps, weights), weights, exposure, prior)
+
+
+def quiet(rhythm: Rhythm, today: date) -> Silence:
+    """The silence of a partner on a day of the programme. A last mail after `today` counts as one of today."""
+    if rhythm.last_day is None or rhythm.usual_days is None or rhythm.heard_days < ENOUGH_DAYS:
+        silent = None if rhythm.last_day is None else max(today.toordinal() - rhythm.last_day, 0)
+        times = {0: "never heard from", 1: "heard from on one day only"}
+        heard = times.get(rhythm.heard_days, f"heard from on {rhythm.heard_days} days only")
+        return Silence(rhythm.usual_days, silent, None, None, f"too early to say: {heard}")
+    silent = max(today.toordinal() - rhythm.last_day, 0)
+    chance = rhythm.outlasts(silent)
+    words = _words(rhythm, silent, chance)
+    return Silence(rhythm.usual_days, silent, chance, rhythm.stays_silent(silent, AHEAD_DAYS), words)
+
+
+def one_in(chance: float) -> str:
+    """A chance as people say it: "1 in 40". Rounded to what the model can know."""
+    count = 1 / chance if chance > 0 else inf
+    if count > 1000:
+        return "less than 1 in 1000"
+    step = 1 if count < 10 else 5 if count < 50 else 10 if count < 100 else 50 if count < 500 else 100
+    return f"about 1 in {int(count / step + 0.5) * step}"
+
+
+def fit_prior(
+    histories: Iterable[Sequence[int]], today: int, start: Prior = DEFAULT_PRIOR, scored: int = 12_000
+) -> Prior:
+    """The prior under which the partners' gaps, each foretold from the earlier ones, are the least surprising.
+
+    `histories` are partners' days with mail as ordinals; days from `today` on are left out. The silence up to today
+    is evidence too: that the gap is at least so long. Of more than about `scored` gaps in all, every n-th partner is
+    taken, with all of its gaps: a part of them would say too much or too little of leaving. A normal pull of one unit
+    of logarithm holds each parameter to `start`, so that a handful of partners changes nothing by much. `memory_days`
+    is taken over, as are a `bend` of 1 and a `lasting` of infinity.
+    """
+    paths = [_path(history, today, start) for history in histories]
+    paths = [path for path in paths if path]
+    paths = paths[:: max(1, ceil(sum(map(len, paths)) / scored))]
+    free = [log(start.shape), log(start.scale)]
+    free += [log(start.bend)] if start.bend < 1 else []
+    free += [log(start.lasting)] if isfinite(start.lasting) else []
+
+    def prior_at(point: Sequence[float]) -> Prior:
+        shape, scale, *rest = (exp(min(max(one, -7.0), 7.0)) for one in point)
+        lasting = rest.pop() if isfinite(start.lasting) else inf
+        return Prior(shape, scale, min(rest[0], 1.0) if rest else 1.0, lasting, start.memory_days)
+
+    def surprise(point: Sequence[float]) -> float:
+        pull = sum((one - origin) ** 2 / 2 for one, origin in zip(point, free, strict=True))
+        return pull + _surprise(paths, prior_at(point))
+
+    return prior_at(minimum(surprise, free))
+
+
+Gap = tuple[int, float, float, bool, bool]
+"""Days, the fading of what came before, the weight of what came before, whether it is scored, whether it has ended."""
+
+
+def _path(history: Sequence[int], today: int, prior: Prior) -> list[Gap]:
+    heard = sorted({day for day in history if day < today})
+    if len(heard) < LITTLE_DAYS:
+        return []
+    weight = 0.0
+    path: list[Gap] = []
+    for place, (day, later) in enumerate(zip(heard, [*heard[1:], today], strict=True), 1):
+        gap = later - day
+        fading = exp(-gap / prior.memory_days)
+        path.append((gap, fading, weight, place >= LITTLE_DAYS, place < len(heard)))
+        weight = weight * fading + 1.0
+    return path
+
+
+def _surprise(paths: Iterable[Sequence[Gap]], prior: Prior) -> float:
+    shape, scale, bend, lasting = prior.shape, prior.scale, prior.bend, prior.lasting
+    bent = [max(days - 0.5, 0.0) ** bend for days in range(_LONGEST + 1)]
+    reached = [max(days - 1.0, 0.0) ** bend for days in range(_LONGEST + 2)]
+    total = 0.0
+    for path in paths:
+        exposure = 0.0
+        for days, fading, weight, scored, ended in path:
+            gap = min(days, _LONGEST)
+            if scored:
+                power = -(shape + weight)
+                own = scale + exposure
+                leaves = 1.0 / (1.0 + lasting + weight)
+                survives = exp(power * log1p(reached[gap] / own))
+                if ended:
+                    survives -= exp(power * log1p(reached[gap + 1] / own))
+                    leaves, survives = 0.0, survives * (1.0 - leaves)
+                    total -= log(max(survives, 1e-12))
+                else:
+                    total -= log(max(leaves + (1.0 - leaves) * survives, 1e-12))
+            exposure = exposure * fading + bent[gap]
+    return total
+
+
+def minimum(
+    cost: Callable[[Sequence[float]], float], start: Sequence[float], step: float = 0.4, rounds: int = 200
+) -> list[float]:
+    """Where a smooth function of a few numbers is least, by the simplex of Nelder and Mead: no derivative is needed."""
+    corners = [list(start)]
+    corners += [[*start[:place], start[place] + step, *start[place + 1 :]] for place in range(len(start))]
+    ranked = sorted((cost(corner), corner) for corner in corners)
+    for _ in range(rounds):
+        if ranked[-1][0] - ranked[0][0] < 0.01:
+            break
+        worst = ranked[-1][1]
+        middle = [sum(values) / len(start) for values in zip(*(corner for _, corner in ranked[:-1]), strict=True)]
+
+        def moved(by: float, worst: Sequence[float] = worst, middle: Sequence[float] = middle) -> list[float]:
+            return [centre + by * (centre - old) for centre, old in zip(middle, worst, strict=True)]
+
+        new = [(value, at) for at in (moved(1.0),) for value in (cost(at),)]
+        if new[0][0] < ranked[0][0]:
+            new.append((cost(further := moved(2.0)), further))
+        elif new[0][0] >= ranked[-2][0]:
+            inside = moved(-0.5 if new[0][0] >= ranked[-1][0] else 0.5)
+            new.append((cost(inside), inside))
+        best = min(new)
+        if best[0] < ranked[-1][0]:
+            ranked[-1] = best
+        else:
+            low = ranked[0][1]
+            shrunk = [[(a + b) / 2 for a, b in zip(low, corner, strict=True)] for _, corner in ranked[1:]]
+            ranked[1:] = [(cost(corner), corner) for corner in shrunk]
+        ranked.sort()
+    return ranked[0][1]
+
+
+_LONGEST = 1080
+"""Gaps longer than three years are taken for three years."""
+
+
+@lru_cache(maxsize=16)
+def _tables(prior: Prior) -> tuple[list[float], list[float]]:
+    """Weights by age in days, and (gap - ½) ** bend by gap in days: a partner's sums are looked up, not computed."""
+    memory = prior.memory_days
+    ages = range(ceil(MEMORIES * memory) if isfinite(memory) else 36_500)
+    return [exp(-age / memory) for age in ages], [max(gap - 0.5, 0.0) ** prior.bend for gap in range(_LONGEST + 1)]
+
+
+def _median(gaps: list[tuple[int, float]], weights: float) -> int | None:
+    """The shortest gap that, with those below it, holds half of the weight."""
+    below = 0.0
+    for gap, weight in sorted(gaps):
+        below += weight
+        if 2 * below >= weights:
+            return gap
+    return gaps[-1][0] if gaps else None
+
+
+def _words(rhythm: Rhythm, silent: int, chance: float) -> str:
+    usual = "every day" if rhythm.usual_days == 1 else f"every {rhythm.usual_days} days"
+    little = f" (little history: {rhythm.heard_days} days with mail)" if rhythm.heard_days < LITTLE_DAYS else ""
+    if silent == 0:
+        return f"usually writes {usual}, heard today{little}"
+    said = "as usual" if chance > 2 / 3 else one_in(chance)
+    return f"usually writes {usual}, silent for {silent}: {said}{little}"
