@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 MODES = range(1, 43)
@@ -10,6 +11,7 @@ STORED = set(MODES) - {9, 11, 12, 23, 34, 39}
 """Those that end in the tables; the others are about what is asked for, or about what a text means."""
 
 
+@cache
 def numbered() -> dict[int, list[tuple[str, ast.FunctionDef]]]:
     """Every test with a number in its name, by that number, with its file."""
     found = defaultdict(list)
