@@ -187,7 +187,7 @@ def test_why_shows_the_evidence_and_each_reason_not_to_count(run: CommandLine) -
     assert reasons == [
         "taken back: bounced for hello@acme.example",
         "the partner was in Bcc only",
-        "a newsletter or list mail",
+        "a newsletter or list mail: a list sent it",
         "the partner wrote it: that is heard and moves no clock",
     ]
     said = run("why", "Acme").out

@@ -17,7 +17,6 @@ from models.queries.standings import standings
 from models.standing import Standing
 
 ON_RECORD = 5
-CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,8 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     """Why the clock of the partner called NAME stands where it stands, mail by mail."""
     found = _find(desk, name, as_of, None)
     last = next((one for one in found.touches if one.counts), None)
-    others = [one for one in found.touches if not one.counts][:CANDIDATES]
+    every = [one for one in found.touches if not one.counts]
+    others = every[: evidence.CANDIDATES]
     policy = desk.programme.policy
     if form == "json":
         candidates = [{**_evidence(one), "reason": evidence.why_not(one, policy)} for one in others]
@@ -108,6 +108,10 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
         heading(desk, "Newest mail that did not count")
         rows = [[clock_time(desk, one.at), one.by, evidence.why_not(one, policy), one.rule] for one in others]
         as_table(desk, ["When", "By", "Why not", "Rule"], rows)
+        if len(every) > len(others):
+            tell(desk, f"And {wording.plural(len(every) - len(others), 'older mail')} that did not count.")
+    say()
+    tell(desk, evidence.UNRECORDED)
 
 
 def _find(desk: Desk, typed: str, as_of: date | None, limit: int | None) -> Found:
@@ -171,14 +175,19 @@ def _pairs(desk: Desk, touch: TouchFacts) -> list[tuple[str, str]]:
     at = clock_time(desk, touch.at)
     field = {"from": "From", "to": "To", "cc": "Cc", "bcc": "Bcc"}.get(touch.field, touch.field)
     return [
-        ("When", at + (" (its own time lay in the future: this is when we saw it)" if touch.clamped else "")),
+        ("When", at + (f" ({evidence.IN_FUTURE})" if touch.clamped else "")),
         ("Who", f"{touch.by}, {touch.direction}"),
         ("Matched", f"{touch.matched} in {field}, by {touch.matched_by}"),
-        ("Verdict", f"{touch.verdict}: {touch.rule}"),
+        ("Verdict", f"{touch.verdict}: {touch.rule}{_in_words(touch)}"),
         ("Message-ID", touch.message_id or "none"),
         ("Mailboxes", ", ".join(touch.mailboxes) or "none any more"),
         ("Captured", clock_time(desk, touch.captured_at)),
     ]
+
+
+def _in_words(touch: TouchFacts) -> str:
+    words = evidence.rule_words(touch)
+    return f" ({words})" if words else ""
 
 
 def _line(desk: Desk, touch: TouchFacts) -> list[str]:

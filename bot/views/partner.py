@@ -14,7 +14,6 @@ from models.queries.mail import PartnerRecord, TouchFacts
 from models.standing import Standing
 
 ON_CARD = 5
-IN_EVIDENCE = 8
 ADDRESSES = 6
 
 
@@ -66,8 +65,12 @@ def why_answer(card: Card, on: Paper) -> Payload:
         if last is not None:
             proof = f"{evidence.mail(last, paper.today, paper.zone)}: {evidence.why_counted(last)}."
         told = f"*The last touch*\n{paper.words(proof, 700)}"
-        mails = [paper.words(f"• {_line(card, one, paper)}", 280) for one in others[:IN_EVIDENCE]]
+        mails = [paper.words(f"• {_line(card, one, paper)}", 320) for one in others[: evidence.CANDIDATES]]
         blocks = [kit.section(said), kit.section(told)]
+        if last is not None:
+            source = paper.words(evidence.source(last, paper.today, paper.zone), 500)
+            blocks.append(kit.context(source))
+            told = f"{told}\n{source}"
         if mails:
             blocks.append(kit.section("*Newest mail that did not count*"))
             blocks += [kit.section("\n".join(page)) for page in kit.pages(mails, 4)]
@@ -75,7 +78,8 @@ def why_answer(card: Card, on: Paper) -> Payload:
             blocks.append(
                 kit.context(f"And {wording.plural(len(others) - len(mails), 'older mail')} that did not count.")
             )
-        told = "\n".join([told, *mails])
+        blocks.append(kit.context(evidence.UNRECORDED))
+        told = "\n".join([told, *mails, evidence.UNRECORDED])
         return {"text": f"{said}\n{told}", "blocks": blocks}
 
     return kit.fitting(draw)

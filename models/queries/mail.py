@@ -1,6 +1,6 @@
 """What capture needs to know before it stores, and the evidence that reports show afterwards."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.matching import Roster
+from models.queries.evidence import reaches, sightings, writer
 from models.queries.programme import Programme, people
 from models.queries.standings import counting
 from models.tables import (
@@ -19,7 +20,6 @@ from models.tables import (
     PartnerDomain,
     PendingFetch,
     Seen,
-    Sighting,
     Touch,
     Workspace,
 )
@@ -79,6 +79,7 @@ class TouchFacts:
     clamped: bool
     void_reason: str | None
     captured_at: datetime
+    reach: int = 1  # how many partners a broadcast went to
 
 
 def roster(session: Session, workspace_id: int) -> Roster:
@@ -234,7 +235,9 @@ def touches(
     if limit is not None:
         query = query.limit(limit)
     rows = session.execute(query).all()
-    seen_in = _sightings(session, [row.Touch.id for row in rows])
+    seen_in = sightings(session, [row.Touch.id for row in rows])
+    many = [row.Touch for row in rows if row.Touch.verdict == "broadcast"] if partner_id is not None else []
+    reached = reaches(session, programme.workspace_id, many)
     return [
         TouchFacts(
             id=row.Touch.id,
@@ -245,7 +248,7 @@ def touches(
             counts=bool(row.counts),
             verdict=row.Touch.verdict,
             rule=row.Touch.rule,
-            by=_writer(row.Touch, names),
+            by=writer(row.Touch, names),
             matched=row.Touch.matched,
             matched_by=row.Touch.matched_by,
             field=row.Touch.field,
@@ -254,30 +257,10 @@ def touches(
             clamped=row.Touch.clamped,
             void_reason=row.Touch.void_reason,
             captured_at=row.Touch.captured_at,
+            reach=reached.get(row.Touch.id, 1),
         )
         for row in rows
     ]
-
-
-def _writer(touch: Touch, names: Mapping[int, str]) -> str:
-    """Of an inbound touch `person_id` says whom of us it reached, so its writer is known by address only."""
-    if touch.direction == "inbound" or touch.person_id is None:
-        return touch.by_address
-    return names.get(touch.person_id, touch.by_address)
-
-
-def _sightings(session: Session, touch_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    found: dict[int, tuple[str, ...]] = {}
-    for start in range(0, len(touch_ids), CHUNK):
-        rows = session.execute(
-            select(Sighting.touch_id, Mailbox.address)
-            .join(Mailbox, Mailbox.id == Sighting.mailbox_id)
-            .where(Sighting.touch_id.in_(touch_ids[start : start + CHUNK]))
-            .order_by(Mailbox.address)
-        )
-        for touch_id, address in rows:
-            found[touch_id] = (*found.get(touch_id, ()), address)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
