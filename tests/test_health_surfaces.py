@@ -127,6 +127,17 @@ def test_trouble_that_changes_its_face_is_told_once(database: Database, cast: Ca
     assert told(database, cast, 2) == 1, "readable again, and incomplete: it was not well in between"
 
 
+def test_a_pause_between_two_troubles_is_not_being_well(database: Database, cast: Cast) -> None:
+    assert told(database, cast, 0) == 1
+    now, box = MONDAY + DAY, cast.mailbox(TOMAS)
+    with database.sessions.begin() as session:
+        mailboxes.mark_clean(session, box, now - HOUR, now)
+        mailboxes.pause_mailbox(session, box, now + HOUR, "too many requests")
+    assert told(database, cast, 1) == 1
+    trouble(database, cast, "error", 2)
+    assert told(database, cast, 2) == 1
+
+
 def test_trouble_after_being_well_is_told_again(database: Database, cast: Cast) -> None:
     assert told(database, cast, 0) == 1
     for days in (1, 2):
