@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from models.actions.write import insert_into
 from models.correspondence import LOOK_BACK
 from models.keyed import address_hmac, organisation_hmac
 from models.matching import Decision
@@ -45,9 +45,7 @@ def record_hints(
         for hashed in [address_hmac(key, email)]
     }
     if rows:
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        # The rows stand beside the statement, not in it: that would be compiled anew for every page.
-        session.execute(insert(SeenHint).on_conflict_do_nothing(), [rows[one] for one in sorted(rows)])
+        session.execute(insert_into(session, SeenHint).on_conflict_do_nothing(), [rows[one] for one in sorted(rows)])
 
 
 def forget_hints(session: Session, now: datetime) -> None:

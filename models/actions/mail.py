@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from models.actions.write import insert_ignoring
+from models.actions.write import insert_into
 from models.tables import Mailbox, PendingFetch, Seen
 
 # Five attempts over 48 hours: at once, and 5 minutes, 1 hour, 12 hours and 48 hours after the first.
@@ -69,7 +68,7 @@ def record_seen(
     if not rows:
         return
     rows.sort(key=lambda row: str(row["provider_id"]))
-    insert = postgresql.insert(Seen) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Seen)
+    insert = insert_into(session, Seen)
     session.execute(
         insert.on_conflict_do_update(
             index_elements=["mailbox_id", "provider_id"],
@@ -80,7 +79,7 @@ def record_seen(
             },
             where=or_(*(Seen.verdict == one for one in NOT_FINAL), Seen.reason == "no partner"),
         ),
-        rows,  # beside the statement, not in it: that would be compiled anew for every page
+        rows,
     )
 
 
@@ -98,7 +97,7 @@ def record_failed(session: Session, mailbox_id: int, failed: Iterable[tuple[str,
         for key, reason in sorted(dict(failed).items())
     ]
     if rows:
-        session.execute(insert_ignoring(session, PendingFetch, rows))
+        session.execute(insert_into(session, PendingFetch).on_conflict_do_nothing(), rows)
 
 
 def fetch_again(session: Session, messages: Collection[tuple[int, str]], reason: str, now: datetime) -> None:
@@ -117,8 +116,7 @@ def fetch_again(session: Session, messages: Collection[tuple[int, str]], reason:
     ]
     if not rows:
         return
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    fresh = insert(PendingFetch)
+    fresh = insert_into(session, PendingFetch)
     session.execute(
         fresh.on_conflict_do_update(
             index_elements=["mailbox_id", "provider_id"],

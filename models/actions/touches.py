@@ -3,7 +3,7 @@
 Pages come in any order, newest first in a walk back, so nothing here may depend on which mail was stored first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models.actions.clocks import facts_changed
-from models.actions.write import CAPTURE, audit, insert_ignoring
+from models.actions.write import CAPTURE, audit, insert_into
 from models.keyed import digest
 from models.matching import BROADCAST_PARTNERS, Decision
 from models.tables import Bounce, Sighting, Touch, Workspace
@@ -23,7 +23,6 @@ BROADCAST_SPAN = timedelta(hours=1)
 BOUNCE_SPAN = timedelta(hours=24)
 ROSTER_CHANGED = "no longer matched: the roster has changed"
 LIST_COPY = "own list-unsubscribe"  # the verdict's rule for our own mail as a list handed it on
-ROWS = 500  # of one statement: databases limit the number of its parameters
 
 Key = tuple[int, str]  # partner, dedupe key: what makes a touch
 
@@ -52,11 +51,8 @@ def record_touches(
     provider_ids = {decision.dedupe_key: provider_id for provider_id, decision in decisions}
     twins = _twins(session, rows)
     fresh = sorted((row for row in rows if _key(row) not in twins), key=_key)
-    added = [
-        touch_id
-        for some in _chunks(fresh)
-        for touch_id in session.scalars(insert_ignoring(session, Touch, some).returning(Touch.id))
-    ]
+    insert = insert_into(session, Touch).on_conflict_do_nothing()
+    added = session.scalars(insert.returning(insert.table.c.id), fresh).all() if fresh else ()
     _sight(session, mailbox_id, rows, twins, provider_ids)
     _match_again(session, rows, twins)
     _believe_best_copy(session, rows, twins)
@@ -80,10 +76,6 @@ def void_touch(session: Session, workspace_id: int, touch: Touch, actor: str, re
 
 def _key(row: Mapping[str, Any]) -> Key:
     return row["partner_id"], row["dedupe_key"]
-
-
-def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
 
 
 def _rows(workspace_id: int, key: bytes, decision: Decision, now: datetime) -> list[dict[str, Any]]:
@@ -159,8 +151,8 @@ def _sight(
         {"touch_id": touch_id, "mailbox_id": mailbox_id, "provider_id": provider_id}
         for touch_id, provider_id in sorted(sightings.items())
     ]
-    for some in _chunks(values):
-        session.execute(insert_ignoring(session, Sighting, some))
+    if values:
+        session.execute(insert_into(session, Sighting).on_conflict_do_nothing(), values)
 
 
 def _match_again(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
@@ -205,28 +197,25 @@ def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[st
     for row in rows:
         if row["direction"] == "outbound":
             written.setdefault((row["by_address"], row["subject_hmac"]), []).append(row["at"])
+    if not written:
+        return frozenset()
+    first, last = (pick(at for times in written.values() for at in times) for pick in (min, max))
+    near: dict[tuple[str, str], list[tuple[int, int, datetime]]] = {}
+    for touch_id, partner_id, at, by_address, subject in session.execute(
+        select(Touch.id, Touch.partner_id, Touch.at, Touch.by_address, Touch.subject_hmac)
+        .where(
+            Touch.workspace_id == workspace_id,
+            Touch.by_address.in_({by_address for by_address, _ in written}),
+            Touch.subject_hmac.in_({subject for _, subject in written}),
+            Touch.direction == "outbound",
+            Touch.at.between(first - BROADCAST_SPAN, last + BROADCAST_SPAN),
+        )
+        .order_by(Touch.at)
+    ):
+        near.setdefault((by_address, subject), []).append((touch_id, partner_id, at))
     changed: set[int] = set()
-    for (by_address, subject), times in sorted(written.items()):
-        near = session.execute(
-            select(Touch.id, Touch.partner_id, Touch.at)
-            .where(
-                Touch.workspace_id == workspace_id,
-                Touch.by_address == by_address,
-                Touch.subject_hmac == subject,
-                Touch.direction == "outbound",
-                Touch.at.between(min(times) - BROADCAST_SPAN, max(times) + BROADCAST_SPAN),
-            )
-            .order_by(Touch.at)
-        ).all()
-        merged: set[int] = set()
-        reached = start = 0
-        for end, last in enumerate(near):
-            while last.at - near[start].at > BROADCAST_SPAN:
-                start += 1
-            partners = len({one.partner_id for one in near[start : end + 1]})
-            if partners >= BROADCAST_PARTNERS:
-                merged.update(one.id for one in near[start : end + 1])
-                reached = max(reached, partners)
+    for mail in sorted(near.keys() & written.keys()):
+        merged, reached = _merged(near[mail])
         if merged:
             marked = session.scalars(
                 update(Touch)
@@ -236,6 +225,20 @@ def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[st
             )
             changed.update(marked)
     return frozenset(changed)
+
+
+def _merged(touches: Sequence[tuple[int, int, datetime]]) -> tuple[set[int], int]:
+    """Which of (touch, partner, time), by time, are one mail to many, and how many partners it reached."""
+    merged: set[int] = set()
+    reached = start = 0
+    for end, (_, _, last) in enumerate(touches):
+        while last - touches[start][2] > BROADCAST_SPAN:
+            start += 1
+        partners = len({partner_id for _, partner_id, _ in touches[start : end + 1]})
+        if partners >= BROADCAST_PARTNERS:
+            merged.update(touch_id for touch_id, _, _ in touches[start : end + 1])
+            reached = max(reached, partners)
+    return merged, reached
 
 
 def _void_bounced(
@@ -262,8 +265,8 @@ def _void_bounced(
         {"workspace_id": workspace_id, "recipient_hmac": digest(digest_key, "recipient", address), "at": at}
         for address, at in sorted(failed)
     ]
-    for some in _chunks(values):
-        session.execute(insert_ignoring(session, Bounce, some))
+    if values:
+        session.execute(insert_into(session, Bounce).on_conflict_do_nothing(), values)
     if not names:
         return frozenset()
     known = session.execute(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Insert, inspect
+from sqlalchemy import Insert, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -50,6 +50,16 @@ def audit(
             after=dict(after) if after is not None else None,
         )
     )
+
+
+def insert_into(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """INSERT in the dialect at hand, for what is to happen ON CONFLICT. Execute it with the rows beside it.
+
+    Rows within the statement would have it compiled anew each time; and it is about the table, not about objects,
+    whose bookkeeping costs more than the database.
+    """
+    target = cast(Table, table.__table__)
+    return postgresql.insert(target) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(target)
 
 
 def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
