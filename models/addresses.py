@@ -35,28 +35,48 @@ def addresses_in(values: Iterable[str]) -> Addresses:
     found: dict[str, Address] = {}
     defects: list[str] = []
     for value in values:
-        plain = plain_addresses(value)
-        if plain is None:
-            for item in _items(value[:_LONGEST]):
-                item.settle(found, defects)
-        else:
-            for address in plain:
-                found.setdefault(address.email, address)
+        read = _read_again if len(value) <= _REMEMBERED else _read
+        addresses = read(value)
+        for address in addresses.found:
+            found.setdefault(address.email, address)
+        defects += addresses.defects
     return Addresses(tuple(found.values()), tuple(defects))
 
 
 def plain_addresses(value: str) -> list[Address] | None:
     """The fast path, or None where the list needs the careful reader. Where both answer they agree."""
-    if ('"' in value and "," in value) or any(mark in value for mark in "(;:\\[="):
+    if len(value) > _LONGEST:
         return None
-    found = []
-    for part in value.split(","):
-        plain = _PLAIN.fullmatch(part.strip())
+    found: list[Address] = []
+    at = 0
+    while at < len(value):
+        plain = _PLAIN.match(value, at)
         email = normal_address(plain[3] or plain[4]) if plain else None
         if plain is None or email is None:
             return None
-        found.append(Address(email, plain[1] or plain[2] or ""))
+        name = plain[1] or plain[2] or ""
+        if len(name) > _LONGEST_PLAIN_NAME:
+            return None
+        found.append(Address(email, decode_words(name)))
+        at = plain.end()
     return found
+
+
+def careful_addresses(value: str) -> Addresses:
+    """What is in any one value, however it is written."""
+    found: dict[str, Address] = {}
+    defects: list[str] = []
+    for item in _items(value[:_LONGEST]):
+        item.settle(found, defects)
+    return Addresses(tuple(found.values()), tuple(defects))
+
+
+def _read(value: str) -> Addresses:
+    plain = plain_addresses(value)
+    return careful_addresses(value) if plain is None else Addresses(tuple(plain))
+
+
+_read_again = lru_cache(maxsize=2048)(_read)  # a mailbox shows the same few people on most of its mails
 
 
 @lru_cache(maxsize=4096)
@@ -210,12 +230,17 @@ def _comment_end(value: str, start: int) -> int:
 
 
 _LONGEST = 200_000  # characters of one header value; a list of some five thousand addresses
+_REMEMBERED = 500  # characters of one value, so that what is remembered has a bound too
+_LONGEST_PLAIN_NAME = 900
 _LONGEST_NAME = 1_000  # characters of one entry that are looked at for a name: the search for quotes is quadratic
 _NAMED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~`.-]+"
 _SIMPLE = re.compile(_LOCAL + r"@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_NAME = r"[\w.'&-]+(?: [\w.'&-]+)*"
-_PLAIN = re.compile(rf'(?:(?:"([^"<>\\@,]*)"|({_NAME}))? ?<({_LOCAL}@[A-Za-z0-9.-]+)>)|({_LOCAL}@[A-Za-z0-9.-]+)')
+_ENCODED = r"=\?[\w*-]+\?[bBqQ]\?[^?,;:()<>\"\\\[\]@]*\?="
+_NAME = rf"(?:[^,;:()<>\"\\\[\]@=]++|{_ENCODED})*+"
+_PLAIN = re.compile(
+    rf'\s*(?:(?:"([^"<>\\@]*)"\s*|({_NAME}))<({_LOCAL}@[A-Za-z0-9.-]+)>|({_LOCAL}@[A-Za-z0-9.-]+))\s*(?:,|\Z)'
+)
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[a-z0-9.:]+\]")
 _FOREIGN_HOST = re.compile(r"[^\s@<>(),;:\\\"\[\].]+(?:\.[^\s@<>(),;:\\\"\[\].]+)*")
 _ATOM = re.compile(r"[^\s@<>(),;:\\\"\[\]]+")
