@@ -19,9 +19,14 @@ from sqlalchemy import Connection, Engine, event
 
 from jobs.capture import Capture
 from jobs.imports import import_mbox
+from jobs.mailbox.base import Mailbox
 from jobs.mailbox.gmail import GmailMailbox
 from jobs.mailbox.google_auth import consented
+from jobs.mailbox.graph import GraphMailbox
 from jobs.mailbox.mbox import MboxFile
+from jobs.mailbox.microsoft_auth import app_only
+from jobs.reconcile import read_mailbox
+from jobs.roster.csv import import_partners
 from models.db import make_engine, make_sessions
 from models.queries import mail as mail_queries
 from models.queries.programme import Programme, programmes
@@ -117,24 +122,42 @@ def poll(
     job: dict[str, Any], capture: Capture, programme: Programme, clock: MovingClock, hour: Callable[[], Any]
 ) -> None:
     """Each mailbox at each instant, in this order, by providers that live as long as the process."""
-    providers = {
-        address: GmailMailbox(
-            consented(json.dumps(token)),
-            api_url=job["api_url"],
-            clock=clock,
-            wait=lambda _: None,
-            quota=UNPACED,
-            chunk=job["chunk"],
-        )
-        for address, token in job["tokens"].items()
-    }
+    providers = {one["address"]: provider_of(one, job, clock) for one in job["mailboxes"]}
     for instant in job["polls"]:
         clock.at = datetime.fromisoformat(instant)
+        if instant == job.get("roster_at"):
+            with hour():
+                add_partner(capture, programme, job["roster"])
         for address, provider in providers.items():
             with capture.reading() as session:
                 known = mail_queries.mailboxes(session, programme.workspace_id)
+            facts = next(one for one in known if one.address == address)
             with hour():
-                capture.poll(programme, next(one for one in known if one.address == address), provider)
+                if job.get("compares"):
+                    read_mailbox(capture, programme, facts, provider)
+                else:
+                    capture.poll(programme, facts, provider)
+
+
+def provider_of(one: dict[str, Any], job: dict[str, Any], clock: MovingClock) -> Mailbox:
+    if one["kind"] == "imap":
+        return imap_mailbox(one["port"], clock, one["address"])
+    if one["kind"] == "graph":
+        tokens = app_only(*one["app"], one["url"], one["url"])
+        return GraphMailbox(tokens, one["address"], api_url=one["url"], clock=clock, wait=clock.wait)
+    return GmailMailbox(
+        consented(json.dumps(one["token"])),
+        api_url=job["api_url"],
+        clock=clock,
+        wait=lambda _: None,
+        quota=UNPACED,
+        chunk=job["chunk"],
+    )
+
+
+def add_partner(capture: Capture, programme: Programme, csv: str) -> None:
+    with capture.sessions.begin() as session:
+        import_partners(session, programme, csv.encode(), capture.clock.now())
 
 
 if __name__ == "__main__":
