@@ -1,7 +1,7 @@
 """One mail as every provider hands it over: headers and the provider's own facts, never a body. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,10 +71,22 @@ class Message:
     folder: Folder = Folder.UNKNOWN
     is_calendar: bool = False
 
+    _values: dict[str, list[str]] = field(init=False, repr=False, compare=False)  # by name in lower case
+
+    def __post_init__(self) -> None:
+        values: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            values.setdefault(name.lower(), []).append(value)
+        object.__setattr__(self, "_values", values)
+
     def first(self, name: str) -> str:
         """The first value of a header, or the empty string."""
-        return next(self.all(name), "")
+        values = self._values.get(name.lower())
+        return values[0] if values else ""
 
-    def all(self, name: str) -> Iterator[str]:
-        wanted = name.lower()
-        return (value for key, value in self.headers if key.lower() == wanted)
+    def all(self, name: str) -> Sequence[str]:
+        return self._values.get(name.lower(), ())
+
+    def firsts(self) -> dict[str, str]:
+        """The first value of each header, by its name in lower case."""
+        return {name: values[0] for name, values in self._values.items()}

@@ -46,9 +46,7 @@ def judge(message: Message, *, outbound: bool, from_is_contact: bool, replies_to
     replies also have a null return path: a report is named a bounce, an anchored absence notice an auto-reply.
     `X-Auto-Response-Suppress` asks others not to answer and is no evidence alone: Exchange puts it on people's mail.
     """
-    header: dict[str, str] = {}
-    for name, value in message.headers:
-        header.setdefault(name.lower(), value)
+    header = message.firsts()
     content_type = " ".join(header.get("content-type", "").lower().split())
     subject = machine_words.GATEWAY.sub("", decode_words(header.get("subject", "")[:_LONGEST_SUBJECT]))
     sender = _sender(header.get("from", ""))

@@ -219,7 +219,7 @@ def _settled(session: Session, folder: Chosen, keys: dict[str, int]) -> Page:
     failed += [(key, "the server lists it and does not deliver it") for key, uid in keys.items() if uid in alive]
     return Page(
         None,
-        tuple(replace(one, is_calendar=keys[key] in invitations) for key, one in messages.items()),
+        tuple(replace(one, is_calendar=True) if keys[key] in invitations else one for key, one in messages.items()),
         tuple(failed),
         tuple(key for key, uid in keys.items() if uid in lost and uid not in alive),
     )
@@ -229,8 +229,8 @@ def _message(key: str, kind: Folder, row: Row) -> Message:
     headers = tuple(pair for pair in fields_of(row.block) if pair[0] in _NAMES)
     if "\\draft" in row.flags:
         kind = Folder.DRAFT
-    message = Message(key, headers, row.at, kind)
-    return message if row.at else replace(message, at=date_of(message.first("Date")))
+    at = row.at or date_of(next((value for name, value in headers if name == "Date"), ""))
+    return Message(key, headers, at, kind)
 
 
 def _key(folder: str, uidvalidity: int, uid: int) -> str:
