@@ -4,11 +4,11 @@ import random
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from math import inf, isfinite
+from math import inf, isfinite, log
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.rhythm import (
@@ -16,6 +16,8 @@ from models.rhythm import (
     DEFAULT_PRIOR,
     ENOUGH_DAYS,
     Prior,
+    _path,
+    _surprise,
     days_of,
     fit_prior,
     minimum,
@@ -49,6 +51,7 @@ def chance(days: list[int], prior: Prior = DEFAULT_PRIOR, today: date = TODAY) -
     return found
 
 
+@example([NOW, NOW - 1, NOW - 2], Prior(1.0, 1.0, 1.0, inf, 30.0), 0, 1)
 @given(known, priors, st.integers(0, 2000), st.integers(0, 2000))
 def test_a_longer_silence_is_never_less_unusual_and_never_makes_mail_likelier(
     days: list[int], prior: Prior, silent: int, longer: int
@@ -62,7 +65,8 @@ def test_a_longer_silence_is_never_less_unusual_and_never_makes_mail_likelier(
     assert soon.stays_silent is not None
     assert late.stays_silent is not None
     assert 0 <= late.chance <= soon.chance <= 1
-    assert 0 <= soon.stays_silent <= late.stays_silent + 1e-9 <= 1 + 1e-9
+    assert 0 <= soon.stays_silent <= late.stays_silent * (1 + 1e-9)
+    assert late.stays_silent <= 1
 
 
 def test_silence_makes_it_strictly_rarer() -> None:
@@ -264,3 +268,17 @@ def test_what_was_switched_off_stays_off() -> None:
 def test_the_simplex_finds_the_bottom_of_a_bent_valley() -> None:
     found = minimum(lambda at: 100 * (at[1] - at[0] ** 2) ** 2 + (1 - at[0]) ** 2, [-1.0, 1.0], rounds=500)
     assert found == pytest.approx([1.0, 1.0], abs=0.2)
+
+
+def test_a_prior_is_judged_by_the_very_chances_that_partners_are_told() -> None:
+    days = [NOW - ago for ago in (400, 310, 290, 289, 200, 120, 90, 44)]
+    expected = 0.0
+    for place in range(5, len(days) + 1):
+        rhythm = rhythm_of(days[:place])
+        stays = 1 - rhythm.ended()
+        if place < len(days):
+            gap = days[place] - days[place - 1]
+            expected -= log(stays * (rhythm.outlasts(gap) - rhythm.outlasts(gap + 1)))
+        else:
+            expected -= log(rhythm.ended() + stays * rhythm.outlasts(44))
+    assert _surprise([_path(days, NOW, DEFAULT_PRIOR)], DEFAULT_PRIOR) == pytest.approx(expected)
