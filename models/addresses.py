@@ -15,7 +15,11 @@ from models.headers import decode_words
 @dataclass(frozen=True, slots=True)
 class Address:
     email: str  # as `normal_address` spells it
-    name: str = field(default="", compare=False)
+    written: str = field(default="", compare=False)  # the display name, encoded as it may be
+
+    @property
+    def name(self) -> str:
+        return decode_words(self.written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,10 @@ class Addresses:
 
     found: tuple[Address, ...] = ()
     defects: tuple[str, ...] = ()
+    emails: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def emails(self) -> tuple[str, ...]:
-        return tuple(address.email for address in self.found)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "emails", tuple([address.email for address in self.found]))
 
 
 def addresses_in(values: Iterable[str]) -> Addresses:
@@ -57,7 +61,7 @@ def plain_addresses(value: str) -> list[Address] | None:
         name = plain[1] or plain[2] or ""
         if len(name) > _LONGEST_PLAIN_NAME:
             return None
-        found.append(Address(email, decode_words(name)))
+        found.append(Address(email, name))
         at = plain.end()
     return found
 
@@ -166,10 +170,10 @@ class _Item:
             return
         for email, bracket in zip(emails, self.brackets or [written], strict=True):
             if email:
-                name = decode_words(_NAMED.sub(_unquote, written[:_LONGEST_NAME])) if self.brackets else ""
+                name = _NAMED.sub(_unquote, written[:_LONGEST_NAME]) if self.brackets else ""
                 found.setdefault(
                     email,
-                    Address(email, name or " ".join(map(decode_words, self.comments))),
+                    Address(email, name or " ".join(self.comments)),
                 )
             elif bracket.strip():
                 defects.append("not an address")
