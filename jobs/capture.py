@@ -3,10 +3,12 @@
 A crash at any statement repeats a page at most, and the unique keys absorb the repeat. Nothing here knows a provider.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -14,10 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
 from models.actions import episodes, hints, mail, mailboxes, touches
 from models.clock import Clock
-from models.matching import Decision, decide, references_of
+from models.matching import Decision, Roster, decide, references_of
+from models.message import Message
 from models.queries import mail as mail_queries
 from models.queries.mail import MailboxFacts
 from models.queries.programme import Programme
+from models.verdict import Verdict
 
 BACKFILL = timedelta(days=90)
 log = structlog.get_logger(__name__)
@@ -65,6 +69,8 @@ class Capture:
     reading: sessionmaker[Session]
     clock: Clock
     watch: Callable[[Report], None] = lambda report: None
+    deciding: Callable[..., Decision] = decide
+    _rosters: dict[int, tuple[int, Roster]] = field(default_factory=dict, init=False)  # by programme, with its version
 
     def poll(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox) -> Report:
         """Everything new, then the queue of messages that failed before, also when nothing is new."""
@@ -170,24 +176,50 @@ class Capture:
             self.watch(report)
 
     def _judged(self, session: Session, programme: Programme, address: str, page: Page) -> Judged:
-        version = mail_queries.roster_version(session, programme.workspace_id)  # before what it is the version of
-        roster = mail_queries.roster(session, programme.workspace_id)
-        named = {one for message in page.messages for one in references_of(message)}
+        version, roster = self._roster(session, programme.workspace_id)
+        answers = [_references_of(message) for message in page.messages]
+        named = {reference for references in answers for reference in references}
         known = mail_queries.known_message_ids(session, programme.workspace_id, named)
         now = self.clock.now()
-
-        def decided(known_ids: frozenset[str]) -> tuple[Decision, ...]:
-            return tuple(
-                decide(message, roster, mailbox=address, captured_at=now, known_ids=known_ids)
-                for message in page.messages
-            )
-
-        first = decided(known)
+        decisions = [self._decided(message, roster, address, now, known) for message in page.messages]
         # A mail and the answer to it can lie on one page.
-        ours = {one.message_id for one in first for touch in one.touches if touch.direction == "outbound"}
-        decisions = decided(known | ours) if ours & named - known else first
-        return Judged(page, address, decisions, version)
+        ours = {one.message_id for one in decisions for touch in one.touches if touch.direction == "outbound"}
+        fresh = ours & named - known
+        for place, message in enumerate(page.messages):
+            if not fresh.isdisjoint(answers[place]):
+                decisions[place] = self._decided(message, roster, address, now, known | fresh)
+        return Judged(page, address, tuple(decisions), version)
+
+    def _roster(self, session: Session, workspace_id: int) -> tuple[int, Roster]:
+        """The roster and its version, which is read before: if it changes in between, storing finds that out."""
+        version = mail_queries.roster_version(session, workspace_id)
+        if workspace_id not in self._rosters or self._rosters[workspace_id][0] != version:
+            self._rosters[workspace_id] = version, mail_queries.roster(session, workspace_id)
+        return self._rosters[workspace_id]
+
+    def _decided(
+        self, message: Message, roster: Roster, address: str, now: datetime, known: frozenset[str]
+    ) -> Decision:
+        """One message that nobody has foreseen must not stop its mailbox for ever: it is counted, the rest goes on."""
+        try:
+            return self.deciding(message, roster, mailbox=address, captured_at=now, known_ids=known)
+        except Exception as error:
+            # Its words may be the mail's: only the kind and the place are told.
+            log.error("capture.undecidable", error=type(error).__name__, place=_place_of(error))
+            return Decision(Verdict.UNPARSED, "unreadable", "unparsed: unreadable", message.at or now)
 
     def _unseen(self, mailbox_id: int, provider_ids: Sequence[str]) -> set[str]:
         with self.reading() as session:
             return mail_queries.unseen(session, mailbox_id, provider_ids)
+
+
+def _references_of(message: Message) -> tuple[str, ...]:
+    try:
+        return references_of(message)
+    except Exception:  # `_decided` comes upon the same, and tells of it
+        return ()
+
+
+def _place_of(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -63,23 +63,26 @@ class TouchDraft:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What capture stores of one message. `subject_key`, `sender` and `recipients` are for use in memory only."""
+    """What capture stores of one message. `subject_key`, `sender` and `recipients` are for use in memory only.
+
+    A subject is read for touches alone.
+    """
 
     verdict: Verdict
     rule: str
     reason: str | None  # why there is no touch
-    touches: tuple[TouchDraft, ...]
-    outbound: bool
-    outside: tuple[str, ...]  # who makes it a touch if the roster has them, now or one day; for use in memory only
     at: datetime  # capture time where the message has none
-    dedupe_key: str
-    message_id: str
-    sender: str
-    subject_key: str
-    recipients: frozenset[str]
-    replies_to: tuple[str, ...]
-    failed_recipients: tuple[str, ...]
-    clamped: bool
+    touches: tuple[TouchDraft, ...] = ()
+    outbound: bool = False
+    outside: tuple[str, ...] = ()  # who makes it a touch if the roster has them, now or one day; for use in memory only
+    dedupe_key: str = ""
+    message_id: str = ""
+    sender: str = ""
+    subject_key: str = ""
+    recipients: frozenset[str] = frozenset()
+    replies_to: tuple[str, ...] = ()
+    failed_recipients: tuple[str, ...] = ()
+    clamped: bool = False
     detail: str = ""
 
 
@@ -148,7 +151,7 @@ def decide(
         dedupe_key=dedupe_key_of(message),
         message_id=message_id(message.first("Message-ID")),
         sender=sent_by,
-        subject_key=subject_key(message.first("Subject")),
+        subject_key=subject_key(message.first("Subject")) if touches else "",
         recipients=frozenset(headers.recipients),
         replies_to=replies_to,
         failed_recipients=addresses_in(message.all("X-Failed-Recipients")).emails,
