@@ -42,26 +42,12 @@ from models.queries.recoveries import Recoveries, recoveries
 from models.queries.standings import standings
 from models.standing import OBSERVED_FOR
 from models.tables import Partner, PartnerClock, Read, ReadLine, WeekTally
-from models.weekly_read import Coverage
+from models.weekly_read import Coverage, TierLine
 from models.weeks import ON_TIME_WEEKS, Frame, Past, WeekState, cadence_windows, monday_of, week_number, week_states
 
 AT_ONCE = 500
 Counts = Counter[tuple[int, State, bool]]  # tier rank, state, backed by a reply → partners
 Tally = Counter[tuple[int, int, str]]  # week, tier rank, kind → partners, or windows
-
-
-@dataclass(frozen=True, slots=True)
-class TierCounts:
-    """How many partners of a tier stand how. `reply_backed` has the same denominator as `coverage`."""
-
-    tier: Tier
-    coverage: Coverage
-    reply_backed: Coverage
-    due_soon: int
-    overdue: int
-    new: int
-    blind: int
-    paused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,7 @@ class TrendLine:
     source: str
 
 
-def coverage_now(session: Session, programme: Programme, now: datetime) -> tuple[TierCounts, ...]:
+def coverage_now(session: Session, programme: Programme, now: datetime) -> tuple[TierLine, ...]:
     """Every tier at this instant, by rank; the same as the weekly read's lines."""
     around = frame(session, programme)
     in_force = _in_force(around, now)
@@ -270,13 +256,13 @@ def _in_turn(session: Session, programme: Programme, partner_ids: Sequence[int])
         yield from pasts(session, programme, partner_ids[start : start + AT_ONCE])
 
 
-def _lines(counts: Counts, in_force: Iterable[Tier]) -> tuple[TierCounts, ...]:
+def _lines(counts: Counts, in_force: Iterable[Tier]) -> tuple[TierLine, ...]:
     """A line for every tier, also for an empty one."""
     named = {tier.rank: tier for tier in in_force}
     return tuple(_line(tier, counts) for _, tier in sorted(named.items()))
 
 
-def _line(tier: Tier, counts: Counts) -> TierCounts:
+def _line(tier: Tier, counts: Counts) -> TierLine:
     def those(*states: State, backed: bool | None = None) -> int:
         return sum(
             number
@@ -285,8 +271,9 @@ def _line(tier: Tier, counts: Counts) -> TierCounts:
         )
 
     eligible = [state for state in State if state.eligible]
-    return TierCounts(
+    return TierLine(
         tier=tier,
+        previous=None,
         coverage=Coverage(those(*(state for state in State if state.covered)), those(*eligible)),
         reply_backed=Coverage(those(*eligible, backed=True), those(*eligible)),
         due_soon=those(State.DUE_SOON),
