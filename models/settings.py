@@ -1,6 +1,9 @@
 """The only reader of the environment. Every setting has one name, one default and one error that says what to do."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import time
 from pathlib import Path
 from typing import Annotated
@@ -157,6 +160,18 @@ def load_settings(**overrides: object) -> Settings:
 def setting_names() -> tuple[str, ...]:
     """Every environment variable that Cadence reads."""
     return tuple(str(field.validation_alias) for field in Settings.model_fields.values())
+
+
+@contextmanager
+def lent(**variables: str) -> Iterator[None]:
+    """Tells a library something by its own variables while it is loaded, unless the environment does already."""
+    given = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name in given:
+            os.environ.pop(name, None)
 
 
 def _plain(message: str) -> str:

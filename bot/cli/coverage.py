@@ -1,58 +1,108 @@
-"""`cadence coverage`: covered of eligible per tier, both numbers always, and the weeks before."""
+"""`cadence coverage`: covered of eligible per tier, both numbers always, the weeks before, and what if."""
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bot import wording
-from bot.cli.common import Desk, pass_desk, report_options
+from bot import coverage_words, wording
+from bot.cli.chart import CHART_WEEKS, chart_file, save_chart
+from bot.cli.common import Desk, note, pass_desk, report_options
 from bot.cli.reports import tell_unseen, when
 from bot.cli.show import as_csv, as_json, as_table, heading, say, tell
-from models.queries.reads import WeekCoverage, coverage_weeks, weekly_read
-from models.weekly_read import Coverage, TierLine, WeeklyRead
+from models.queries.coverage import CoverageOverTime, coverage_over_time
+from models.queries.reads import troubles
+from models.queries.trend import TrendLine
+from models.queries.what_if import what_if as outlook_of
+from models.weekly_read import Coverage, TierLine
+from models.what_if import OtherTarget, Outlook, other_targets
 
 TIERS = (
     *("tier", "rank", "window_days", "covered", "eligible", "coverage", "reply_backed"),
-    *("due_soon", "overdue", "new", "blind", "paused"),
+    *("due_soon", "overdue", "new", "blind", "paused", "reply_backed_partners"),
 )
-WEEKS = ("week", "tier", "covered", "eligible", "coverage", "source")
+WEEKS = (
+    *("week", "tier", "covered", "eligible", "coverage", "source", "rank", "window_days"),
+    *("reply_backed", "reply_backed_partners", "on_time", "on_time_of", "overdue", "new", "blind", "paused"),
+    *("opened", "claimed", "recovered", "lapsed", "days_to_recovery"),
+)
+WHAT_IF = (
+    *("tier", "rank", "window_days", "grace_days", "covered", "eligible", "coverage", "new", "blind"),
+    *("touches_per_week", "then_window_days", "then_grace_days", "then_covered", "then_eligible", "then_coverage"),
+    *("then_new", "then_blind", "then_touches_per_week"),
+)
+TIER_ROOM = 14
+
+
+class Targets(click.ParamType[tuple[OtherTarget, ...]]):
+    name = "RANK=DAYS[+GRACE],…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[OtherTarget, ...]:
+        try:
+            return value if isinstance(value, tuple) else other_targets(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
 @click.option(
     "--weeks", type=click.IntRange(0, 520), help="How many weeks of history; with --csv, these and not the tiers."
 )
+@click.option("--chart", metavar="FILE.png", callback=chart_file, help="Draw the weeks into a .png, .svg or .pdf.")
+@click.option(
+    "--what-if", "targets", type=Targets(), help="Under other windows, such as 1=10,2=21+3; with --csv, this."
+)
 @report_options
 @pass_desk
-def coverage(desk: Desk, weeks: int | None, form: str | None, as_of: date | None) -> None:
+def coverage(
+    desk: Desk,
+    weeks: int | None,
+    chart: Path | None,
+    targets: tuple[OtherTarget, ...] | None,
+    form: str | None,
+    as_of: date | None,
+) -> None:
     """How many partners were written to in time, per tier."""
+    if form == "csv" and weeks is not None and targets is not None:
+        raise click.UsageError("--csv is one table: choose --weeks or --what-if.", click.get_current_context())
+    if chart is not None and weeks == 0:
+        raise click.UsageError("a chart needs --weeks of 1 or more.", click.get_current_context())
     now, programme = desk.at(as_of), desk.programme
+    shown = weeks if weeks is not None else CHART_WEEKS if chart else 4
     with desk.reading() as session:
-        read = weekly_read(session, programme, now)
-        past = coverage_weeks(session, programme, now, 4 if weeks is None else weeks)
-    tiers = [_tier_record(line) for line in read.tiers]
+        found = coverage_over_time(session, programme, now, shown)
+        troubled = troubles(session, programme, now)
+        outlook = None if targets is None else _outlook(desk, targets, found)
+    if chart is not None:
+        save_chart(chart, found.weeks, programme.zone)
+        note(f"The chart is in {chart}. {coverage_words.picture(found.weeks, programme.zone)}")
+    tiers, past = [_tier_record(one) for one in found.tiers], [_week_record(one) for one in found.weeks]
     if form == "json":
-        as_json({"as_of": now, "tiers": tiers, "untiered": read.untiered, "weeks": [_week_record(one) for one in past]})
-    elif form == "csv" and weeks is not None:
-        as_csv(WEEKS, [_week_record(one) for one in past])
+        told = {"as_of": now, "tiers": tiers, "untiered": found.untiered, "weeks": past}
+        as_json(told if outlook is None else told | {"what_if": _outlook_record(outlook)})
+    elif form == "csv" and outlook is not None:
+        as_csv(WHAT_IF, _outlook_rows(outlook))
     elif form == "csv":
-        as_csv(TIERS, tiers)
+        as_csv(*((TIERS, tiers) if weeks is None else (WEEKS, past)))
     else:
         heading(desk, f"Coverage {when(desk, now)}")
-        tier_table(desk, read)
-        tell(desk, f"Together: {wording.counted(read.overall)}.")
-        outside = wording.outside(read.paused, read.new, read.untiered, len(read.blind))
-        if outside:
-            tell(desk, f"{outside}.")
-        tell_unseen(desk, read.blind, read.troubles)
-        if past:
+        tier_table(desk, found.tiers)
+        tell(desk, f"Together: {wording.counted(found.overall)}.")
+        if outside := coverage_words.outside(found):
+            tell(desk, outside)
+        tell_unseen(desk, (), troubled)
+        if outlook is not None:
             say()
-            _week_table(desk, past)
+            for sentence in (*coverage_words.what_if(outlook), coverage_words.counted_touches(outlook)):
+                tell(desk, sentence)
+        elif found.weeks:
+            say()
+            _week_table(desk, found)
 
 
-def tier_table(desk: Desk, read: WeeklyRead) -> None:
+def tier_table(desk: Desk, lines: Sequence[TierLine]) -> None:
     rows = [
         [
             line.tier.name,
@@ -61,14 +111,26 @@ def tier_table(desk: Desk, read: WeeklyRead) -> None:
             _both(line.reply_backed),
             *(str(number) for number in (line.due_soon, line.overdue, line.new, line.blind, line.paused)),
         ]
-        for line in read.tiers
+        for line in lines
     ]
     columns = ["Tier", "Window", "Covered", "By reply", "Soon", "Overdue", "New", "Blind", "Paused"]
     as_table(desk, columns, rows, right=[4, 5, 6, 7, 8])
 
 
+def _outlook(desk: Desk, targets: tuple[OtherTarget, ...], found: CoverageOverTime) -> Outlook:
+    try:
+        with desk.reading() as session:
+            return outlook_of(session, desk.programme, found.at, targets)
+    except ValueError as error:
+        raise click.BadParameter(str(error), click.get_current_context(), param_hint="--what-if") from error
+
+
 def _both(coverage: Coverage) -> str:
     return wording.counted(coverage, "") if coverage.eligible else "–"
+
+
+def _percent(coverage: Coverage) -> str:
+    return f"{wording.percent(coverage)} %" if coverage.eligible else "–"
 
 
 def _tier_record(line: TierLine) -> dict[str, Any]:
@@ -85,10 +147,11 @@ def _tier_record(line: TierLine) -> dict[str, Any]:
         "new": line.new,
         "blind": line.blind,
         "paused": line.paused,
+        "reply_backed_partners": line.reply_backed.covered,
     }
 
 
-def _week_record(one: WeekCoverage) -> dict[str, Any]:
+def _week_record(one: TrendLine) -> dict[str, Any]:
     return {
         "week": one.week,
         "tier": one.tier.name,
@@ -96,16 +159,70 @@ def _week_record(one: WeekCoverage) -> dict[str, Any]:
         "eligible": one.coverage.eligible,
         "coverage": one.coverage.share,
         "source": one.source,
+        "rank": one.tier.rank,
+        "window_days": one.tier.window_days,
+        "reply_backed": one.reply_backed.share,
+        "reply_backed_partners": one.reply_backed.covered,
+        "on_time": one.on_time.covered,
+        "on_time_of": one.on_time.eligible,
+        "overdue": one.overdue,
+        "new": one.new,
+        "blind": one.blind,
+        "paused": one.paused,
+        "opened": one.recoveries.opened,
+        "claimed": one.recoveries.claimed,
+        "recovered": one.recoveries.recovered,
+        "lapsed": one.recoveries.lapsed,
+        "days_to_recovery": one.recoveries.days,
     }
 
 
-def _week_table(desk: Desk, past: Sequence[WeekCoverage]) -> None:
-    """One line per week, one column per tier; what was not held as a read is said to be reconstructed."""
-    names = list(dict.fromkeys(one.tier.name for one in sorted(past, key=lambda one: one.tier.rank)))
-    cells: dict[date, dict[str, str]] = {}
-    sources: dict[date, str] = {}
-    for one in past:
-        cells.setdefault(one.week, {})[one.tier.name] = _both(one.coverage)
-        sources[one.week] = one.source
-    rows = [[week.isoformat(), *(line.get(name, "") for name in names), sources[week]] for week, line in cells.items()]
-    as_table(desk, ["Week", *names, "Source"], rows)
+def _outlook_record(outlook: Outlook) -> dict[str, Any]:
+    now, then = outlook.touches_now, outlook.touches_then
+    each_now, each_then = outlook.each(now), outlook.each(then)
+    return {
+        "tiers": _outlook_rows(outlook),
+        "touches_per_week": float(now),
+        "then_touches_per_week": float(then),
+        "managers": outlook.owners,
+        "touches_per_manager_week": None if each_now is None else float(each_now),
+        "then_touches_per_manager_week": None if each_then is None else float(each_then),
+    }
+
+
+def _outlook_rows(outlook: Outlook) -> list[dict[str, Any]]:
+    rows = []
+    for one in outlook.tiers:
+        row: dict[str, Any] = {"tier": one.now.tier.name, "rank": one.now.tier.rank}
+        for before, under in (("", one.now), ("then_", one.then)):
+            row |= {
+                f"{before}window_days": under.tier.window_days,
+                f"{before}grace_days": under.tier.grace_days,
+                f"{before}covered": under.coverage.covered,
+                f"{before}eligible": under.coverage.eligible,
+                f"{before}coverage": under.coverage.share,
+                f"{before}new": under.new,
+                f"{before}blind": under.blind,
+                f"{before}touches_per_week": float(under.touches),
+            }
+        rows.append(row)
+    return rows
+
+
+def _week_table(desk: Desk, found: CoverageOverTime) -> None:
+    """One line per week and tier; what was not held as a read is said to be reconstructed."""
+    rows = [
+        [
+            one.week.isoformat(),
+            wording.plain(one.tier.name, TIER_ROOM),
+            _both(one.coverage),
+            _percent(one.reply_backed),
+            _percent(one.on_time),
+            str(one.overdue),
+            one.source,
+        ]
+        for one in found.weeks
+    ]
+    as_table(desk, ["Week", "Tier", "Covered", "By reply", "On time", "Overdue", "Source"], rows, right=[3, 4, 5])
+    if told := coverage_words.recoveries(found.weeks):
+        tell(desk, told)

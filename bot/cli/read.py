@@ -61,7 +61,7 @@ def print_read(desk: Desk, found: WeeklyRead) -> None:
     heading(desk, wording.title(found))
     tell(desk, wording.summary(found))
     say()
-    tier_table(desk, found)
+    tier_table(desk, found.tiers)
     for one in found.recoveries:
         tell(desk, f"· {wording.recovery(one)}")
     say()

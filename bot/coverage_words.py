@@ -1,0 +1,192 @@
+"""What is said about coverage over time and under other windows: plain text for every surface, no name of a person."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from bot import wording
+from models.cadence import Tier
+from models.clock import local_day
+from models.queries.coverage import CoverageOverTime
+from models.queries.trend import TrendLine
+from models.weekly_read import Coverage
+from models.what_if import Outlook, TierOutlook, Under
+
+MOST_TIERS = 8
+RECONSTRUCTED = "reconstructed"
+
+
+def page(found: CoverageOverTime, zone: ZoneInfo) -> list[str]:
+    """The four sentences of the page: coverage, replies, windows kept, recoveries; each tier with both its numbers."""
+    today = local_day(found.at, zone)
+    now = [(one.tier, one.coverage) for one in found.tiers]
+    replies = [f"{wording.name(one.tier.name)} {_both(one.reply_backed)}" for one in found.tiers]
+    said = [
+        coverage(now, found.weeks, today),
+        f"Backed by a reply: {limited(replies)}." if replies else None,
+        on_time(found.weeks, today),
+        recoveries(found.weeks),
+    ]
+    return [one for one in said if one]
+
+
+def picture(lines: Sequence[TrendLine], zone: ZoneInfo) -> str:
+    """What a chart of these weeks shows, for those who cannot see it: said as on the page, of the last read."""
+    if not lines:
+        return "No weekly read was due in these weeks."
+    last, today = lines[-1].week, local_day(lines[-1].at, zone)
+    weeks = wording.plural(len({one.week for one in lines}), "week")
+    now = [(one.tier, one.coverage) for one in lines if one.week == last]
+    about = f"Coverage over {weeks} until {wording.on_day(last, last)} {last.year}."
+    return " ".join(filter(None, [about, coverage(now, lines, today), sources(lines)]))
+
+
+def coverage(now: Sequence[tuple[Tier, Coverage]], before: Sequence[TrendLine], today: date) -> str:
+    """ "Tier 1: 18 of 29 covered, 62 % (up 9 points since Mon 24 Aug); Tier 2: …": compared with the oldest week."""
+    oldest = before[0].week if before else None
+    then = {one.tier.rank: one.coverage for one in before if one.week == oldest}
+    several = len({one.week for one in before}) > 1
+    parts: list[str] = []
+    for tier, figure in now:
+        moved = _moved(figure, then.get(tier.rank)) if several else None
+        since = (
+            f" since {wording.on_day(oldest, today)}" if oldest and not any(" since " in one for one in parts) else ""
+        )
+        covered = wording.counted(figure, "" if parts and figure.eligible else "covered")
+        parts.append(f"{wording.name(tier.name)}: {covered}{f' ({moved}{since})' if moved else ''}")
+    return f"{limited(parts)}." if parts else "No tiers are set yet."
+
+
+def on_time(lines: Sequence[TrendLine], today: date) -> str | None:
+    """Of the cadence windows that ended in the 13 weeks before the last read, how many were closed in time."""
+    if not lines:
+        return None
+    last = lines[-1].week
+    parts = [f"{wording.name(one.tier.name)} {_both(one.on_time)}" for one in lines if one.week == last]
+    return f"Windows kept in the 13 weeks before {wording.on_day(last, today)}: {limited(parts)}."
+
+
+def recoveries(lines: Sequence[TrendLine]) -> str | None:
+    """Of all tiers together, and never of a person."""
+    if not lines:
+        return None
+    weeks = len({one.week for one in lines})
+    of = "that week" if weeks == 1 else f"these {weeks} weeks"
+    counts = {
+        word: sum(getattr(one.recoveries, word) for one in lines)
+        for word in ("opened", "claimed", "recovered", "lapsed")
+    }
+    if not any(counts.values()):
+        return f"Recoveries in {of}: none."
+    days = sorted(one.recoveries.days for one in lines if one.recoveries.days is not None)
+    took = ""
+    if days and days[0] == days[-1]:
+        took = f", in the median after {_days(days[0])}"
+    elif days:
+        took = f", in a week's median after {_number(days[0])} to {_days(days[-1])}"
+    return f"Recoveries in {of}: {', '.join(f'{number} {word}' for word, number in counts.items())}{took}."
+
+
+def sources(lines: Iterable[TrendLine]) -> str | None:
+    """Which weeks come from no held read; None when all do."""
+    weeks = {one.week: one.source for one in lines}
+    made = sum(source == RECONSTRUCTED for source in weeks.values())
+    if not made:
+        return None
+    if made == len(weeks):
+        return "No read was held in these weeks: they are reconstructed from mail."
+    return f"{made} of {len(weeks)} weeks are reconstructed from mail, the others as their read was held."
+
+
+def outside(found: CoverageOverTime) -> str | None:
+    """Who is not counted, as numbers; None when everybody is."""
+    said = wording.outside(found.paused, found.new, found.untiered, found.blind)
+    return f"{said}." if said else None
+
+
+def limited(parts: Sequence[str]) -> str:
+    """The first tiers, and how many more there are."""
+    more = len(parts) - MOST_TIERS
+    return "; ".join([*parts[:MOST_TIERS], *([wording.plural(more, "more tier")] if more > 0 else [])])
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most `most` places of `count`, spread evenly, with the first and the last."""
+    if count <= most:
+        return list(range(count))
+    return [round(step * (count - 1) / (most - 1)) for step in range(most)]
+
+
+# Other windows
+
+
+def what_if(outlook: Outlook) -> list[str]:
+    """ "Tier 1 at 10 days: 20 of 28 covered, 71 %, becomes 25 of 28, 89 %."; then what the book needs."""
+    said = [f"{_becomes(one)}." for one in outlook.tiers if one.changed]
+    if not said:
+        said = ["These are the windows as they are: nothing would change."]
+    return [*said, needed(outlook)]
+
+
+def needed(outlook: Outlook) -> str:
+    now, then = outlook.touches_now, outlook.touches_then
+    book = f"The book needs {decimal(then)} touches a week"
+    if now != then:
+        book += f" instead of {decimal(now)}"
+    shared = ""
+    each_now, each_then = outlook.each(now), outlook.each(then)
+    if each_now is not None and each_then is not None:
+        owners = wording.plural(outlook.owners, "partner manager")
+        before = f" instead of {decimal(each_now)}" if now != then else ""
+        shared = f": shared by {owners}, {decimal(each_then)} each on average{before}"
+    return f"{book}{shared}."
+
+
+def counted_touches(outlook: Outlook) -> str:
+    """What the sum of touches counts, exactly."""
+    those = wording.plural(sum(one.then.clocked for one in outlook.tiers), "partner")
+    return (
+        f"One touch per partner and window, for {those}: also the new and those that could not be seen, "
+        "but not the paused, the ended or those in no tier. Grace is not planned with."
+    )
+
+
+def decimal(number: Fraction) -> str:
+    """ "34.2", "41"."""
+    return _number(float(number))
+
+
+def _becomes(one: TierOutlook) -> str:
+    target = f"{wording.name(one.then.tier.name)} at {wording.plural(one.then.tier.window_days, 'day')}"
+    if one.then.tier.grace_days != one.now.tier.grace_days:
+        target += f" and {wording.plural(one.then.tier.grace_days, 'day')} of grace"
+    now, then = wording.counted(one.now.coverage), wording.counted(one.then.coverage, "")
+    same = one.now.coverage == one.then.coverage
+    moved = _shifted(one.now, one.then)
+    return f"{target}: {now}, {'stays so' if same else f'becomes {then}'}{f' ({moved})' if moved else ''}"
+
+
+def _shifted(now: Under, then: Under) -> str:
+    """How many more or fewer stand outside: the number of the eligible changes with the window too."""
+    counts: Mapping[str, tuple[int, int]] = {"new": (now.new, then.new), "could not be seen": (now.blind, then.blind)}
+    return ", ".join(
+        f"{after} {word} instead of {before}" for word, (before, after) in counts.items() if before != after
+    )
+
+
+def _moved(figure: Coverage, before: Coverage | None) -> str | None:
+    moved = wording.change(figure, before)
+    return moved if moved or not figure.eligible else "no figure to compare with"
+
+
+def _both(figure: Coverage) -> str:
+    return wording.counted(figure, "") if figure.eligible else "none"
+
+
+def _number(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
+
+
+def _days(number: float) -> str:
+    return f"{_number(number)} day{'' if number == 1 else 's'}"

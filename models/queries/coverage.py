@@ -1,0 +1,71 @@
+"""Coverage now, at the weekly reads before, and who is not counted: all that a page about coverage shows."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.cadence import State
+from models.queries.programme import Programme
+from models.queries.standings import standings
+from models.queries.trend import TrendLine, coverage_now, trend
+from models.tables import Partner, PartnerHistory
+from models.weekly_read import Coverage, TierLine
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageOverTime:
+    """`weeks` are the reads of the last weeks, oldest first, each tier by rank. `paused`: also those in no tier."""
+
+    at: datetime
+    tiers: tuple[TierLine, ...]
+    weeks: tuple[TrendLine, ...]
+    untiered: int
+    paused: int
+
+    @property
+    def overall(self) -> Coverage:
+        return Coverage(
+            sum(one.coverage.covered for one in self.tiers), sum(one.coverage.eligible for one in self.tiers)
+        )
+
+    @property
+    def new(self) -> int:
+        return sum(one.new for one in self.tiers)
+
+    @property
+    def blind(self) -> int:
+        return sum(one.blind for one in self.tiers)
+
+
+def coverage_over_time(session: Session, programme: Programme, now: datetime, weeks: int) -> CoverageOverTime:
+    """Of any instant, also one before the installation."""
+    tiers = coverage_now(session, programme, now)
+    outside = _untiered(session, programme, now)
+    return CoverageOverTime(
+        at=now,
+        tiers=tiers,
+        weeks=tuple(trend(session, programme, now, weeks)) if weeks else (),
+        untiered=outside[State.UNTIERED],
+        paused=sum(one.paused for one in tiers) + outside[State.PAUSED],
+    )
+
+
+def _untiered(session: Session, programme: Programme, now: datetime) -> Counter[State]:
+    """How the partners stand that are in no tier: no line names them, and yet they may not drop out silently."""
+    ever = session.scalars(
+        select(PartnerHistory.partner_id)
+        .join(Partner, Partner.id == PartnerHistory.partner_id)
+        .where(Partner.workspace_id == programme.workspace_id, PartnerHistory.tier_id.is_(None))
+        .distinct()
+        .order_by(PartnerHistory.partner_id)
+    ).all()
+    found: Counter[State] = Counter()
+    for start in range(0, len(ever), AT_ONCE):
+        some = standings(session, programme, now, partner_ids=ever[start : start + AT_ONCE])
+        found.update(one.state for one in some if one.facts.tier is None)
+    return found
