@@ -27,6 +27,10 @@ class Verdict(StrEnum):
     UNPARSED = "unparsed"
 
 
+NOT_FINAL = (Verdict.DRAFT.value, Verdict.SPAM.value, Verdict.TRASH.value)
+"""What is taken back one day: a draft is sent, spam is freed, a deleted mail comes back. All else is final."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """`rule` is shown to people. `detail` is a header's own machine-made token, never a word that somebody wrote."""

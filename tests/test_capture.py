@@ -8,14 +8,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from jobs.capture import Outcome
 from models.actions import episodes, mailboxes
 from models.actions.mail import StaleCursor, advance_cursor
 from models.actions.partners import PartnerRow, put_partner
+from models.matching import Decision, Roster, decide
+from models.message import Message
 from models.queries.standings import standings
 from models.tables import AuditEntry, Bounce, Episode, Touch
 from tests.capture_world import Between, Headers, Office, everything, letter, mailbox_row, office
@@ -215,10 +219,24 @@ def test_13_a_queued_message_that_vanishes_leaves_the_queue(work: Office) -> Non
     assert not work.queue()
 
 
+def test_15_a_mail_that_loses_the_mark_of_the_trash_alone_is_found_by_the_daily_comparison(work: Office) -> None:
+    key = work.receive(to_acme("m"), label="SENT")
+    work.store().relabel(key, add=["TRASH"])
+    work.read()
+    assert work.ledger() == {key: "trash"}
+    work.store().relabel(key, remove=["TRASH"])  # no event that we ask for
+    work.clock.at += DAY
+    work.read()
+    assert work.touches() == [("Acme", "outbound", "human", "m")]
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "direction"), [("DRAFT", "SENT", "outbound"), ("SPAM", "INBOX", "inbound")]
+    ("before", "after", "direction"),
+    [("DRAFT", "SENT", "outbound"), ("SPAM", "INBOX", "inbound"), ("TRASH", "INBOX", "inbound")],
 )
-def test_15_a_sent_draft_and_freed_spam_become_one_touch(work: Office, before: str, after: str, direction: str) -> None:
+def test_15_a_sent_draft_freed_spam_and_restored_mail_become_one_touch(
+    work: Office, before: str, after: str, direction: str
+) -> None:
     headers = to_acme("m") if before == "DRAFT" else from_acme("m")
     key = work.receive(headers, label=before)
     work.poll()
@@ -241,6 +259,25 @@ def test_16_one_malformed_mail_is_counted_and_fails_nobody(work: Office) -> None
     assert sum(report.reasons.values()) == report.messages == 2
     assert work.ledger()[odd] == "unparsed"
     assert [one[3] for one in work.touches()] == ["fine"]
+
+
+def test_16_a_mail_on_which_deciding_fails_is_counted_told_of_without_its_words_and_fails_nobody(work: Office) -> None:
+    def decides(message: Message, roster: Roster, **more: Any) -> Decision:
+        if message.first("Subject") == "confidential":
+            raise ValueError(message.first("Subject"))
+        return decide(message, roster, **more)
+
+    odd = work.receive(from_acme("odd", "confidential"))
+    work.receive(from_acme("fine"))
+    with capture_logs() as told:
+        report = work.poll(deciding=decides)
+    assert report.outcome is Outcome.DONE
+    assert report.reasons == {"unparsed: unreadable": 1, "touch": 1}
+    assert work.ledger()[odd] == "unparsed"
+    assert [one[3] for one in work.touches()] == ["fine"]
+    assert [(one["event"], one["error"]) for one in told] == [("capture.undecidable", "ValueError")]
+    assert "confidential" not in str(told)
+    assert work.poll().messages == 0
 
 
 def test_17_withdrawn_consent_is_told_once_and_the_gap_is_captured_after_it_is_given_again(work: Office) -> None:

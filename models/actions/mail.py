@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from models.actions.write import insert_into
 from models.tables import Mailbox, PendingFetch, Seen
+from models.verdict import NOT_FINAL
 
 # Five attempts over 48 hours: at once, and 5 minutes, 1 hour, 12 hours and 48 hours after the first.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=55), timedelta(hours=11), timedelta(hours=36))
-NOT_FINAL = ("draft", "spam")
 
 
 class StaleCursor(Exception):
@@ -54,7 +54,7 @@ def record_seen(
     verdicts: Iterable[tuple[str, str, str | None]],
     now: datetime,
 ) -> None:
-    """Enters (provider id, verdict, reason) in the ledger. A draft or spam verdict may be replaced, others stand."""
+    """Enters (provider id, verdict, reason) in the ledger. One that is not final may be replaced, others stand."""
     rows = [
         {
             "mailbox_id": mailbox_id,

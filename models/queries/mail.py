@@ -23,8 +23,8 @@ from models.tables import (
     Touch,
     Workspace,
 )
+from models.verdict import NOT_FINAL
 
-NOT_FINAL = ("draft", "spam")
 CHUNK = 500
 
 

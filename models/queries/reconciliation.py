@@ -15,7 +15,7 @@ class Unsettled:
     """Listed messages without a final verdict, in the order of the listing."""
 
     missing: tuple[str, ...] = ()  # neither in the ledger nor in the queue: polling has missed them
-    unsure: tuple[str, ...] = ()  # drafts and spam, unless they were sent or freed unnoticed
+    unsure: tuple[str, ...] = ()  # with a verdict that can be taken back, unnoticed by us
 
 
 def unsettled(session: Session, mailbox_id: int, provider_ids: Sequence[str]) -> Unsettled:
