@@ -15,6 +15,7 @@ from models.cadence import (
     add_business_days,
     due_on,
     state_on,
+    working_day,
 )
 from models.clock import local_day
 
@@ -37,6 +38,7 @@ class NextStepFacts:
     text: str
     due_on: date | None
     owner: Who | None
+    set_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Standing:
 
     `days_quiet` is `days_since`, or for a partner never touched the days since the start of its cadence.
     `unobserved` marks an overdue partner whose owner's mail is not seen: it stands as overdue all the same.
+    `step_stale`: the next step's day has passed, or it names none and was agreed more than a window ago.
     """
 
     facts: PartnerFacts
@@ -93,6 +96,7 @@ class Standing:
     reply_backed: bool
     reply_owed: bool
     days_quiet: int = 0
+    step_stale: bool = False
 
     @property
     def eligible(self) -> bool:
@@ -137,7 +141,25 @@ def stand(facts: PartnerFacts, now: datetime, zone: ZoneInfo, shutdowns: Sequenc
         reply_backed=_reply_backed(facts, today, touched_on, zone),
         reply_owed=state not in (State.ENDED, State.PAUSED) and _reply_owed(facts, today, zone),
         days_quiet=(today - (touched_on or facts.cadence_start_on)).days,
+        step_stale=state not in (State.ENDED, State.PAUSED) and step_stale(facts, today, zone, shutdowns),
     )
+
+
+def observed(facts: PartnerFacts, now: datetime) -> bool:
+    """Whether a mailbox of the owner vouches that what was not seen by `now` was not there."""
+    return facts.observed_at is not None and now <= facts.observed_at + OBSERVED_FOR
+
+
+def step_stale(facts: PartnerFacts, today: date, zone: ZoneInfo, shutdowns: Sequence[Shutdown] = ()) -> bool:
+    """Whether what was agreed next has been left lying. Without a day it lasts for one window of the tier."""
+    step = facts.next_step
+    if step is None:
+        return False
+    if step.due_on is not None:
+        return today > step.due_on
+    if facts.tier is None or step.set_at is None:
+        return False
+    return today > working_day(local_day(step.set_at, zone), facts.tier.window_days, shutdowns)
 
 
 def sort_key(standing: Standing) -> tuple[float, float, str, str, int]:

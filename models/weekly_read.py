@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from models.cadence import State, Tier
+from models.cadence import Shutdown, State, Tier
 from models.clock import local_day, week_of
 from models.standing import Standing, sort_key
 
@@ -68,6 +68,15 @@ class MailboxTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class GoneQuiet:
+    """A partner whose silence is out of character for it: how rare one like it is, and the reason in words."""
+
+    standing: Standing
+    chance: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyRead:
     """The picture computed at one instant. Lists are in the order in which they are shown."""
 
@@ -86,6 +95,9 @@ class WeeklyRead:
     ended: int
     recoveries: tuple[Recovery, ...]
     troubles: tuple[MailboxTrouble, ...]
+    step_stale: tuple[Standing, ...] = ()
+    quiet: tuple[GoneQuiet, ...] = ()
+    shutdowns: tuple[Shutdown, ...] = ()
 
     @property
     def today(self) -> date:
@@ -132,8 +144,11 @@ def weekly_read(
     previous: Mapping[int, Coverage] | None = None,
     recoveries: Iterable[Recovery] = (),
     troubles: Iterable[MailboxTrouble] = (),
+    quiet: Iterable[GoneQuiet] = (),
+    shutdowns: Iterable[Shutdown] = (),
 ) -> WeeklyRead:
-    """The read at `now`. A reply is owed as an earlier signal than the window, so the overdue are not named twice."""
+    """The read at `now`. The early signals (reply owed, next step stale, gone quiet) leave out who is overdue:
+    its row says all of that. `quiet` comes in its order."""
     ordered = sorted(standings, key=sort_key)
     counts = Counter(one.state for one in ordered)
 
@@ -156,6 +171,9 @@ def weekly_read(
         ended=counts[State.ENDED],
         recoveries=tuple(recoveries),
         troubles=tuple(troubles),
+        step_stale=tuple(one for one in ordered if one.step_stale and one.state is not State.OVERDUE),
+        quiet=tuple(one for one in quiet if one.standing.state is not State.OVERDUE),
+        shutdowns=tuple(shutdowns),
     )
 
 

@@ -10,9 +10,11 @@ from models.actions.episodes import open_episodes, settle_episodes
 from models.actions.write import CLOCK, audit, inserted
 from models.clock import local_day, week_of
 from models.queries.programme import Programme
+from models.queries.quiet import newly_quiet
 from models.queries.standings import last_touch_ids, standings
 from models.standing import Standing
 from models.tables import Nudge, Read, ReadLine
+from models.weekly_read import GoneQuiet
 
 WELL_AGAIN = "mailbox well"  # of nudges that mark the end of a spell and are told to nobody
 
@@ -35,7 +37,8 @@ def hold_read(session: Session, programme: Programme, now: datetime, actor: str 
     settle_episodes(session, programme, now)
     lines = standings(session, programme, now)
     touch_ids = last_touch_ids(session, programme, now)
-    session.add_all(_line(read_id, line, touch_ids) for line in lines)
+    silent = {one.standing.facts.partner_id: one for one in newly_quiet(session, programme, now, lines)}
+    session.add_all(_line(read_id, line, touch_ids, silent.get(line.facts.partner_id)) for line in lines)
     open_episodes(session, programme, lines, now)
     after = {"week": week.isoformat(), "partners": len(lines)}
     audit(
@@ -106,7 +109,7 @@ def drop_nudges(session: Session, reasons: Mapping[int, str]) -> None:
         session.execute(update(Nudge).where(Nudge.id == nudge_id).values(dropped=reason))
 
 
-def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int]) -> ReadLine:
+def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int], silent: GoneQuiet | None) -> ReadLine:
     facts = line.facts
     return ReadLine(
         read_id=read_id,
@@ -122,4 +125,6 @@ def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int]) -> ReadLin
         reply_backed=line.reply_backed,
         reply_owed=line.reply_owed,
         unobserved=line.unobserved,
+        quiet_chance=silent.chance if silent else None,
+        quiet_words=silent.words if silent else None,
     )

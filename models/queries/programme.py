@@ -40,6 +40,7 @@ class Person:
     nudges: bool
     snoozed_until: date | None
     away_until: date | None
+    stand_in_id: int | None = None  # who gets the nudges while the person is away
 
     @property
     def who(self) -> Who:
@@ -103,6 +104,14 @@ def people(session: Session, workspace_id: int) -> list[Person]:
         .order_by(tables.PersonAlias.id)
     ):
         aliases.setdefault(alias.person_id, []).append(alias.address)
+    stand_ins = {
+        row.person_id: row.stand_in_id
+        for row in session.scalars(
+            select(tables.StandIn)
+            .join(tables.Person, tables.Person.id == tables.StandIn.person_id)
+            .where(tables.Person.workspace_id == workspace_id)
+        )
+    }
     rows: Sequence[tables.Person] = session.scalars(
         select(tables.Person)
         .where(tables.Person.workspace_id == workspace_id)
@@ -120,6 +129,7 @@ def people(session: Session, workspace_id: int) -> list[Person]:
             nudges=row.nudges,
             snoozed_until=row.snoozed_until,
             away_until=row.away_until,
+            stand_in_id=stand_ins.get(row.id),
         )
         for row in rows
     ]

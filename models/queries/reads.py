@@ -1,6 +1,6 @@
 """The weekly read as it stands now or as it was held, and the weeks before it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -13,10 +13,11 @@ from models.clock import instant, local_day, week_of
 from models.mailbox_health import health_of
 from models.queries.mail import mailboxes
 from models.queries.programme import Programme, people, tiers
+from models.queries.quiet import newly_quiet
 from models.queries.standings import partner_facts, standings
-from models.standing import Standing
+from models.standing import Standing, sort_key, step_stale
 from models.tables import Claim, Episode, Person, Read, ReadLine, Touch
-from models.weekly_read import Coverage, MailboxTrouble, Recovery, WeeklyRead
+from models.weekly_read import Coverage, GoneQuiet, MailboxTrouble, Recovery, WeeklyRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,18 @@ class WeekCoverage:
 
 def weekly_read(session: Session, programme: Programme, now: datetime) -> WeeklyRead:
     """The read at this instant, from facts."""
+    lines = standings(session, programme, now)
+    in_force = list(tiers(session, programme.workspace_id, now).values())
     return pure.weekly_read(
-        standings(session, programme, now),
-        list(tiers(session, programme.workspace_id, now).values()),
+        lines,
+        in_force,
         now,
         programme.zone,
         previous=_previous_coverage(session, programme, now),
         recoveries=_recoveries(session, programme, now),
         troubles=troubles(session, programme, now),
+        quiet=newly_quiet(session, programme, now, lines),
+        shutdowns=programme.shutdowns,
     )
 
 
@@ -70,6 +75,8 @@ def held_read(session: Session, programme: Programme, read_id: int, now: datetim
         previous=_previous_coverage(session, programme, row.at),
         recoveries=_recoveries(session, programme, row.at),
         troubles=troubles(session, programme, row.at),
+        quiet=_were_quiet(session, read_id, lines),
+        shutdowns=programme.shutdowns,
     )
     return HeldRead(read_id, read, _settled(session, programme, row.at, now))
 
@@ -152,9 +159,25 @@ def _snapshot_standings(session: Session, programme: Programme, read: Read, now:
                 reply_backed=line.reply_backed,
                 reply_owed=line.reply_owed,
                 days_quiet=(today - (last_on or facts.cadence_start_on)).days,
+                step_stale=facts.status is Status.ACTIVE
+                and step_stale(facts, today, programme.zone, programme.shutdowns),
             )
         )
     return lines
+
+
+def _were_quiet(session: Session, read_id: int, lines: Sequence[Standing]) -> list[GoneQuiet]:
+    """Whom the read named as gone quiet, in its own words and order."""
+    by_id = {one.facts.partner_id: one for one in lines}
+    rows = session.execute(
+        select(ReadLine.partner_id, ReadLine.quiet_chance, ReadLine.quiet_words).where(
+            ReadLine.read_id == read_id, ReadLine.quiet_chance.is_not(None)
+        )
+    )
+    found = [
+        GoneQuiet(by_id[partner_id], chance, words or "") for partner_id, chance, words in rows if chance is not None
+    ]
+    return sorted(found, key=lambda one: (one.chance, sort_key(one.standing)))
 
 
 def _status(state: str) -> Status:

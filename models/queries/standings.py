@@ -231,7 +231,9 @@ def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[
         .order_by(NextStep.id)
     )
     return {
-        row.partner_id: NextStepFacts(row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None)
+        row.partner_id: NextStepFacts(
+            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None, row.set_at
+        )
         for row in rows
     }
 

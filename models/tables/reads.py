@@ -39,6 +39,8 @@ class ReadLine(Base):
     reply_backed: Mapped[bool]
     reply_owed: Mapped[bool]
     unobserved: Mapped[bool]
+    quiet_chance: Mapped[float | None]  # of a partner that went quiet: how rare such a silence is, and the words
+    quiet_words: Mapped[str | None]
 
 
 class OutboxPost(Base):

@@ -45,6 +45,14 @@ class Person(Base):
     created_at: Mapped[At]
 
 
+class StandIn(Base):
+    """Who gets a person's nudges while the person is away."""
+
+    __tablename__ = "stand_in"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    stand_in_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+
+
 class PersonAlias(Base):
     """Another address the person writes from."""
 

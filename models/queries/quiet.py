@@ -1,0 +1,143 @@
+"""Whose silence is out of character: each partner's own rhythm of inbound mail, read in one statement.
+
+It changes no state. How a rhythm is judged is `models.rhythm`; which partners are named stands here.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Integer, cast, distinct, func, select
+from sqlalchemy.orm import Session
+
+from models.cadence import State
+from models.clock import local_day
+from models.queries.programme import Programme
+from models.queries.standings import human
+from models.rhythm import UNUSUAL, Rhythm, Silence, quiet, rhythm_of
+from models.standing import Standing, observed, sort_key
+from models.tables import Touch
+from models.weekly_read import GoneQuiet
+
+YEARS_BACK = timedelta(days=3 * 365)
+"""Older mail says nothing of today's rhythm. Whoever was silent for so long has gone, and is on no list."""
+
+RARE = 0.05
+"""The weekly read names a partner when at most one of its silences in twenty lasts so long …"""
+
+NEWS_DAYS = 28
+"""… and that has become so in the last four weeks. Afterwards only the list and its own record say it."""
+
+AT_ONCE = 500
+
+
+def rhythms(
+    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int] | None = None
+) -> dict[int, Rhythm]:
+    """The rhythm of everybody who wrote in the last three years, as known from mail up to `now`."""
+    since = now - YEARS_BACK
+    day_of = _Days(programme.zone, since, now, session.get_bind().dialect.name)
+    query = (
+        select(Touch.partner_id, day_of.moments)
+        .where(Touch.workspace_id == programme.workspace_id, human("inbound"), Touch.at > since, Touch.at <= now)
+        .group_by(Touch.partner_id)
+    )
+    found: dict[int, Rhythm] = {}
+    for some in [None] if partner_ids is None else _portions(sorted(partner_ids)):
+        rows = session.execute(query if some is None else query.where(Touch.partner_id.in_(some)))
+        found.update((partner_id, rhythm_of(day_of.ordinals(moments))) for partner_id, moments in rows)
+    return found
+
+
+def silence_of(session: Session, programme: Programme, now: datetime, partner_id: int) -> Silence | None:
+    """The silence of one partner; None when nothing was heard from it in three years."""
+    rhythm = rhythms(session, programme, now, [partner_id]).get(partner_id)
+    return None if rhythm is None else quiet(rhythm, local_day(now, programme.zone))
+
+
+def gone_quiet(
+    session: Session, programme: Programme, now: datetime, lines: Sequence[Standing]
+) -> list[tuple[Standing, Silence]]:
+    """Of these partners those whose silence is unusual for them, the most unusual first; see `can_be_judged`."""
+    today = local_day(now, programme.zone)
+    return [(one, silence) for one, _, silence in _unusual(session, programme, now, lines, today)]
+
+
+def newly_quiet(session: Session, programme: Programme, now: datetime, lines: Sequence[Standing]) -> list[GoneQuiet]:
+    """Those the weekly read names: not overdue, silent as one time in twenty, and so for four weeks at most."""
+    today = local_day(now, programme.zone)
+    on_time = [one for one in lines if one.state is not State.OVERDUE]
+    return [
+        GoneQuiet(one, silence.chance, silence.words)
+        for one, rhythm, silence in _unusual(session, programme, now, on_time, today)
+        if silence.chance is not None
+        and silence.silent_days is not None
+        and silence.chance <= RARE < rhythm.outlasts(silence.silent_days - NEWS_DAYS)
+    ]
+
+
+def can_be_judged(line: Standing, now: datetime) -> bool:
+    """Whether silence would be the partner's own: it is in the programme, and its owner's mail is seen."""
+    return line.state not in (State.ENDED, State.PAUSED) and observed(line.facts, now)
+
+
+def _unusual(
+    session: Session, programme: Programme, now: datetime, lines: Sequence[Standing], today: date
+) -> list[tuple[Standing, Rhythm, Silence]]:
+    asked = {one.facts.partner_id: one for one in lines if _may_be_unusual(one, now)}
+    few = asked.keys() if len(asked) <= AT_ONCE else None
+    found = []
+    for partner_id, rhythm in rhythms(session, programme, now, few).items():
+        if partner_id in asked:
+            silence = quiet(rhythm, today)
+            if silence.chance is not None and silence.chance <= UNUSUAL:
+                found.append((silence.chance, sort_key(asked[partner_id]), rhythm, silence, asked[partner_id]))
+    found.sort(key=lambda one: one[:2])
+    return [(line, rhythm, silence) for _, _, rhythm, silence, line in found]
+
+
+def _may_be_unusual(line: Standing, now: datetime) -> bool:
+    return line.facts.last_heard_at is not None and can_be_judged(line, now)
+
+
+def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+
+
+class _Days:
+    """Local days of a partner's mails, counted by the hour in SQL so that one row a partner is fetched.
+
+    By the quarter of an hour where the zone has such offsets; databases know zones by other rules, or not at all.
+    """
+
+    def __init__(self, zone: ZoneInfo, since: datetime, now: datetime, backend: str) -> None:
+        months = [since + timedelta(days=28 * step) for step in range(41)]
+        offsets = {one.astimezone(zone).utcoffset() or timedelta() for one in [*months, now]}
+        whole = all(offset % timedelta(hours=1) == timedelta() for offset in offsets)
+        self._zone = zone
+        self._seconds = 3600 if whole else 900
+        self._length = len("2026-11-23 09" if whole else "2026-11-23 09:05")
+        self._sqlite = backend == "sqlite"
+        self._known: dict[str | int, int] = {}
+
+    @property
+    def moments(self) -> ColumnElement[Any]:
+        if self._sqlite:  # instants are text in UTC there
+            return func.group_concat(distinct(func.substr(Touch.at, 1, self._length)))
+        return func.array_agg(distinct(cast(func.floor(func.extract("epoch", Touch.at) / self._seconds), Integer)))
+
+    def ordinals(self, moments: object) -> set[int]:
+        known, found = self._known, set()
+        each: Sequence[str | int] = moments.split(",") if isinstance(moments, str) else moments  # type: ignore[assignment]  # a list of numbers
+        for one in each:
+            day = known.get(one)
+            if day is None:
+                day = known[one] = local_day(self._instant(one), self._zone).toordinal()
+            found.add(day)
+        return found
+
+    def _instant(self, moment: str | int) -> datetime:
+        if isinstance(moment, str):
+            return datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        return datetime.fromtimestamp(moment * self._seconds, UTC)
