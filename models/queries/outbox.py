@@ -72,6 +72,14 @@ def post(session: Session, post_id: int) -> Post | None:
     return next(iter(_posts(session, OutboxPost.id == post_id, 1)), None)
 
 
+def is_queued(session: Session, workspace_id: int, kind: str, period: str) -> bool:
+    """Whether the outbox has this message for any channel, whatever became of it."""
+    found = select(OutboxPost.id).where(
+        OutboxPost.workspace_id == workspace_id, OutboxPost.kind == kind, OutboxPost.period == period
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def parent(session: Session, post: Post) -> tuple[str | None, str | None]:
     """Status and ts of the message under which the later parts of a read stand."""
     row = session.execute(

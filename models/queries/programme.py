@@ -26,6 +26,8 @@ class Programme:
     policy: Policy
     created_at: datetime
     shutdowns: tuple[Shutdown, ...] = ()
+    leaders_channel: str | None = None  # of the monthly post; None: it is off
+    leaders_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +165,6 @@ def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutd
         policy=Policy(row.policy),
         created_at=row.created_at,
         shutdowns=shutdowns,
+        leaders_channel=row.leaders_channel_id,
+        leaders_since=row.leaders_since,
     )

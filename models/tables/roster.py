@@ -18,6 +18,8 @@ class Workspace(Base):
     bot_user_id: Mapped[str | None]
     timezone: Mapped[str | None]
     channel_id: Mapped[str | None]
+    leaders_channel_id: Mapped[str | None]  # where the monthly post goes; none is posted without
+    leaders_since: Mapped[At | None]
     read_at: Mapped[str | None]
     policy: Mapped[str] = mapped_column(default="outbound")
     digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of models.keyed; never leaves the database
