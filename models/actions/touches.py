@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, tuple_, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.clocks import facts_changed
@@ -25,6 +25,7 @@ ROSTER_CHANGED = "no longer matched: the roster has changed"
 LIST_COPY = "own list-unsubscribe"  # the verdict's rule for our own mail as a list handed it on
 
 Key = tuple[int, str]  # partner, dedupe key: what makes a touch
+Copy = tuple[dict[str, Any], Any]  # a mail on this page, and the touch that it is a copy of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ def record_touches(
     fresh = sorted((row for row in rows if _key(row) not in twins), key=_key)
     insert = insert_into(session, Touch).on_conflict_do_nothing()
     added = session.scalars(insert.returning(insert.table.c.id), fresh).all() if fresh else ()
-    _sight(session, mailbox_id, rows, twins, provider_ids)
-    _match_again(session, rows, twins)
-    _believe_best_copy(session, rows, twins)
+    copies = _copies(session, rows, twins)
+    _sight(session, mailbox_id, copies, provider_ids)
+    _match_again(session, copies)
+    _believe_best_copy(session, copies)
     broadcast = _mark_broadcasts(session, workspace_id, rows)
     bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
     partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
@@ -109,6 +111,8 @@ def _rows(workspace_id: int, key: bytes, decision: Decision, now: datetime) -> l
 
 def _twins(session: Session, rows: Sequence[dict[str, Any]]) -> dict[Key, Key]:
     """Rows that are a stored or an earlier row's mail under another Message-ID: key → key of the one that stands."""
+    if not rows:
+        return {}
     stored = session.execute(
         select(Touch.partner_id, Touch.dedupe_key, Touch.content_hmac, Touch.at).where(
             Touch.partner_id.in_({row["partner_id"] for row in rows}),
@@ -131,22 +135,23 @@ def _twins(session: Session, rows: Sequence[dict[str, Any]]) -> dict[Key, Key]:
     return twins
 
 
-def _sight(
-    session: Session,
-    mailbox_id: int,
-    rows: Sequence[dict[str, Any]],
-    twins: Mapping[Key, Key],
-    provider_ids: Mapping[str, str],
-) -> None:
+def _copies(session: Session, rows: Sequence[dict[str, Any]], twins: Mapping[Key, Key]) -> list[Copy]:
+    """Each row with what is stored of its touch now, whoever stored it, in the order of keys."""
+    if not rows:
+        return []
     targets = {_key(row): twins.get(_key(row), _key(row)) for row in rows}
     found = session.execute(
-        select(Touch.id, Touch.partner_id, Touch.dedupe_key).where(
+        select(Touch.id, Touch.partner_id, Touch.dedupe_key, Touch.verdict, Touch.rule, Touch.void_reason).where(
             Touch.partner_id.in_({partner_id for partner_id, _ in targets.values()}),
             Touch.dedupe_key.in_({dedupe_key for _, dedupe_key in targets.values()}),
         )
     )
-    ids = {(row.partner_id, row.dedupe_key): row.id for row in found}
-    sightings = {ids[target]: provider_ids[key[1]] for key, target in sorted(targets.items()) if target in ids}
+    stored = {(row.partner_id, row.dedupe_key): row for row in found}
+    return [(row, stored[targets[_key(row)]]) for row in sorted(rows, key=_key) if targets[_key(row)] in stored]
+
+
+def _sight(session: Session, mailbox_id: int, copies: Iterable[Copy], provider_ids: Mapping[str, str]) -> None:
+    sightings = {touch.id: provider_ids[row["dedupe_key"]] for row, touch in copies}
     values = [
         {"touch_id": touch_id, "mailbox_id": mailbox_id, "provider_id": provider_id}
         for touch_id, provider_id in sorted(sightings.items())
@@ -155,40 +160,26 @@ def _sight(
         session.execute(insert_into(session, Sighting).on_conflict_do_nothing(), values)
 
 
-def _match_again(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
+def _match_again(session: Session, copies: Iterable[Copy]) -> None:
     """Takes back what a change of the roster voided, where the mail matches its partner once more."""
-    wanted = {twins.get(_key(row), _key(row)): row for row in rows}
-    if not wanted:
-        return
-    lost = session.scalars(
-        select(Touch).where(
-            Touch.void_reason == ROSTER_CHANGED,
-            tuple_(Touch.partner_id, Touch.dedupe_key).in_(sorted(wanted)),
-        )
-    )
-    for touch in lost.all():
-        row = wanted[touch.partner_id, touch.dedupe_key]
+    lost = {touch.id: row for row, touch in copies if touch.void_reason == ROSTER_CHANGED}
+    for touch_id, row in lost.items():
+        touch = session.get_one(Touch, touch_id)
         for name in ("direction", "by_address", "person_id", "matched", "matched_by", "field"):
             setattr(touch, name, row[name])
         touch.voided_at = touch.void_reason = None
     session.flush()
 
 
-def _believe_best_copy(session: Session, rows: Iterable[dict[str, Any]], twins: Mapping[Key, Key]) -> None:
+def _believe_best_copy(session: Session, copies: Iterable[Copy]) -> None:
     """A list or a forwarder marks the copy that it hands on; a copy that came straight says who wrote the mail."""
-    human: dict[str, set[Key]] = {}
-    for row in rows:
-        if row["verdict"] == Verdict.HUMAN:
-            human.setdefault(row["rule"], set()).add(twins.get(_key(row), _key(row)))
-    for rule, keys in human.items():
-        session.execute(
-            update(Touch)
-            .where(
-                tuple_(Touch.partner_id, Touch.dedupe_key).in_(sorted(keys)),
-                or_(Touch.verdict.in_((Verdict.BULK, Verdict.SUSPECT)), Touch.rule == LIST_COPY),
-            )
-            .values(verdict=Verdict.HUMAN, rule=rule)
-        )
+    human: dict[str, set[int]] = {}
+    for row, touch in copies:
+        marked = touch.verdict in (Verdict.BULK, Verdict.SUSPECT) or touch.rule == LIST_COPY
+        if marked and row["verdict"] == Verdict.HUMAN:
+            human.setdefault(row["rule"], set()).add(touch.id)
+    for rule, ids in human.items():
+        session.execute(update(Touch).where(Touch.id.in_(ids)).values(verdict=Verdict.HUMAN, rule=rule))
 
 
 def _mark_broadcasts(session: Session, workspace_id: int, rows: Iterable[dict[str, Any]]) -> frozenset[int]:
