@@ -199,12 +199,12 @@ def test_29_after_the_folder_was_emptied_one_new_mail_is_captured(polled: ImapWo
 
 
 def test_30_after_an_outage_longer_than_any_window_everything_is_captured(polled: ImapWorld) -> None:
-    for day in range(300):
+    for day in range(CHUNK + 100):
         polled.deliver(f"day {day:03}", at=NOW + day * DAY)
-    polled.clock.at = NOW + 300 * DAY
+    polled.clock.at = NOW + (CHUNK + 100) * DAY
     polled.ledger.since = polled.clock.at - 90 * DAY
     pages = polled.poll()
-    assert len(polled.ledger.subjects) == 300
+    assert len(polled.ledger.subjects) == CHUNK + 100
     assert [len(page.messages) for page in pages] == [CHUNK, 100, 0]
 
 

@@ -26,7 +26,7 @@ from models.clock import Clock, SystemClock
 from models.headers import date_of
 from models.message import WANTED_HEADERS, Folder, Message
 
-CHUNK = 200  # messages of one page, and so of one transaction
+CHUNK = 500  # messages of one page, and so of one transaction
 WINDOW = 50_000  # UIDs of one search: an answer is one line, and a line may have a million characters
 OVERLAP = timedelta(hours=24)
 ZONES = timedelta(days=1)  # the server's day of a message need not be ours
