@@ -123,7 +123,10 @@ def evenly(count: int, most: int) -> list[int]:
 
 def what_if(outlook: Outlook) -> list[str]:
     """ "Tier 1 at 10 days: 20 of 28 covered, 71 %, becomes 25 of 28, 89 %."; then what the book needs."""
-    said = [f"{_becomes(one)}." for one in outlook.tiers if one.changed]
+    changed = [one for one in outlook.tiers if one.changed]
+    said = [f"{_becomes(one)}." for one in changed[:MOST_TIERS]]
+    if len(changed) > MOST_TIERS:
+        said.append(f"{wording.plural(len(changed) - MOST_TIERS, 'more tier')} would change.")
     if not said:
         said = ["These are the windows as they are: nothing would change."]
     return [*said, needed(outlook)]
@@ -162,9 +165,9 @@ def _becomes(one: TierOutlook) -> str:
     if one.then.tier.grace_days != one.now.tier.grace_days:
         target += f" and {wording.plural(one.then.tier.grace_days, 'day')} of grace"
     now, then = wording.counted(one.now.coverage), wording.counted(one.then.coverage, "")
-    same = one.now.coverage == one.then.coverage
     moved = _shifted(one.now, one.then)
-    return f"{target}: {now}, {'stays so' if same else f'becomes {then}'}{f' ({moved})' if moved else ''}"
+    becomes = f"stays at {now}" if one.now.coverage == one.then.coverage else f"{now}, becomes {then}"
+    return f"{target}: {becomes}{f' ({moved})' if moved else ''}"
 
 
 def _shifted(now: Under, then: Under) -> str:

@@ -1,7 +1,7 @@
 """Every limit of the platform that the stand-in knows: at the limit passes, one more is refused, with the place."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -56,6 +56,12 @@ def confirm(**texts: int) -> Json:
 
 def cells(rows: int, columns: int = 1, text: str = "c") -> list[list[Json]]:
     return [[{"type": "raw_text", "text": text}] * columns for _ in range(rows)]
+
+
+def charts(names: Sequence[str] = ("a",), labels: Sequence[str] = ("Mon",), title: str = "x") -> list[Json]:
+    series = [{"name": name, "data": [{"label": label, "value": 1} for label in labels]} for name in names]
+    chart = {"type": "line", "series": series, "axis_config": {"categories": list(labels)}}
+    return [{"type": "data_visualization", "title": title, "chart": chart}]
 
 
 LIMITS: dict[str, tuple[int, Make]] = {
@@ -114,8 +120,12 @@ LIMITS: dict[str, tuple[int, Make]] = {
     "table characters": (10_000, lambda n: [{"type": "table", "rows": cells(1, 1, "x" * n)}]),
     "tables": (1, lambda n: [{"type": "table", "rows": cells(1)}] * n),
     "data table rows": (101, lambda n: [{"type": "data_table", "caption": "x", "rows": cells(n)}]),
-    "charts": (2, lambda n: [{"type": "data_visualization", "title": "x", "chart": {}}] * n),
-    "chart title": (50, lambda n: [{"type": "data_visualization", "title": "x" * n, "chart": {}}]),
+    "charts": (2, lambda n: charts() * n),
+    "chart title": (50, lambda n: charts(title="x" * n)),
+    "chart series": (6, lambda n: charts([str(one) for one in range(n)])),
+    "chart series name": (20, lambda n: charts(["x" * n])),
+    "chart categories": (20, lambda n: charts(labels=[str(one) for one in range(n)])),
+    "chart label": (20, lambda n: charts(labels=["x" * n])),
     "card title": (150, lambda n: [{"type": "card", "title": mrkdwn("x" * n)}]),
     "card body": (200, lambda n: [{"type": "card", "body": mrkdwn("x" * n)}]),
     "card buttons": (3, lambda n: [{"type": "card", "actions": [button(action_id=str(i)) for i in range(n)]}]),
@@ -127,6 +137,16 @@ LIMITS: dict[str, tuple[int, Make]] = {
 
 def _odd(n: int) -> list[Json]:
     return [{"type": "markdown", "text": "x"}] if n % 2 else []
+
+
+def test_the_lines_of_a_chart_have_names_of_their_own_and_a_value_for_each_label() -> None:
+    twice, other, none = charts(["a", "a"]), charts(), charts()
+    other[0]["chart"]["axis_config"]["categories"] = ["Tue"]
+    none[0]["chart"]["series"][0]["data"][0]["value"] = None
+    for blocks, why in ((twice, "unique"), (other, "match the categories"), (none, "missing required field: value")):
+        with pytest.raises(SlackError) as caught:
+            validate.check_message("text", blocks)
+        assert why in caught.value.messages[0]
 
 
 def refusal(check: Callable[[], object]) -> SlackError:

@@ -6,10 +6,12 @@ from typing import Any
 import structlog
 from slack_bolt import App, BoltContext
 from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
 
 from bot import ids
 from bot.ids import Carried, OldButton
 from bot.listeners.desk import Desk, Refused, Visitor
+from bot.outbox import TOO_RICH
 from bot.views import help as answers
 from bot.views.kit import Payload, View
 from models.queries.programme import Programme
@@ -99,11 +101,35 @@ class Call:
         if self.channel and self.user_id:
             self.whisper(self.channel, payload)
 
+    def share(self, payload: Payload) -> None:
+        """Says something to everybody in the channel: at most once, and to this user alone when Slack takes it not."""
+        address = WebhookClient(
+            self._context.response_url or "", timeout=10, retry_handlers=[]
+        )  # the stock ones repeat
+        for blocks in (payload["blocks"], None):
+            try:
+                status = address.send(text=payload["text"], blocks=blocks, response_type="in_channel").status_code
+            except (OSError, ValueError) as error:
+                log.warning("slack.not_shared", error=str(error)[:200])
+                break
+            if status == 200:
+                return
+            log.warning("slack.not_shared", status=status)
+            if not 400 <= status < 500:  # whoever does not say no may have taken it
+                break
+        self.tell(payload)
+
     def whisper(self, channel: str, payload: Payload) -> None:
+        """What Slack finds too rich, a chart perhaps, it gets as text: that says the same."""
+        blocks = payload["blocks"] or None
         try:
-            self._context.client.chat_postEphemeral(channel=channel, user=self.user_id or "", **payload)
+            self._context.client.chat_postEphemeral(
+                channel=channel, user=self.user_id or "", text=payload["text"], blocks=blocks
+            )
         except (SlackApiError, OSError) as error:
             log.warning("slack.not_told", error=str(error)[:200])
+            if blocks and isinstance(error, SlackApiError) and error.response.get("error") in TOO_RICH:
+                self.whisper(channel, {"text": payload["text"], "blocks": []})
 
     def open(self, view: View) -> None:
         """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more."""

@@ -9,7 +9,7 @@ from slack_bolt import App
 
 from bot import ids
 from bot.ids import Carried
-from bot.listeners import next_steps, nudges, suggestions
+from bot.listeners import coverage, next_steps, nudges, suggestions
 from bot.listeners.call import Call, answering
 from bot.listeners.claims import give_back, take
 from bot.listeners.desk import Desk, Refused
@@ -42,6 +42,9 @@ def command(call: Call) -> None:
         return
     if word == "suggest":
         suggestions.look(call)
+        return
+    if word == "coverage":
+        coverage.look(call, literal(rest))
         return
     call.ack()
     call.tell(reply(call, word, rest))

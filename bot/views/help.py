@@ -15,6 +15,11 @@ COMMANDS = {
     "claim": ("claim Acme", "take its recovery touch"),
     "release": ("release Acme", "give it back"),
     "next": ("next Acme", "agree on the next step"),
+    "coverage": (
+        "coverage",
+        "how coverage has moved; `coverage 26 share` for more weeks and for this channel, "
+        "`coverage what if tier 1 at 10 days` for other windows",
+    ),
     "suggest": ("suggest", "for leads: who writes with us regularly and is not on the roster"),
     "nudges": ("nudges off", "stop the daily message; `nudges on` starts it again"),
     "help": ("help", "this list"),

@@ -12,6 +12,7 @@ from tests.sandbox.slack.checks import (
     integer,
     list_of,
     matching,
+    number,
     one_of,
     plain,
     shape,
@@ -186,6 +187,35 @@ def _child(value: Any, report: Report) -> None:
     typed("container block", BLOCKS, ("section", "divider", "actions", "context", "image", "header"))(value, report)
 
 
+def _lines_fit_their_axis(chart: Any, report: Report) -> None:
+    """Each series has a name of its own and one value for each category, in their order."""
+    if report.messages:
+        return
+    if len({one["name"] for one in chart["series"]}) < len(chart["series"]):
+        report.at("series").error("series names must be unique")
+    for index, one in enumerate(chart["series"]):
+        if [point["label"] for point in one["data"]] != chart["axis_config"]["categories"]:
+            report.at("series").at(index).error("data labels must match the categories of axis_config")
+
+
+_SEGMENT = shape({"label": string(20, 1), "value": number(least=0)}, ("label", "value"))
+_POINT = shape({"label": string(20, 1), "value": number()}, ("label", "value"))
+_SERIES = shape({"name": string(20, 1), "data": list_of(_POINT, 1, 20)}, ("name", "data"))
+_AXIS = shape(
+    {"categories": list_of(string(20, 1), 1, 20), "x_label": string(50), "y_label": string(50)}, ("categories",)
+)
+_LINES = every(
+    shape({"type": anything, "series": list_of(_SERIES, 1, 6), "axis_config": _AXIS}, ("series", "axis_config")),
+    _lines_fit_their_axis,
+)
+CHART = typed(
+    "chart",
+    {
+        "pie": shape({"type": anything, "segments": list_of(_SEGMENT, 1, 6)}, ("segments",)),
+        **dict.fromkeys(("bar", "area", "line"), _LINES),
+    },
+)
+
 BLOCKS: dict[str, Check] = {
     "section": every(
         block(
@@ -244,7 +274,7 @@ BLOCKS: dict[str, Check] = {
         },
         ("caption", "rows"),
     ),
-    "data_visualization": block({"title": string(50, 1), "chart": anything}, ("title", "chart")),
+    "data_visualization": block({"title": string(50, 1), "chart": CHART}, ("title", "chart")),
     "card": block(
         {
             "title": text(150),

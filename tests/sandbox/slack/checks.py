@@ -1,5 +1,6 @@
 """Small checkers from which the Block Kit tables are put together; each reports what is wrong and where."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,6 +52,16 @@ def integer(least: int, most: int) -> Check:
             report.error("must be an integer")
         elif not least <= value <= most:
             report.error(f"must be between {least} and {most}")
+
+    return check
+
+
+def number(least: float = -math.inf) -> Check:
+    def check(value: Any, report: Report) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            report.error("must be a number")
+        elif value < least:
+            report.error(f"must be {least} or more")
 
     return check
 

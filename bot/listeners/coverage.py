@@ -1,0 +1,70 @@
+"""`/cadence coverage`: the leader's page, for whoever asks or, with `share`, for the channel; and what if."""
+
+import re
+
+from bot.asking import is_shared
+from bot.listeners.call import Call
+from bot.listeners.desk import Refused
+from bot.views import help as answers
+from bot.views.coverage import coverage_answer, what_if_answer
+from bot.views.kit import Payload
+from models.queries.coverage import coverage_over_time
+from models.queries.what_if import what_if
+from models.what_if import other_targets
+
+WEEKS, MOST_WEEKS = 13, 156
+_WEEKS = re.compile(r"(?:(?:the )?last )?(\d{1,6})(?: ?w(?:(?:ee)?ks?)?)?")
+_WHAT_IF = re.compile(r"what[ -]?if\b[ :]*(.*)")
+
+
+def look(call: Call, typed: str) -> None:
+    """Acknowledges at once: years of history take longer than Slack waits."""
+    call.ack()
+    call.visitor()
+    asked, sharing = _shared(typed)
+    if sharing and is_shared(call.desk.client, call.channel or ""):
+        raise Refused("People of another company are in this channel, so nothing is shared here.")
+    payload = _answer(call, asked)
+    if payload is None:
+        call.tell(answers.unknown_answer(f"coverage {typed}", "coverage"))
+    elif sharing:
+        call.share(payload)
+    else:
+        call.tell(payload)
+
+
+def _answer(call: Call, asked: str) -> Payload | None:
+    """None when it is not clear what was meant."""
+    programme = call.visitor().programme
+    supposed = _WHAT_IF.fullmatch(asked)
+    if supposed:
+        try:
+            targets = other_targets(supposed[1])
+            with call.desk.reading() as session:
+                return what_if_answer(what_if(session, programme, call.now, targets))
+        except ValueError as error:
+            raise Refused(_sentence(error)) from error
+    number = _WEEKS.fullmatch(asked) if asked else None
+    if asked and number is None:
+        return None
+    weeks = int(number[1]) if number else WEEKS
+    if not 1 <= weeks <= MOST_WEEKS:
+        raise Refused(f"I can look back over 1 to {MOST_WEEKS} weeks.")
+    with call.desk.reading() as session:
+        found = coverage_over_time(session, programme, call.now, weeks)
+    return coverage_answer(found, programme.zone)
+
+
+def _shared(typed: str) -> tuple[str, bool]:
+    """What was typed without the word `share` at its start or end."""
+    words = typed.casefold().split()
+    for at in (-1, 0):
+        if words and words[at] in ("share", "shared"):
+            del words[at]
+            return " ".join(words), True
+    return " ".join(words), False
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
