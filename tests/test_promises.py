@@ -30,6 +30,7 @@ PURE = (
         "cadence",
         "correspondence",
         "headers",
+        "machine_words",
         "mailbox_health",
         "matching",
         "message",
