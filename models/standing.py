@@ -145,6 +145,16 @@ def stand(facts: PartnerFacts, now: datetime, zone: ZoneInfo, shutdowns: Sequenc
     )
 
 
+def shut_days(standing: Standing, zone: ZoneInfo, shutdowns: Sequence[Shutdown]) -> list[tuple[Shutdown, int]]:
+    """The shutdowns that moved the partner's due day, and how many days of each do not count for it."""
+    facts, due = standing.facts, standing.due_on
+    if due is None:
+        return []
+    start = local_day(facts.last_touch_at, zone) if facts.last_touch_at else facts.cadence_start_on
+    days = [(one, (min(one.until_on, due) - max(one.from_on - timedelta(days=1), start)).days) for one in shutdowns]
+    return [(one, count) for one, count in days if count > 0]
+
+
 def observed(facts: PartnerFacts, now: datetime) -> bool:
     """Whether a mailbox of the owner vouches that what was not seen by `now` was not there."""
     return facts.observed_at is not None and now <= facts.observed_at + OBSERVED_FOR

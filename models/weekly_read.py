@@ -6,7 +6,7 @@ Partners are listed and counted, people never are.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.cadence import Shutdown, State, Tier
@@ -150,6 +150,7 @@ def weekly_read(
     """The read at `now`. The early signals (reply owed, next step stale, gone quiet) leave out who is overdue:
     its row says all of that. `quiet` comes in its order."""
     ordered = sorted(standings, key=sort_key)
+    in_force = tuple(tiers)
     counts = Counter(one.state for one in ordered)
 
     def those(state: State) -> tuple[Standing, ...]:
@@ -159,7 +160,7 @@ def weekly_read(
         at=now,
         week=week_of(local_day(now, zone)),
         zone=zone,
-        tiers=coverage_lines(ordered, tiers, previous),
+        tiers=coverage_lines(ordered, in_force, previous),
         overall=coverage_of(ordered),
         overdue=those(State.OVERDUE),
         due_soon=tuple(sorted(those(State.DUE_SOON), key=_due_first)),
@@ -173,7 +174,7 @@ def weekly_read(
         troubles=tuple(troubles),
         step_stale=tuple(one for one in ordered if one.step_stale and one.state is not State.OVERDUE),
         quiet=tuple(one for one in quiet if one.standing.state is not State.OVERDUE),
-        shutdowns=tuple(shutdowns),
+        shutdowns=_near(shutdowns, in_force, local_day(now, zone)),
     )
 
 
@@ -194,6 +195,12 @@ def _line(tier: Tier, standings: Sequence[Standing], previous: Coverage | None) 
         blind=counts[State.BLIND],
         paused=counts[State.PAUSED],
     )
+
+
+def _near(shutdowns: Iterable[Shutdown], tiers: Sequence[Tier], today: date) -> tuple[Shutdown, ...]:
+    """The shutdowns that the longest window can reach from today, back or ahead: those that may move a due day."""
+    reach = timedelta(days=max((one.window_days for one in tiers), default=0))
+    return tuple(one for one in shutdowns if one.from_on - reach <= today <= one.until_on + reach)
 
 
 def _due_first(standing: Standing) -> date:

@@ -7,14 +7,17 @@ from typing import Any
 
 import click
 
-from bot import evidence, wording
+from bot import evidence, signal_words, wording
 from bot.cli.common import Desk, as_of_option, json_option, pass_desk, the_partner
 from bot.cli.reports import clock_time, standing_record, touch_record, when
 from bot.cli.show import as_json, as_pairs, as_table, heading, say, tell
 from models.clock import local_day
 from models.queries.mail import PartnerRecord, TouchFacts, partner_record, touches
+from models.queries.programme import Programme
+from models.queries.quiet import silence_of
 from models.queries.standings import standings
-from models.standing import Standing
+from models.rhythm import Silence
+from models.standing import Standing, shut_days
 
 ON_RECORD = 5
 
@@ -25,6 +28,7 @@ class Found:
     standing: Standing
     record: PartnerRecord
     touches: Sequence[TouchFacts]
+    silence: Silence | None
 
 
 @click.command()
@@ -36,9 +40,10 @@ def partner(desk: Desk, name: str, form: str | None, as_of: date | None) -> None
     """The record of the partner called NAME; a typing error is forgiven."""
     found = _find(desk, name, as_of, ON_RECORD)
     if form == "json":
-        as_json(_record(found))
+        as_json(_record(found, desk.programme))
         return
     standing, facts, today = found.standing, found.standing.facts, local_day(found.now, desk.programme.zone)
+    shut = signal_words.not_counted(standing, desk.programme.zone, desk.programme.shutdowns)
     pairs = [
         ("Tier", f"{facts.tier.name}, {wording.rhythm(standing)}" if facts.tier else "none"),
         ("Owner", f"{facts.owner.name} <{facts.owner.email}>" if facts.owner else "none"),
@@ -56,6 +61,12 @@ def partner(desk: Desk, name: str, form: str | None, as_of: date | None) -> None
         )
     if standing.reply_owed:
         pairs.append(("Reply", "they wrote last and wait for ours"))
+    if standing.step_stale:
+        pairs.append(("Gone stale", f"its next step: {signal_words.stale_step(standing, today, desk.programme.zone)}"))
+    if found.silence:
+        pairs.append(("Writes", found.silence.words))
+    if standing.due_on and shut:
+        pairs.append(("Shut", f"due {wording.on_day(standing.due_on, today)}: {shut}"))
     if found.record.pause_reason:
         pairs.append(("Paused", found.record.pause_reason))
     as_pairs(desk, facts.name, pairs)
@@ -94,10 +105,9 @@ def why(desk: Desk, name: str, form: str | None, as_of: date | None) -> None:
     name = wording.name(found.standing.facts.name)
     heading(desk, f"{name} {when(desk, found.now)}: {wording.lateness(found.standing, today)}")
     if found.standing.due_on:
-        tell(
-            desk,
-            f"{_clock(found.standing, today)}, which makes it due on {wording.on_day(found.standing.due_on, today)}.",
-        )
+        shut = signal_words.not_counted(found.standing, desk.programme.zone, desk.programme.shutdowns)
+        due = wording.on_day(found.standing.due_on, today) + (f" ({shut})" if shut else "")
+        tell(desk, f"{_clock(found.standing, today)}, which makes it due on {due}.")
     say()
     if last is None:
         tell(desk, "No mail has moved its clock.")
@@ -120,11 +130,13 @@ def _find(desk: Desk, typed: str, as_of: date | None, limit: int | None) -> Foun
         partner_id = the_partner(session, programme, typed, now).id
         [standing] = standings(session, programme, now, partner_ids=[partner_id])
         record = partner_record(session, partner_id)
-        return Found(now, standing, record, touches(session, programme, now, partner_id=partner_id, limit=limit))
+        mails = touches(session, programme, now, partner_id=partner_id, limit=limit)
+        return Found(now, standing, record, mails, silence_of(session, programme, now, standing))
 
 
-def _record(found: Found) -> dict[str, Any]:
-    standing, facts = found.standing, found.standing.facts
+def _record(found: Found, programme: Programme) -> dict[str, Any]:
+    standing, facts, silence = found.standing, found.standing.facts, found.silence
+    shut = shut_days(standing, programme.zone, programme.shutdowns)
     episode, claim, step = facts.episode, standing.claim, facts.next_step
     return {
         **standing_record(standing),
@@ -136,6 +148,17 @@ def _record(found: Found) -> dict[str, Any]:
         "cadence_start_on": facts.cadence_start_on,
         "reply_backed": standing.reply_backed,
         "reply_owed": standing.reply_owed,
+        "next_step_stale": standing.step_stale,
+        "silence": {
+            "usual_days": silence.usual_days,
+            "silent_days": silence.silent_days,
+            "chance": silence.chance,
+            "stays_silent": silence.stays_silent,
+            "words": silence.words,
+        }
+        if silence
+        else None,
+        "shutdowns": [{"reason": one.reason, "days": days} for one, days in shut],
         "external_id": found.record.external_id,
         "domains": found.record.domains,
         "contacts": found.record.contacts,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bot import wording
+from bot import signal_words, wording
 from bot.cli.common import Desk, Failure, as_of_option, json_option, note, pass_desk
 from bot.cli.coverage import tier_table
 from bot.cli.reports import overdue_table, standing_record, when
@@ -71,9 +71,22 @@ def print_read(desk: Desk, found: WeeklyRead) -> None:
         tell(desk, f"{wording.progress(found)}.")
         say()
     outside = wording.outside(found.paused, found.new, found.untiered, len(found.blind))
-    lines = [wording.due_soon_line(found), wording.reply_owed_line(found), wording.blind_line(found), outside]
+    lines = [
+        wording.due_soon_line(found),
+        _pointed(wording.reply_owed_line(found), "owed"),
+        _pointed(signal_words.step_stale_line(found), "stale"),
+        _pointed(signal_words.quiet_line(found), "quiet"),
+        signal_words.shutdown_line(found),
+        wording.blind_line(found),
+        outside,
+    ]
     for line in [*filter(None, lines), *map(wording.trouble, found.troubles)]:
         tell(desk, f"{line.rstrip('.')}.")
+
+
+def _pointed(line: str | None, command: str) -> str | None:
+    """The line, and where those are that it only counts."""
+    return f"{line} (`cadence {command}` lists them)" if line and line.endswith(" more") else line
 
 
 def _post(desk: Desk) -> None:
@@ -122,6 +135,11 @@ def _record(found: WeeklyRead) -> dict[str, Any]:
         "overdue": [standing_record(one) for one in found.overdue],
         "due_soon": [standing_record(one) for one in found.due_soon],
         "reply_owed": [one.facts.name for one in found.reply_owed],
+        "step_stale": [one.facts.name for one in found.step_stale],
+        "quiet": [
+            {"partner": one.standing.facts.name, "chance": one.chance, "words": one.words} for one in found.quiet
+        ],
+        "shutdowns": [asdict(one) for one in found.shutdowns],
         "blind": [one.facts.name for one in found.blind],
         "recoveries": [asdict(one) for one in found.recoveries],
         "assigned": found.assigned,

@@ -23,6 +23,7 @@ from models.names import name_key
 from models.queries.lookup import Found, find_partner
 from models.queries.mail import partner_record, touches
 from models.queries.programme import people, tiers
+from models.queries.quiet import silence_of
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 _LINK = re.compile(r"<(?:mailto:|https?://)?([^>|]*)(?:\|([^>]*))?>")
@@ -205,4 +206,6 @@ def _card(call: Call, found: Found, typed: str) -> Card:
             touches=touches(session, visitor.programme, call.now, partner_id=partner.id),
             policy=visitor.programme.policy,
             guessed=None if found.exact else typed,
+            shutdowns=visitor.programme.shutdowns,
+            silence=silence_of(session, visitor.programme, call.now, standing),
         )

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
-from bot import evidence, ids, wording
+from bot import evidence, ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Element, Payload
 from bot.views.rows import Paper
-from models.cadence import Policy, State
+from models.cadence import Policy, Shutdown, State
 from models.queries.mail import PartnerRecord, TouchFacts
+from models.rhythm import Silence
 from models.standing import Standing
 
 ON_CARD = 5
@@ -26,6 +26,8 @@ class Card:
     touches: Sequence[TouchFacts]
     policy: Policy
     guessed: str | None = None
+    shutdowns: Sequence[Shutdown] = ()
+    silence: Silence | None = None  # None: nothing was heard in years
 
 
 def partner_card(card: Card, on: Paper) -> Payload:
@@ -33,7 +35,9 @@ def partner_card(card: Card, on: Paper) -> Payload:
         paper = replace(on, scale=scale)
         standing, facts = card.standing, card.standing.facts
         row = rows.partner_row(standing, replace(paper, buttons=False))
-        lines = [row["text"]["text"], paper.words(f"{_because(standing, paper.today)}", 400)]
+        lines = [row["text"]["text"], paper.words(_because(card, paper), 500)]
+        if card.silence is not None:
+            lines.append(paper.words(f"Writing to us: {card.silence.words}", 250))
         if card.record.pause_reason and standing.state is State.PAUSED:
             lines.append(paper.words(f"Paused: {wording.plain(card.record.pause_reason, 200)}", 300))
         known = [wording.plain(one, 80) for one in (*card.record.domains, *card.record.contacts)]
@@ -58,7 +62,7 @@ def why_answer(card: Card, on: Paper) -> Payload:
     def draw(scale: float) -> Payload:
         paper = replace(on, scale=scale)
         name = rows.name_on(paper, card.standing.facts.name)
-        said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(_because(card.standing, paper.today), 500)}"
+        said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(_because(card, paper), 500)}"
         last = next((one for one in card.touches if one.counts), None)
         others = [one for one in card.touches if not one.counts]
         proof = "No mail has moved its clock."
@@ -89,8 +93,9 @@ def _line(card: Card, touch: TouchFacts, paper: Paper) -> str:
     return evidence.line(touch, card.policy, paper.today, paper.zone)
 
 
-def _because(standing: Standing, today: date) -> str:
+def _because(card: Card, paper: Paper) -> str:
     """The state and the arithmetic behind it."""
+    standing, today = card.standing, paper.today
     facts, state = standing.facts, wording.lateness(standing, today)
     if facts.tier is None or standing.due_on is None:
         return f"{state}, so no clock runs."
@@ -99,8 +104,10 @@ def _because(standing: Standing, today: date) -> str:
         count = f"never touched; its {facts.tier.window_days}-day rhythm runs since {start}"
     else:
         count = f"{wording.last_touch(standing)}; its {facts.tier.window_days}-day rhythm runs from there"
+    shut = signal_words.not_counted(standing, paper.zone, card.shutdowns)
+    due = wording.on_day(standing.due_on, today) + (f" ({shut})" if shut else "")
     seen = f", {wording.NOT_SEEN}" if standing.unobserved else ""
-    return f"{state}: {count}, which makes it due on {wording.on_day(standing.due_on, today)}{seen}."
+    return f"{state}: {count}, which makes it due on {due}{seen}."
 
 
 def _guess(card: Card, paper: Paper) -> str:

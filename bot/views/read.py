@@ -5,7 +5,7 @@ How the partners fall on pages depends on the snapshot alone, so that a redraw n
 
 from collections.abc import Sequence
 
-from bot import ids, wording
+from bot import ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Payload, View
@@ -84,6 +84,8 @@ def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:
         "Overdue": read.overdue,
         "Due soon": read.due_soon,
         "Waiting for our reply": read.reply_owed,
+        "Next step gone stale": read.step_stale,
+        "Gone quiet": tuple(one.standing for one in read.quiet),
         "Could not be seen": read.blind,
     }
     entries = [Entry(heading, one) for heading, those in lists.items() for one in those]
@@ -96,7 +98,14 @@ def _parent(held: HeldRead, paper: Paper) -> Payload:
     shown = read.overdue[: _in_parent(read)]
     summary = paper.words(wording.summary(read), 1_400)
     moves = _recoveries(read, paper)
-    signals = _lines(paper, (wording.due_soon_line(read), 800), (wording.reply_owed_line(read), 700))
+    signals = _lines(
+        paper,
+        (wording.due_soon_line(read), 800),
+        (wording.reply_owed_line(read), 600),
+        (signal_words.step_stale_line(read), 500),
+        (signal_words.quiet_line(read), 600),
+        (signal_words.shutdown_line(read), 250),
+    )
     unseen = _unseen(read, paper)
     needs = paper.words(wording.nothing_to_recover(read), 400)
     blocks = [kit.header(wording.title(read)), kit.section(summary)]
@@ -154,8 +163,11 @@ def _named(shown: Sequence[Standing], more: int, paper: Paper) -> str:
 
 
 def _more_than_shown(read: WeeklyRead) -> bool:
-    return len(read.overdue) > _in_parent(read) or any(
-        len(those) > LINED_UP for those in (read.due_soon, read.reply_owed, read.blind)
+    named = (read.due_soon, read.reply_owed, read.step_stale, read.blind)
+    return (
+        len(read.overdue) > _in_parent(read)
+        or any(len(those) > LINED_UP for those in named)
+        or len(read.quiet) > signal_words.QUIET_SHOWN + 1
     )
 
 

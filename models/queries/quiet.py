@@ -50,9 +50,11 @@ def rhythms(
     return found
 
 
-def silence_of(session: Session, programme: Programme, now: datetime, partner_id: int) -> Silence | None:
-    """The silence of one partner; None when nothing was heard from it in three years."""
-    rhythm = rhythms(session, programme, now, [partner_id]).get(partner_id)
+def silence_of(session: Session, programme: Programme, now: datetime, line: Standing) -> Silence | None:
+    """The silence of one partner; None when it cannot be judged, or nothing was heard from it in three years."""
+    if not can_be_judged(line, now):
+        return None
+    rhythm = rhythms(session, programme, now, [line.facts.partner_id]).get(line.facts.partner_id)
     return None if rhythm is None else quiet(rhythm, local_day(now, programme.zone))
 
 
