@@ -43,18 +43,19 @@ def picture(lines: Sequence[TrendLine], zone: ZoneInfo) -> str:
 
 
 def coverage(now: Sequence[tuple[Tier, Coverage]], before: Sequence[TrendLine], today: date) -> str:
-    """ "Tier 1: 18 of 29 covered, 62 % (up 9 points since Mon 24 Aug); Tier 2: …": compared with the oldest week."""
-    oldest = before[0].week if before else None
-    then = {one.tier.rank: one.coverage for one in before if one.week == oldest}
-    several = len({one.week for one in before}) > 1
+    """ "Tier 1: 18 of 29 covered, 62 % (up 9 points since Mon 24 Aug); Tier 2: …": compared with the oldest figure."""
+    newest = before[-1].week if before else date.min
+    oldest = {one.tier.rank: one for one in reversed(before) if one.coverage.eligible and one.week < newest}
     parts: list[str] = []
+    told: date | None = None
     for tier, figure in now:
-        moved = _moved(figure, then.get(tier.rank)) if several else None
-        since = (
-            f" since {wording.on_day(oldest, today)}" if oldest and not any(" since " in one for one in parts) else ""
-        )
         covered = wording.counted(figure, "" if parts and figure.eligible else "covered")
-        parts.append(f"{wording.name(tier.name)}: {covered}{f' ({moved}{since})' if moved else ''}")
+        then = oldest.get(tier.rank)
+        moved = wording.change(figure, then.coverage if then else None)
+        if then and moved:
+            covered += f" ({moved}{'' if then.week == told else f' since {wording.on_day(then.week, today)}'})"
+            told = then.week
+        parts.append(f"{wording.name(tier.name)}: {covered}")
     return f"{limited(parts)}." if parts else "No tiers are set yet."
 
 
@@ -82,9 +83,9 @@ def recoveries(lines: Sequence[TrendLine]) -> str | None:
     days = sorted(one.recoveries.days for one in lines if one.recoveries.days is not None)
     took = ""
     if days and days[0] == days[-1]:
-        took = f", in the median after {_days(days[0])}"
+        took = f"; median to recovery: {_days(days[0])}"
     elif days:
-        took = f", in a week's median after {_number(days[0])} to {_days(days[-1])}"
+        took = f"; median to recovery, by week: {_number(days[0])} to {_days(days[-1])}"
     return f"Recoveries in {of}: {', '.join(f'{number} {word}' for word, number in counts.items())}{took}."
 
 
@@ -151,7 +152,7 @@ def counted_touches(outlook: Outlook) -> str:
     those = wording.plural(sum(one.then.clocked for one in outlook.tiers), "partner")
     return (
         f"One touch per partner and window, for {those}: also the new and those that could not be seen, "
-        "but not the paused, the ended or those in no tier. Grace is not planned with."
+        "but not the paused, the ended or those in no tier. Days of grace are not counted on."
     )
 
 
@@ -174,13 +175,8 @@ def _shifted(now: Under, then: Under) -> str:
     """How many more or fewer stand outside: the number of the eligible changes with the window too."""
     counts: Mapping[str, tuple[int, int]] = {"new": (now.new, then.new), "could not be seen": (now.blind, then.blind)}
     return ", ".join(
-        f"{after} {word} instead of {before}" for word, (before, after) in counts.items() if before != after
+        f"{word}: {after} instead of {before}" for word, (before, after) in counts.items() if before != after
     )
-
-
-def _moved(figure: Coverage, before: Coverage | None) -> str | None:
-    moved = wording.change(figure, before)
-    return moved if moved or not figure.eligible else "no figure to compare with"
 
 
 def _both(figure: Coverage) -> str:

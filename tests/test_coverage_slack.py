@@ -72,8 +72,10 @@ def test_the_page_has_both_numbers_of_each_tier_and_the_change_since_then(at: Su
         lines = trend(session, at.cast.programme, at.clock.now(), 13)
     for one in now:
         assert f"{one.coverage.covered} of {one.coverage.eligible}" in words
-    moved = wording.change(now[0].coverage, lines[0].coverage)
-    assert f"Tier 1: {wording.counted(now[0].coverage)} ({moved or 'no figure to compare with'} since " in words
+    oldest = next(one for one in lines if one.tier.rank == 1 and one.coverage.eligible)
+    moved = wording.change(now[0].coverage, oldest.coverage)
+    day = wording.on_day(oldest.week, MONDAY.date())
+    assert f"Tier 1: {wording.counted(now[0].coverage)} ({moved} since {day}); Tier 2: " in words
     for start in (
         "Backed by a reply: Tier 1 ",
         "Windows kept in the 13 weeks before Mon 23 Nov: ",
@@ -250,9 +252,28 @@ def test_tiers_whose_names_begin_alike_stay_apart_in_the_chart() -> None:
     assert len({one["name"] for one in chart["chart"]["series"]}) == 3
 
 
+def test_the_change_is_told_against_the_oldest_week_with_a_figure() -> None:
+    page = found(6, 3)
+    early = {one.week for one in page.weeks[:6]}
+    lines = [
+        replace(one, coverage=Coverage(0, 0)) if one.tier.rank == 2 and one.week in early else one for one in page.weeks
+    ]
+    now = [(Tier(rank, f"Tier {rank}", 7), Coverage(15, 30)) for rank in (1, 2, 3)]
+    assert coverage_words.coverage(now, lines, MONDAY.date()) == (
+        "Tier 1: 15 of 30 covered, 50 % (up 50 points since Mon 19 Oct); "
+        "Tier 2: 15 of 30, 50 % (up 43 points since Mon 2 Nov); "
+        "Tier 3: 15 of 30, 50 % (up 50 points since Mon 19 Oct)."
+    )
+    assert coverage_words.coverage(now[:1], lines[-3:], MONDAY.date()) == "Tier 1: 15 of 30 covered, 50 %."
+    assert (
+        coverage_words.coverage([(now[0][0], Coverage(0, 0))], lines, MONDAY.date()) == "Tier 1: no eligible partners."
+    )
+    assert coverage_words.coverage([], (), MONDAY.date()) == "No tiers are set yet."
+
+
 def test_recoveries_are_told_for_all_tiers_together() -> None:
     told = coverage_words.recoveries(found(4, 2).weeks)
     assert told == (
-        "Recoveries in these 4 weeks: 8 opened, 8 claimed, 8 recovered, 8 lapsed, "
-        "in a week's median after 0.5 to 3.5 days."
+        "Recoveries in these 4 weeks: 8 opened, 8 claimed, 8 recovered, 8 lapsed; "
+        "median to recovery, by week: 0.5 to 3.5 days."
     )
