@@ -34,17 +34,16 @@ class Addresses:
         object.__setattr__(self, "emails", tuple([address.email for address in self.found]))
 
 
+NOBODY = Addresses()
+
+
 def addresses_in(values: Iterable[str]) -> Addresses:
     """Every address of one or several header values, each once, in their order."""
-    found: dict[str, Address] = {}
-    defects: list[str] = []
-    for value in values:
-        read = _read_again if len(value) <= _REMEMBERED else _read
-        addresses = read(value)
-        for address in addresses.found:
-            found.setdefault(address.email, address)
-        defects += addresses.defects
-    return Addresses(tuple(found.values()), tuple(defects))
+    read = [_read_again(value) if len(value) <= _REMEMBERED else _read(value) for value in values]
+    if len(read) < 2:
+        return read[0] if read else NOBODY
+    found = _each_once(address for one in read for address in one.found)
+    return Addresses(found, tuple(defect for one in read for defect in one.defects))
 
 
 def plain_addresses(value: str) -> list[Address] | None:
@@ -77,7 +76,16 @@ def careful_addresses(value: str) -> Addresses:
 
 def _read(value: str) -> Addresses:
     plain = plain_addresses(value)
-    return careful_addresses(value) if plain is None else Addresses(tuple(plain))
+    if plain is None:
+        return careful_addresses(value)
+    return Addresses(_each_once(plain))
+
+
+def _each_once(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    found: dict[str, Address] = {}
+    for address in addresses:
+        found.setdefault(address.email, address)
+    return tuple(found.values())
 
 
 _read_again = lru_cache(maxsize=2048)(_read)  # a mailbox shows the same few people on most of its mails

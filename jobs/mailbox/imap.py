@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from jobs.mailbox.base import NeedsAuth, Page, ProviderError, Unseen
 from jobs.mailbox.imap_access import Access
@@ -237,6 +238,7 @@ def _key(folder: str, uidvalidity: int, uid: int) -> str:
     return f"{_short(folder)}:{uidvalidity}:{uid}"
 
 
+@lru_cache(maxsize=256)
 def _short(folder: str) -> str:
     """A folder's name can be a person's, and the ledger keeps this for mail that concerns nobody."""
     return hashlib.sha256(folder.encode("utf-8", "replace")).hexdigest()[:12]
