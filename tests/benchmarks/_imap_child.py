@@ -1,5 +1,6 @@
 """A process that captures one IMAP mailbox and says how long that took and how much memory it held meanwhile."""
 
+import gc
 import json
 import sys
 import time
@@ -33,6 +34,7 @@ def mailbox_of(box: MailboxFacts) -> ImapMailbox:
 
 
 def main(url: str, step: int) -> None:
+    gc.freeze()  # as the command line does
     capture, programme, box = opened(url)
     held = [(0, megabytes("VmRSS"))]
 
