@@ -22,22 +22,31 @@ class NudgeLine:
     partner_id: int | None = None
 
 
-def partner_line(kind: str, person_id: int, standing: Standing, today: date) -> NudgeLine | None:
-    """The line for a partner's transition, or None when the facts have overtaken it."""
+def partner_line(
+    kind: str, person_id: int, standing: Standing, today: date, absent: str | None = None
+) -> NudgeLine | None:
+    """The line for a partner's transition, or None when the facts have overtaken it.
+
+    `absent` is the name of `person_id` when a stand-in is told in that person's place.
+    """
     facts = standing.facts
     name, claim = wording.name(facts.name), standing.claim
+    your, back = ("Your", " Take it back whenever you like.") if absent is None else ("The", "")
     text: str | None = None
     if kind == "due_soon" and standing.state is State.DUE_SOON:
         text = f"{name} is {wording.lateness(standing, today)} ({wording.last_touch(standing)})."
     elif kind == "overdue" and standing.state is State.OVERDUE and (claim is None or claim.by.id == person_id):
         text = f"{name} is {wording.rhythm(standing)} ({wording.last_touch(standing)}). A short hello works."
     elif kind == "claim_due" and claim is not None and claim.by.id == person_id:
-        text = f"Your recovery touch to {name} is planned {wording.by_day(claim.due_on, today)}."
+        text = f"{your} recovery touch to {name} is planned {wording.by_day(claim.due_on, today)}."
     elif kind == "claim_lapsed" and standing.state is State.OVERDUE and claim is None:
-        text = f"Your claim on {name} has run out, so it is open to everybody again. Take it back whenever you like."
+        text = f"{your} claim on {name} has run out, so it is open to everybody again.{back}"
     elif kind == "next_step_due" and facts.next_step is not None:
         text = f"{name}: {wording.next_step(standing, today)}."
-    return NudgeLine(kind, text, facts.partner_id) if text else None
+    if text is None:
+        return None
+    away = f"For {wording.name(absent)}, who is away: " if absent else ""
+    return NudgeLine(kind, f"{away}{text}", facts.partner_id)
 
 
 def mailbox_line(address: str, detail: str) -> NudgeLine:

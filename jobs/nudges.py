@@ -15,6 +15,7 @@ from models import mailbox_health
 from models.actions import outbox, reads
 from models.cadence import State
 from models.clock import local_day
+from models.public_holidays import is_holiday
 from models.queries import outbox as outbox_queries
 from models.queries.health import mailbox_healths
 from models.queries.outbox import WaitingNudge
@@ -25,6 +26,7 @@ from models.settings import zone_named
 from models.standing import Standing, sort_key
 
 HOURS = (time(9, 0), time(17, 0))
+Waiting = tuple[WaitingNudge, Person]
 
 
 def notice_transitions(session: Session, programme: Programme, now: datetime) -> int:
@@ -61,29 +63,57 @@ def send_nudges(sessions: sessionmaker[Session], programme: Programme, now: date
     """Queues one message for everybody who has something waiting and may be told now; answers how many messages."""
     queued = 0
     with sessions.begin() as session:
-        waiting: dict[int, list[WaitingNudge]] = {}
-        for nudge in outbox_queries.waiting_nudges(session, programme.workspace_id):
-            waiting.setdefault(nudge.person_id, []).append(nudge)
+        waiting = outbox_queries.waiting_nudges(session, programme.workspace_id)
         if not waiting:
             return 0
         lines = {one.facts.partner_id: one for one in standings(session, programme, now)}
         boxes = {one.address: one.detail for one in troubles(session, programme, now)}
-        for person in people(session, programme.workspace_id):
-            mine = waiting.get(person.id, [])
-            if mine and not person.nudges:
-                reads.drop_nudges(session, {nudge.id: "nudges are switched off" for nudge in mine})
-            elif mine and may_be_told(person, now, programme.zone):
+        everybody = {person.id: person for person in people(session, programme.workspace_id)}
+        heard: dict[int, list[Waiting]] = {}
+        for nudge in waiting:
+            whose = everybody[nudge.person_id]
+            if not whose.nudges:
+                reads.drop_nudges(session, {nudge.id: "nudges are switched off"})
+            else:
+                heard.setdefault(_hearer(nudge, whose, everybody, programme, now).id, []).append((nudge, whose))
+        for person in everybody.values():
+            mine = heard.get(person.id)
+            if mine and may_be_told(person, now, programme):
                 queued += _tell(session, programme, person, mine, lines, boxes, now)
     return queued
 
 
-def may_be_told(person: Person, now: datetime, programme_zone: ZoneInfo) -> bool:
-    """On a working day between nine and five of the person's own zone, neither away nor snoozing, known to Slack."""
-    zone = zone_named(person.timezone) if person.timezone else programme_zone
+def may_be_told(person: Person, now: datetime, programme: Programme) -> bool:
+    """On a working day between nine and five of the person's own zone, neither away nor snoozing, known to Slack.
+
+    A public holiday where the person lives is no working day. While the programme is shut, nobody is told anything:
+    the read is still held, because it is a figure and asks nobody for anything.
+    """
+    zone = _zone(person, programme)
     local = now.astimezone(zone)
-    quiet = [day for day in (person.snoozed_until, person.away_until) if day is not None and local.date() <= day]
+    shut = any(one.from_on <= local_day(now, programme.zone) <= one.until_on for one in programme.shutdowns)
+    snoozing = person.snoozed_until is not None and local.date() <= person.snoozed_until
     in_hours = local.weekday() < 5 and HOURS[0] <= local.time() < HOURS[1]
-    return in_hours and not quiet and person.slack_user_id is not None
+    free = shut or snoozing or is_away(person, now, programme)
+    return in_hours and not free and person.slack_user_id is not None and not is_holiday(local.date(), zone)
+
+
+def is_away(person: Person, now: datetime, programme: Programme) -> bool:
+    return person.away_until is not None and local_day(now, _zone(person, programme)) <= person.away_until
+
+
+def _zone(person: Person, programme: Programme) -> ZoneInfo:
+    return zone_named(person.timezone) if person.timezone else programme.zone
+
+
+def _hearer(
+    nudge: WaitingNudge, whose: Person, everybody: dict[int, Person], programme: Programme, now: datetime
+) -> Person:
+    """Whoever is away is stood in for by one who is there and wants nudges. A mailbox only its owner can mend."""
+    deputy = everybody.get(whose.stand_in_id) if whose.stand_in_id is not None else None
+    if deputy is None or nudge.kind == "mailbox" or not is_away(whose, now, programme):
+        return whose
+    return deputy if deputy.nudges and not is_away(deputy, now, programme) else whose
 
 
 def _order(lines: dict[int, Standing], line: NudgeLine) -> tuple[object, ...]:
@@ -96,30 +126,33 @@ def _tell(
     session: Session,
     programme: Programme,
     person: Person,
-    nudges: list[WaitingNudge],
+    nudges: list[Waiting],
     lines: dict[int, Standing],
     boxes: dict[str, str],
     now: datetime,
 ) -> bool:
-    """Puts one message for one person into the outbox, unless the day has had its message already."""
+    """Puts one message for one person into the outbox, unless the day has had its message already.
+
+    What is waiting belongs to the person, or to somebody away for whom the person stands in.
+    """
     today = local_day(now, programme.zone)
     told: dict[int, NudgeLine] = {}
-    for nudge in nudges:
+    for nudge, whose in nudges:
         kind, key = nudge.subject.split(":", 1)
         line = None
         if kind == "mailbox" and key in boxes:
             line = mailbox_line(key, boxes[key])
         elif kind == "partner" and int(key) in lines:
-            line = partner_line(nudge.kind, person.id, lines[int(key)], today)
+            absent = None if whose.id == person.id else whose.name
+            line = partner_line(nudge.kind, whose.id, lines[int(key)], today, absent)
         if line is not None:
             told[nudge.id] = line
-    reads.drop_nudges(session, {nudge.id: "overtaken by the facts" for nudge in nudges if nudge.id not in told})
+    reads.drop_nudges(session, {nudge.id: "overtaken by the facts" for nudge, _ in nudges if nudge.id not in told})
     if not told or person.slack_user_id is None:
         return False
     unique = {(line.kind, line.partner_id, line.text): line for line in told.values()}
     payload = nudge_payload(person.name, sorted(unique.values(), key=partial(_order, lines)))
-    zone = zone_named(person.timezone) if person.timezone else programme.zone
-    day = local_day(now, zone).isoformat()
+    day = local_day(now, _zone(person, programme)).isoformat()
     post_id = outbox.enqueue(session, programme.workspace_id, person.slack_user_id, "nudge", day, 0, payload, now)
     if post_id is None:
         return False  # one message a day: the rest waits for tomorrow

@@ -1,6 +1,8 @@
 """Nudges: told once per transition, in one message a day, in the person's own hours, and never when pointless."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -8,10 +10,29 @@ from sqlalchemy import select, update
 from jobs.nudges import may_be_told, notice_transitions, send_nudges
 from jobs.recovery import sweep
 from models.actions import claims, mailboxes, next_steps
-from models.actions.people import set_nudge_wishes
+from models.actions.people import set_away, set_nudge_wishes
+from models.cadence import Shutdown
+from models.public_holidays import is_holiday
 from models.queries.programme import people
-from models.tables import Mailbox, Nudge, OutboxPost, Person
-from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, ZONE, Cast, put_cast, put_touch
+from models.queries.reads import weekly_read
+from models.queries.standings import standings
+from models.standing import Standing
+from models.tables import Mailbox, Nudge, OutboxPost, Person, StandIn
+from models.weekly_read import TierLine
+from tests.cast import (
+    ACME,
+    DANA,
+    GLOBEX,
+    INITECH,
+    MONDAY,
+    PARTNERS,
+    PRIYA,
+    TOMAS,
+    ZONE,
+    Cast,
+    put_cast,
+    put_touch,
+)
 from tests.databases import Database
 
 DAY = timedelta(days=1)
@@ -47,11 +68,11 @@ def day(database: Database, cast: Cast, now: datetime) -> None:
 
 
 def test_the_owner_hears_of_a_partner_that_slipped_and_of_one_that_is_due_soon(database: Database, cast: Cast) -> None:
-    day(database, cast, TUESDAY)
+    day(database, cast, MONDAY)
     told = messages(database)
     assert set(told) == {"U0DANA", "U0PRIYA"}
-    assert "Acme is 17 days past its 7-day rhythm" in told["U0DANA"][0]
-    assert "Globex is due today" in told["U0PRIYA"][0]
+    assert "Acme is 16 days past its 7-day rhythm" in told["U0DANA"][0]
+    assert "Globex is due by tomorrow" in told["U0PRIYA"][0]
 
 
 def test_a_transition_is_told_once_however_often_the_jobs_run(database: Database, cast: Cast) -> None:
@@ -127,6 +148,99 @@ def test_who_is_away_is_left_in_peace(database: Database, cast: Cast) -> None:
     assert "U0DANA" not in messages(database)
 
 
+def test_what_waits_for_somebody_away_goes_to_the_stand_in_in_the_one_message_of_the_day(
+    database: Database, cast: Cast
+) -> None:
+    with database.sessions.begin() as session:
+        dana, priya = cast.person(DANA), cast.person(PRIYA)
+        assert set_away(session, cast.workspace_id, "test", dana, date(2026, 12, 24), priya, MONDAY)
+        assert not set_away(session, cast.workspace_id, "test", dana, date(2026, 12, 24), priya, MONDAY)
+    day(database, cast, MONDAY)
+    told = messages(database)
+    assert set(told) == {"U0PRIYA"}
+    assert len(told["U0PRIYA"]) == 1
+    assert "For Dana Kim, who is away: Acme is 16 days past its 7-day rhythm" in told["U0PRIYA"][0]
+    assert "Globex is due by tomorrow" in told["U0PRIYA"][0]
+
+
+def test_a_claim_of_somebody_away_is_told_to_the_stand_in_in_words_that_fit(database: Database, cast: Cast) -> None:
+    sweep(database.sessions, cast.programme, MONDAY)
+    with database.sessions.begin() as session:
+        claims.claim(session, cast.programme, cast.partner(ACME), cast.person(DANA), MONDAY)
+        until = date(2026, 12, 24)
+        set_away(session, cast.workspace_id, "test", cast.person(DANA), until, cast.person(TOMAS), MONDAY)
+    for days in range(1, 5):
+        day(database, cast, MONDAY + timedelta(days=days))
+    told = [text for text in messages(database)["U0TOMAS"] if "Acme" in text]
+    assert "For Dana Kim, who is away: The recovery touch to Acme is planned today." in told[1]
+    assert "For Dana Kim, who is away: The claim on Acme has run out, so it is open to everybody again." in told[2]
+    assert "Take it back" not in told[2]
+
+
+@pytest.mark.parametrize("hindrance", ["away too", "nudges off", "a mailbox"])
+def test_without_a_stand_in_who_can_hear_it_a_nudge_waits_for_its_person(
+    database: Database, cast: Cast, hindrance: str
+) -> None:
+    dana, tomas, back = cast.person(DANA), cast.person(TOMAS), TUESDAY.date()
+    with database.sessions.begin() as session:
+        set_away(session, cast.workspace_id, "test", dana, back, tomas, MONDAY)
+        if hindrance == "away too":
+            set_away(session, cast.workspace_id, "test", tomas, back, None, MONDAY)
+        elif hindrance == "nudges off":
+            set_nudge_wishes(session, cast.workspace_id, tomas, MONDAY, nudges=False, snoozed_until=None)
+        else:
+            put_touch(session, cast, ACME, MONDAY)
+            mailboxes.mark_clean(session, cast.mailbox(DANA), MONDAY - DAY, MONDAY)
+            mailboxes.mark_trouble(session, cast.workspace_id, cast.mailbox(DANA), "needs_auth", "no consent", MONDAY)
+    day(database, cast, TUESDAY)
+    assert messages(database) == {}
+    day(database, cast, TUESDAY + DAY)
+    assert len(messages(database)["U0DANA"]) == 1
+
+
+def test_whoever_is_back_hears_it_again_and_the_stand_in_does_not(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        dana = cast.person(DANA)
+        set_away(session, cast.workspace_id, "test", dana, date(2026, 12, 24), cast.person(TOMAS), MONDAY)
+        set_away(session, cast.workspace_id, "test", dana, None, cast.person(TOMAS), MONDAY)
+        assert session.scalars(select(StandIn)).all() == []
+    day(database, cast, TUESDAY)
+    assert set(messages(database)) == {"U0DANA"}
+
+
+def test_an_owner_who_is_away_changes_no_partners_standing(database: Database, cast: Cast) -> None:
+    def judged() -> tuple[list[Standing], tuple[TierLine, ...]]:
+        with database.reading() as session:
+            return standings(session, cast.programme, TUESDAY), weekly_read(session, cast.programme, TUESDAY).tiers
+
+    before = judged()
+    with database.sessions.begin() as session:
+        until = date(2026, 12, 24)
+        set_away(session, cast.workspace_id, "test", cast.person(DANA), until, cast.person(TOMAS), MONDAY)
+    assert judged() == before
+
+
+def test_a_public_holiday_where_the_person_lives_is_quiet_and_the_message_comes_the_day_after(
+    database: Database, cast: Cast
+) -> None:
+    assert is_holiday(TUESDAY.date(), ZoneInfo("Asia/Kolkata"))  # Guru Nanak's birthday
+    day(database, cast, TUESDAY)
+    assert set(messages(database)) == {"U0DANA"}
+    day(database, cast, TUESDAY + DAY)
+    assert "Globex is 1 day past its 7-day rhythm" in messages(database)["U0PRIYA"][0]
+
+
+def test_while_the_programme_is_shut_nobody_is_told_and_afterwards_everybody_is(database: Database, cast: Cast) -> None:
+    shut = Shutdown(TUESDAY.date(), TUESDAY.date() + DAY, "Moving house")
+    programme = replace(cast.programme, shutdowns=(shut,))
+    for days in (0, 1):
+        sweep(database.sessions, programme, TUESDAY + days * DAY)
+        send_nudges(database.sessions, programme, TUESDAY + days * DAY)
+        assert messages(database) == {}
+    send_nudges(database.sessions, programme, TUESDAY + 2 * DAY)
+    assert "Acme is 19 days past its 7-day rhythm" in messages(database)["U0DANA"][0]
+
+
 def test_the_holder_hears_of_the_claim_on_its_day_and_once_when_it_lapsed(database: Database, cast: Cast) -> None:
     sweep(database.sessions, cast.programme, MONDAY)
     with database.sessions.begin() as session:
@@ -165,7 +279,7 @@ def test_working_hours_are_nine_to_five(database: Database, cast: Cast, hour: st
     with database.reading() as session:
         dana = next(one for one in people(session, cast.workspace_id) if one.name == "Dana Kim")
     at = datetime.fromisoformat(f"2026-11-24T{hour}").replace(tzinfo=ZONE)
-    assert may_be_told(dana, at, ZONE) is told
+    assert may_be_told(dana, at, cast.programme) is told
 
 
 def test_the_sweep_of_a_day_runs_once_and_not_before_five(database: Database, cast: Cast) -> None:

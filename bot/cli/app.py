@@ -35,6 +35,7 @@ COMMANDS = {
     "stale": "lists",
     "quiet": "lists",
     "shutdown": "shutdown",
+    "away": "away",
     "suggest": "suggest",
     "why": "partner",
     "read": "read",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from models.actions.rematch import roster_change
@@ -11,6 +11,7 @@ from models.actions.write import Change, audit, iso, plain
 from models.tables import (
     Person,
     PersonAlias,
+    StandIn,
 )
 
 
@@ -116,6 +117,30 @@ def set_nudge_wishes(
             before=before,
             after=after,
         )
+
+
+def set_away(
+    session: Session,
+    workspace_id: int,
+    actor: str,
+    person_id: int,
+    until: date | None,
+    stand_in_id: int | None,
+    now: datetime,
+) -> bool:
+    """Away to the end of a day, with somebody who hears the nudges meanwhile; None: back. Answers whether it is new."""
+    row, deputy = session.get_one(Person, person_id), session.get(StandIn, person_id)
+    before = {"away_until": iso(row.away_until), "stand_in": deputy.stand_in_id if deputy else None}
+    stand_in_id = stand_in_id if until is not None else None
+    after = {"away_until": iso(until), "stand_in": stand_in_id}
+    if before == after:
+        return False
+    row.away_until = until
+    session.execute(delete(StandIn).where(StandIn.person_id == person_id))
+    if stand_in_id is not None:
+        session.execute(insert(StandIn).values(person_id=person_id, stand_in_id=stand_in_id))
+    audit(session, workspace_id, actor, "set away", f"person:{person_id}", now, before=before, after=after)
+    return True
 
 
 def _person(session: Session, row: Person) -> PersonRow:

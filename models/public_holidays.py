@@ -1,0 +1,41 @@
+"""Public holidays where a person lives, told by the person's time zone. Only nudges ask: no window knows of them."""
+
+from datetime import date
+from functools import lru_cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+
+def is_holiday(day: date, zone: ZoneInfo) -> bool:
+    """Whether the whole country of the zone has a public holiday. Those of its parts are not known from a zone."""
+    country = country_of(zone)
+    return country is not None and day in _holidays(country, day.year)
+
+
+def country_of(zone: ZoneInfo) -> str | None:
+    """The country that the zone is named for, as ISO 3166 has it; None for zones of no country, such as UTC."""
+    return _countries().get(zone.key)
+
+
+@lru_cache(maxsize=256)
+def _holidays(country: str, year: int) -> frozenset[date]:
+    import holidays  # takes a tenth of a second, which a command without nudges need not wait for
+
+    try:
+        return frozenset(holidays.country_holidays(country, years=year))
+    except NotImplementedError:
+        return frozenset()
+
+
+@lru_cache(maxsize=1)
+def _countries() -> dict[str, str]:
+    """Zone to country: the table that comes with the zones, and their older names."""
+    data = files("tzdata").joinpath("zoneinfo")
+    rows = [line.split("\t") for line in data.joinpath("zone.tab").read_text("utf-8").splitlines() if line[:1] != "#"]
+    found = {row[2]: row[0] for row in rows if len(row) > 2}
+    for line in data.joinpath("tzdata.zi").read_text("utf-8").splitlines():
+        if line.startswith("L "):
+            _, zone, older = line.split()
+            if zone in found:
+                found.setdefault(older, found[zone])
+    return found
