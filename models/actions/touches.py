@@ -6,9 +6,9 @@ Pages come in any order, newest first in a walk back, so nothing here may depend
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import CursorResult, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.clocks import facts_changed
@@ -52,8 +52,7 @@ def record_touches(
     provider_ids = {decision.dedupe_key: provider_id for provider_id, decision in decisions}
     twins = _twins(session, rows)
     fresh = sorted((row for row in rows if _key(row) not in twins), key=_key)
-    insert = insert_into(session, Touch).on_conflict_do_nothing()
-    added = session.scalars(insert.returning(insert.table.c.id), fresh).all() if fresh else ()
+    added = _insert(session, fresh)
     copies = _copies(session, rows, twins)
     _sight(session, mailbox_id, copies, provider_ids)
     _match_again(session, copies)
@@ -62,7 +61,7 @@ def record_touches(
     bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
     partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
     facts_changed(session, workspace_id, partner_ids)
-    return Captured(touches=len(added), partner_ids=partner_ids)
+    return Captured(touches=added, partner_ids=partner_ids)
 
 
 def void_touch(session: Session, workspace_id: int, touch: Touch, actor: str, reason: str, now: datetime) -> None:
@@ -133,6 +132,14 @@ def _twins(session: Session, rows: Sequence[dict[str, Any]]) -> dict[Key, Key]:
         else:
             same.append((row["dedupe_key"], row["at"]))
     return twins
+
+
+def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> int:
+    """Answers how many were new. RETURNING would say so too, with a statement of thousands of values for each page."""
+    if not rows:
+        return 0
+    insert = insert_into(session, Touch).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return cast(CursorResult[Any], session.execute(insert, rows)).rowcount
 
 
 def _copies(session: Session, rows: Sequence[dict[str, Any]], twins: Mapping[Key, Key]) -> list[Copy]:
