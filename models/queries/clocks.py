@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models.clock import instant, local_day, week_of
@@ -18,41 +18,53 @@ WEEKS_KEPT = 156
 IN_TIME, MISSED = "in time", "missed"  # kinds of the tally that are cadence windows
 
 
-def basis(session: Session, programme: Programme) -> str:
-    """What every clock of a programme rests on beside the partner's own facts. Read it before the facts."""
-    version = session.scalars(select(Workspace.cadence_version).where(Workspace.id == programme.workspace_id)).one()
+def rests_on(programme: Programme) -> str:
+    """What every clock of a programme rests on beside facts."""
     shut = " ".join(f"{one.from_on}/{one.until_on}" for one in programme.shutdowns)
-    return f"{programme.zone.key} {programme.read_at} {programme.policy} {version} {shut}"
+    return f"{programme.zone.key} {programme.read_at} {programme.policy} {shut} "
 
 
-def _trusted(programme: Any, basis: Any, now: Any) -> ColumnElement[bool]:
+def basis(session: Session, programme: Programme) -> str:
+    """The same with the version of what concerns all partners. Read it before the facts."""
+    version = session.scalars(select(Workspace.cadence_version).where(Workspace.id == programme.workspace_id)).one()
+    return f"{rests_on(programme)}{version}"
+
+
+def _trusted(programme: Any, rest: Any, now: Any) -> ColumnElement[bool]:
+    version = select(cast(Workspace.cadence_version, String)).where(Workspace.id == programme).scalar_subquery()
     return and_(
         PartnerClock.workspace_id == programme,
         PartnerClock.changes == PartnerClock.judged,
-        PartnerClock.basis == basis,
+        PartnerClock.basis == rest + version,
         PartnerClock.computed_at <= now,
         or_(PartnerClock.valid_until.is_(None), PartnerClock.valid_until > now),
     )
 
 
-TRUSTED = _trusted(bindparam("programme"), bindparam("basis"), bindparam("now", type_=UtcDateTime))
+TRUSTED = _trusted(
+    bindparam("programme", type_=Integer), bindparam("rest", type_=String), bindparam("now", type_=UtcDateTime)
+)
 """The clocks that tell the truth, given the values of `trust`."""
 
 
-def trust(session: Session, programme: Programme, now: datetime) -> dict[str, Any]:
-    return {"programme": programme.workspace_id, "basis": basis(session, programme), "now": now}
+def trust(programme: Programme, now: datetime) -> dict[str, Any]:
+    return {"programme": programme.workspace_id, "rest": rests_on(programme), "now": now}
 
 
-def reaching(session: Session, programme: Programme, now: datetime) -> ColumnElement[bool]:
+def _trusted_at(programme: Programme, now: datetime) -> ColumnElement[bool]:
+    return _trusted(programme.workspace_id, literal(rests_on(programme)), now)
+
+
+def reaching(programme: Programme, now: datetime) -> ColumnElement[bool]:
     """Of the trusted clocks those whose spans reach the last read."""
-    return and_(_trusted(**trust(session, programme, now)), PartnerClock.week >= last_week(programme, now))
+    return and_(_trusted_at(programme, now), PartnerClock.week >= last_week(programme, now))
 
 
 def outdated_partners(
     session: Session, programme: Programme, now: datetime, limit: int | None = None, *, spans: bool = True
 ) -> Sequence[int]:
     """Partners whose clocks do not tell about `now`, or whose `spans` do not reach the last read."""
-    good = reaching(session, programme, now) if spans else _trusted(**trust(session, programme, now))
+    good = reaching(programme, now) if spans else _trusted_at(programme, now)
     fine = select(PartnerClock.partner_id).where(good)
     query = select(Partner.id).where(Partner.workspace_id == programme.workspace_id, Partner.id.not_in(fine))
     return session.scalars(query.order_by(Partner.id).limit(limit)).all()

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Date,
+    Integer,
     and_,
     bindparam,
     case,
@@ -75,9 +76,8 @@ def coverage_now(session: Session, programme: Programme, now: datetime) -> tuple
     """Every tier at this instant, by rank; the same as the weekly read's lines."""
     around = frame(session, programme)
     in_force = _in_force(around, now)
-    counts, partners = _trusted_counts(session, programme, now, around)
-    everybody = session.scalar(select(func.count(Partner.id)).where(Partner.workspace_id == programme.workspace_id))
-    if partners != everybody:
+    counts, partners, everybody = _trusted_counts(session, programme, now, around)
+    if everybody is None or partners != everybody:
         late = outdated_partners(session, programme, now, spans=False)
         for start in range(0, len(late), AT_ONCE):
             for one in standings(session, programme, now, partner_ids=late[start : start + AT_ONCE]):
@@ -139,8 +139,13 @@ def _trend_line(tally: Tally, week: int, at: datetime, tier: Tier, happened: Rec
     )
 
 
-def _trusted_counts(session: Session, programme: Programme, now: datetime, around: Frame) -> tuple[Counts, int]:
-    """What the clocks that can be trusted say, in one pass, and how many partners that are."""
+def _trusted_counts(
+    session: Session, programme: Programme, now: datetime, around: Frame
+) -> tuple[Counts, int, int | None]:
+    """What the clocks that can be trusted say, in one pass; how many partners that are, and how many there are.
+
+    None where no clock can be trusted.
+    """
     today = local_day(now, programme.zone)
     seen = {owner_id: one.observed_at(now) for owner_id, one in around.seeing.items()}
     lost = {
@@ -157,16 +162,16 @@ def _trusted_counts(session: Session, programme: Programme, now: datetime, aroun
             for tier in _in_force(around, now)
             if days <= tier.window_days
         ],
-        **trust(session, programme, now),
+        **trust(programme, now),
     }
     counts: Counts = Counter()
-    partners = 0
-    for key, number in session.execute(_NOW, values):
-        partners += number
+    partners, everybody = 0, None
+    for key, number, all_of_them in session.execute(_NOW, values):
+        partners, everybody = partners + number, all_of_them
         if key is not None:
             rank, kind = divmod(key, len(_KINDS))
             counts[rank, *_KINDS[kind]] += number
-    return counts, partners
+    return counts, partners, everybody
 
 
 _KINDS = [(state, backed) for state in State for backed in (False, True)]
@@ -193,7 +198,9 @@ def _kind() -> ColumnElement[int]:
 
 
 _KEY = (PartnerClock.tier_rank * len(_KINDS) + _kind()).label("standing")
-_NOW = select(_KEY, func.count()).where(TRUSTED).group_by("standing")  # by its name: else it would be judged twice
+_EVERYBODY = select(func.count(Partner.id)).where(Partner.workspace_id == bindparam("programme", type_=Integer))
+# Grouped by its name: else every clock would be judged twice.
+_NOW = select(_KEY, func.count(), _EVERYBODY.scalar_subquery()).where(TRUSTED).group_by("standing")
 
 
 def _tally(session: Session, programme: Programme, now: datetime, instants: Mapping[int, datetime]) -> Tally:
@@ -203,7 +210,7 @@ def _tally(session: Session, programme: Programme, now: datetime, instants: Mapp
     rows = session.execute(stored.where(WeekTally.workspace_id == programme.workspace_id))
     tally: Tally = Counter({(week, rank, kind): number for week, rank, kind, number in rows})
     if late:
-        current = select(PartnerClock.partner_id).where(reaching(session, programme, now))
+        current = select(PartnerClock.partner_id).where(reaching(programme, now))
         mine = PartnerClock.workspace_id == programme.workspace_id
         tally.subtract(stored_tally(session, and_(mine, PartnerClock.partner_id.not_in(current))))
     kept = last_week(programme, now) - WEEKS_KEPT
