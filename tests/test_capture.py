@@ -590,6 +590,19 @@ def test_nine_partners_or_more_than_an_hour_are_no_mail_merge(work: Office) -> N
     assert {one[2] for one in work.touches()} == {"human"}
 
 
+def test_an_answer_to_one_who_wrote_back_is_no_part_of_the_mail_merge_before_it(work: Office) -> None:
+    merge(work, range(10))
+    work.send(letter(DANA.email, ACME_MAIL, "Re: News for you", message_id="mine", In_Reply_To="<theirs@acme.com>"))
+    work.poll()
+    assert Counter(one[2] for one in work.touches()) == {"broadcast": 10, "human": 1}
+
+
+def test_a_mailing_that_follows_up_on_its_own_threads_is_a_mail_merge_too(work: Office) -> None:
+    merge(work, range(10), In_Reply_To="<before@lantern.example>")
+    work.poll()
+    assert [one[2] for one in work.touches()] == ["broadcast"] * 10
+
+
 @pytest.mark.parametrize("first", [DANA, PRIYA])
 def test_the_copy_that_a_list_handed_on_does_not_speak_for_the_mail(work: Office, first: object) -> None:
     mail = letter(DANA.email, ACME_MAIL, cc="partners@lantern.example", message_id="m")

@@ -82,7 +82,8 @@ def _key(row: Mapping[str, Any]) -> Key:
 def _rows(workspace_id: int, key: bytes, decision: Decision, now: datetime) -> list[dict[str, Any]]:
     if not decision.touches:
         return []
-    subject = digest(key, "subject", decision.subject_key)
+    # Who writes back to some of those that a mailing reached, under its subject, writes no mailing.
+    subject = digest(key, "answer" if decision.replies_to else "subject", decision.subject_key)
     content = digest(key, "content", decision.sender, decision.subject_key, *sorted(decision.recipients))
     return [
         {
