@@ -174,6 +174,9 @@ def test_touches_are_all_there_with_what_said_they_count_or_not(run: CommandLine
     ]
     assert acme[-1]["mailboxes"] == ["dana@lantern.example"]
     assert len(run("touches", "--limit", "2", "--csv").out.splitlines()) == 3
+    table = run("touches", "--partner", "acme").out
+    assert "the partner was in Bcc only" in table
+    assert table.count("human: ") == 1, "why it counts is no reason why the others do not"
 
 
 def test_why_shows_the_evidence_and_each_reason_not_to_count(run: CommandLine) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bot import wording
+from bot import evidence, wording
 from bot.cli.common import Desk, pass_desk, report_options, the_partner
 from bot.cli.show import as_csv, as_json, as_table, heading, tell
 from models.cadence import State
@@ -74,7 +74,14 @@ def touches(desk: Desk, typed: str | None, limit: int | None, form: str | None, 
         tell(desk, "No mail with a partner was captured.")
     else:
         rows = [
-            [clock_time(desk, one.at), one.partner, one.direction, "yes" if one.counts else "no", one.by, _why(one)]
+            [
+                clock_time(desk, one.at),
+                one.partner,
+                one.direction,
+                "yes" if one.counts else "no",
+                one.by,
+                _why(desk, one),
+            ]
             for one in found
         ]
         as_table(desk, ["When", "Partner", "Direction", "Counts", "By", "Because"], rows)
@@ -152,5 +159,9 @@ def clock_time(desk: Desk, at: datetime) -> str:
     return f"{at.astimezone(desk.programme.zone):%Y-%m-%d %H:%M}"
 
 
-def _why(one: TouchFacts) -> str:
-    return f"taken back: {one.void_reason}" if one.void_reason else f"{one.verdict}: {one.rule}"
+def _why(desk: Desk, one: TouchFacts) -> str:
+    if one.void_reason:
+        return f"taken back: {one.void_reason}"
+    if one.verdict == "human" and not one.counts:  # the verdict speaks for it, so something else does not
+        return evidence.why_not(one, desk.programme.policy)
+    return f"{one.verdict}: {one.rule}" + (f"; {evidence.IN_FUTURE}" if one.clamped else "")
