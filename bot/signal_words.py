@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from bot import wording
 from models.cadence import Shutdown
 from models.clock import local_day
-from models.queries.quiet import RARE
-from models.rhythm import one_in
+from models.rhythm import UNUSUAL, one_in
 from models.standing import Standing, shut_days
 from models.weekly_read import GoneQuiet, WeeklyRead
 
@@ -56,7 +55,7 @@ def quiet_line(read: WeeklyRead, shown: int = QUIET_SHOWN) -> str | None:
     said = [gone_quiet(one) for one in read.quiet[: shown + (len(read.quiet) == shown + 1)]]
     more = len(read.quiet) - len(said)
     told = "; ".join([*said, *([f"and {more} more"] if more else [])])
-    rare = one_in(RARE).removeprefix("about ")
+    rare = one_in(UNUSUAL).removeprefix("about ")
     return f"Gone quiet (such a silence is {rare} of theirs, or rarer): {told}" if said else None
 
 

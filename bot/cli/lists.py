@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import click
+from rich.cells import cell_len
 
 from bot import signal_words, wording
 from bot.cli.common import Desk, pass_desk, report_options
@@ -24,7 +25,7 @@ from models.standing import Standing, sort_key
 OWED = (*OVERDUE, "state", "waiting_days")
 STALE = (*OVERDUE, "state", "next_step_owner", "next_step_set_at")
 QUIET = (*OVERDUE, "state", "usual_days", "silent_days", "chance", "stays_silent", "words")
-NAME, PERSON, STEP = 22, 14, 18
+NAME, PERSON, STEP, TIER = 21, 13, 17, 8  # columns of a terminal
 SHOWN = 20
 
 
@@ -51,9 +52,9 @@ def owed(desk: Desk, form: str | None, as_of: date | None) -> None:
     if those:
         rows = [
             [
-                wording.plain(one.facts.name, NAME),
-                wording.plain(one.facts.tier.name if one.facts.tier else "", 8),
-                wording.plain(wording.owner(one), PERSON),
+                _fitting(one.facts.name, NAME),
+                _fitting(one.facts.tier.name if one.facts.tier else "", TIER),
+                _fitting(wording.owner(one), PERSON),
                 wording.days_ago(waited.get(one.facts.partner_id, 0)),
                 wording.STATE_WORDS[one.state],
             ]
@@ -80,9 +81,9 @@ def stale(desk: Desk, form: str | None, as_of: date | None) -> None:
     if those:
         rows = [
             [
-                wording.plain(one.facts.name, NAME),
-                wording.plain(_step(one)["next_step_owner"] or wording.owner(one), PERSON),
-                wording.plain(one.facts.next_step.text if one.facts.next_step else "", STEP),
+                _fitting(one.facts.name, NAME),
+                _fitting(_step(one)["next_step_owner"] or wording.owner(one), PERSON),
+                _fitting(one.facts.next_step.text if one.facts.next_step else "", STEP),
                 signal_words.stale_step(one, today, programme.zone),
             ]
             for one in those
@@ -111,7 +112,7 @@ def quiet(desk: Desk, limit: int | None, form: str | None, as_of: date | None) -
     heading(desk, f"{wording.plural(len(those), 'partner has', 'partners have')} gone quiet for them {when(desk, now)}")
     if shown:
         rows = [
-            [wording.plain(one.facts.name, NAME), wording.plain(wording.owner(one), PERSON), silence.words]
+            [_fitting(one.facts.name, NAME), _fitting(wording.owner(one), PERSON), silence.words]
             for one, silence in shown
         ]
         as_table(desk, ["Partner", "Owner", "Why"], rows)
@@ -125,6 +126,15 @@ def quiet(desk: Desk, limit: int | None, form: str | None, as_of: date | None) -
             f"{wording.plural(len(unseen), 'partner')} cannot be judged: no mailbox of the owner has synced lately.",
         )
     tell_unseen(desk, (), troubled)
+
+
+def _fitting(text: str, cells: int) -> str:
+    """What fits a column of a table; of wide letters there are fewer."""
+    limit, shown = cells, wording.plain(text, cells)
+    while cell_len(shown) > cells:
+        limit -= 1
+        shown = wording.plain(text, limit)
+    return shown
 
 
 def _records(form: str, columns: Sequence[str], records: list[dict[str, Any]]) -> None:

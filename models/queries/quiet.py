@@ -23,11 +23,8 @@ from models.weekly_read import GoneQuiet
 YEARS_BACK = timedelta(days=3 * 365)
 """Older mail says nothing of today's rhythm. Whoever was silent for so long has gone, and is on no list."""
 
-RARE = 0.05
-"""The weekly read names a partner when at most one of its silences in twenty lasts so long …"""
-
 NEWS_DAYS = 28
-"""… and that has become so in the last four weeks. Afterwards only the list and its own record say it."""
+"""The weekly read names a partner for four weeks from when its silence became unusual; then only the list does."""
 
 AT_ONCE = 500
 
@@ -67,7 +64,7 @@ def gone_quiet(
 
 
 def newly_quiet(session: Session, programme: Programme, now: datetime, lines: Sequence[Standing]) -> list[GoneQuiet]:
-    """Those the weekly read names: not overdue, silent as one time in twenty, and so for four weeks at most."""
+    """Those the weekly read names: not overdue, and their silence has become unusual in the last four weeks."""
     today = local_day(now, programme.zone)
     on_time = [one for one in lines if one.state is not State.OVERDUE]
     return [
@@ -75,7 +72,7 @@ def newly_quiet(session: Session, programme: Programme, now: datetime, lines: Se
         for one, rhythm, silence in _unusual(session, programme, now, on_time, today)
         if silence.chance is not None
         and silence.silent_days is not None
-        and silence.chance <= RARE < rhythm.outlasts(silence.silent_days - NEWS_DAYS)
+        and rhythm.outlasts(silence.silent_days - NEWS_DAYS) > UNUSUAL
     ]
 
 
