@@ -200,8 +200,9 @@ def _card(call: Call, found: Found, typed: str) -> Card:
     visitor, partner = call.visitor(), found.partner
     assert partner is not None  # noqa: S101  # the callers have looked
     with call.desk.reading() as session:
+        standing = call.desk.standing(session, visitor, partner.id)
         return Card(
-            standing=call.desk.standing(session, visitor, partner.id),
+            standing=standing,
             record=partner_record(session, partner.id),
             touches=touches(session, visitor.programme, call.now, partner_id=partner.id),
             policy=visitor.programme.policy,
