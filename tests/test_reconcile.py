@@ -126,6 +126,15 @@ def test_35_a_quiet_comparison_costs_five_units_and_happens_once_a_day(work: Off
     assert len(work.server.calls_of("messages.list")) == 1
 
 
+def test_35_a_clock_that_was_years_ahead_puts_no_comparison_off(work: Office) -> None:
+    now = work.clock.at
+    work.clock.at = now + timedelta(days=2_000)
+    work.read(DANA)
+    work.clock.at = now + HOUR
+    work.read(DANA)
+    assert work.facts().reconciled_at == now + HOUR
+
+
 def test_35_the_listing_ends_two_days_back_and_old_mail_is_no_gap(work: Office) -> None:
     work.clock.at += DAY
     for number in range(30):
