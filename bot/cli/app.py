@@ -40,6 +40,7 @@ COMMANDS = {
     "why": "partner",
     "read": "read",
     "nudge": "read",
+    "leaders": "leaders",
     "doctor": "doctor",
 }
 """Command → the module of bot.cli that holds it."""

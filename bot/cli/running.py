@@ -21,7 +21,7 @@ from bot.outbox import Outbox, posting_client
 from bot.people import link_people
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
-from jobs import recovery, weekly_read
+from jobs import monthly, recovery, weekly_read
 from jobs.capture import Capture
 from jobs.nudges import send_nudges
 from jobs.rounds import Rounds
@@ -119,13 +119,14 @@ class Running:
         self.engine.dispose()
 
     def tick(self) -> None:
-        """Whatever the clock has made due: the sweep, the read, its reminder to the leads, nudges."""
+        """Whatever the clock has made due: the sweep, the read, its reminder to the leads, the monthly post, nudges."""
         if not self.rounds.caught_up():
             return
         for programme in self.programmes():
             self._step("sweep", self._sweep, programme)
             self._step("read", self._read, programme)
             self._step("leads", lambda p: weekly_read.ask_leads(self.sessions, p, self.clock.now()), programme)
+            self._step("monthly", self._monthly, programme)
             self._step("nudges", lambda p: send_nudges(self.sessions, p, self.clock.now()), programme)
             self._step("uncertain", self._tell_leads, programme)
 
@@ -165,14 +166,20 @@ class Running:
         if due and not is_shared(self.client, programme.channel or ""):
             weekly_read.hold_and_post(self.sessions, programme, now)
 
+    def _monthly(self, programme: Programme) -> None:
+        now = self.clock.now()
+        with self.reading() as session:
+            due = monthly.post_is_due(session, programme, now)
+        if due and not is_shared(self.client, programme.leaders_channel or ""):
+            monthly.queue_post(self.sessions, programme, now)
+
     def _tell_leads(self, programme: Programme) -> None:
-        """Asks the leads, once per message, about a read of which nobody knows whether it arrived."""
+        """Asks the leads, once per message, about a post of which nobody knows whether it arrived."""
         now = self.clock.now()
         with self.sessions.begin() as session:
             outbox_actions.abandon(session, now)
-            uncertain = [
-                post for post in outbox_queries.uncertain_posts(session, programme.workspace_id) if post.kind == "read"
-            ]
+            posts = outbox_queries.uncertain_posts(session, programme.workspace_id)
+            uncertain = [post for post in posts if post.kind in ("read", monthly.KIND)]
             leads = [one for one in people(session, programme.workspace_id) if one.leads] if uncertain else []
             for post in uncertain:
                 for lead in leads:

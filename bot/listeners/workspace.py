@@ -6,7 +6,8 @@ from slack_bolt import App
 from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk
 from models.actions.deliveries import first_delivery
-from models.actions.slack import move_channel, note_removal
+from models.actions.leaders import move_leaders_channel
+from models.actions.slack import SLACK, move_channel, note_removal
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +33,11 @@ def removed(call: Call) -> None:
 def channel_moved(call: Call) -> None:
     old, new = call.body["event"]["old_channel_id"], call.body["event"]["new_channel_id"]
     home = call.home()
-    if home.channel != old:
+    if old not in (home.channel, home.leaders_channel):
         return
     with call.desk.sessions.begin() as session:
         if first_delivery(session, call.key(), call.now):
-            move_channel(session, home.workspace_id, old, new, call.now)
+            if home.channel == old:
+                move_channel(session, home.workspace_id, old, new, call.now)
+            if home.leaders_channel == old:
+                move_leaders_channel(session, home.workspace_id, SLACK, new, call.now)

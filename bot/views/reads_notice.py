@@ -6,7 +6,12 @@ from bot.views import kit
 from bot.views.kit import Payload
 from models.queries.outbox import Post
 
-WHAT = {"read": "weekly read", "nudge": "private message", "unassigned": "message about unassigned partners"}
+WHAT = {
+    "read": "weekly read",
+    "monthly": "monthly post",
+    "nudge": "private message",
+    "unassigned": "message about unassigned partners",
+}
 
 
 def uncertain_payload(post: Post) -> Payload:
