@@ -9,7 +9,7 @@ from slack_bolt import App
 
 from bot import ids
 from bot.ids import Carried
-from bot.listeners import coverage, next_steps, nudges, suggestions
+from bot.listeners import coverage, next_steps, nudges, signals, suggestions
 from bot.listeners.call import Call, answering
 from bot.listeners.claims import give_back, take
 from bot.listeners.desk import Desk, Refused
@@ -70,6 +70,9 @@ def reply(call: Call, word: str, rest: str) -> Payload:
         "partner": _partner,
         "why": _why,
         "mine": _mine,
+        "owed": signals.owed,
+        "stale": signals.stale,
+        "quiet": signals.quiet,
         "claim": _claim,
         "release": _release,
         "nudges": _nudges,

@@ -1,0 +1,52 @@
+"""`/cadence owed`, `stale` and `quiet`: the early signals of every partner, for the eyes of whoever asked."""
+
+from bot import signal_words, wording
+from bot.listeners.call import Call
+from bot.views.kit import Payload
+from bot.views.rows import Paper
+from bot.views.signals import signals_answer
+from models.queries.quiet import gone_quiet
+from models.queries.standings import standings
+from models.standing import sort_key
+
+STEP = 80
+
+
+def owed(call: Call, _rest: str) -> Payload:
+    visitor = call.visitor()
+    zone, today = visitor.programme.zone, visitor.today
+    with call.desk.reading() as session:
+        lines = standings(session, visitor.programme, call.now)
+    waiting = sorted((one for one in lines if one.reply_owed), key=sort_key)
+    those = [(one, wording.last_heard(one, today, zone)) for one in waiting]
+    title = f"{wording.plural(len(those), 'partner waits', 'partners wait')} for our reply"
+    return signals_answer(
+        title, those, Paper(today, zone), nobody="Nobody has waited two business days for our reply.", command="owed"
+    )
+
+
+def stale(call: Call, _rest: str) -> Payload:
+    visitor = call.visitor()
+    zone, today = visitor.programme.zone, visitor.today
+    with call.desk.reading() as session:
+        lines = standings(session, visitor.programme, call.now)
+    lying = sorted((one for one in lines if one.step_stale), key=sort_key)
+    those = [
+        (one, f"{wording.plain(one.facts.next_step.text, STEP)}, {signal_words.stale_step(one, today, zone)}")
+        for one in lying
+        if one.facts.next_step is not None
+    ]
+    title = f"{wording.plural(len(those), 'next step has', 'next steps have')} gone stale"
+    return signals_answer(title, those, Paper(today, zone), nobody="No next step has gone stale.", command="stale")
+
+
+def quiet(call: Call, _rest: str) -> Payload:
+    visitor = call.visitor()
+    with call.desk.reading() as session:
+        lines = standings(session, visitor.programme, call.now)
+        found = gone_quiet(session, visitor.programme, call.now, lines)
+    those = [(one, silence.words) for one, silence in found]
+    title = f"{wording.plural(len(those), 'partner has', 'partners have')} gone quiet for them"
+    nobody = "Nobody's silence is out of character."
+    paper = Paper(visitor.today, visitor.programme.zone)
+    return signals_answer(title, those, paper, nobody=nobody, command="quiet")

@@ -1,0 +1,98 @@
+"""`/cadence owed`, `stale` and `quiet`: as on the command line, within Slack's limits, nothing cut in silence."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from bot.views.rows import Paper
+from bot.views.signals import IN_ANSWER, signals_answer
+from models.actions import next_steps
+from models.actions.shutdowns import add_shutdown
+from models.cadence import Shutdown
+from tests.cast import ACME, DANA, GLOBEX, MONDAY, UMBRELLA, VERA, put_touch
+from tests.command_line import CommandLine
+from tests.databases import Database
+from tests.facts import LONDON, NOW, QUIET
+from tests.sandbox.slack.workspace import Message
+from tests.slack_lint import lint_message, said
+from tests.surface import STRANGER, Surface, surface
+
+DAY = timedelta(days=1)
+THEM = "hello@partner.example"
+
+
+@pytest.fixture
+def at(database: Database) -> Iterator[Surface]:
+    """Globex waits for us; Umbrella wrote every six days before its 27 of silence; Acme's next step is old."""
+    with surface(database) as one:
+        with database.sessions.begin() as session:
+            for number in range(12):
+                put_touch(session, one.cast, UMBRELLA, MONDAY - (27 + 6 * number) * DAY, by=THEM)
+            put_touch(session, one.cast, GLOBEX, MONDAY - 5 * DAY, by=THEM)
+            step = ("Send the deck", one.cast.person(DANA), MONDAY.date() - DAY, None)
+            next_steps.set_next_step(
+                session, one.cast.programme, one.cast.partner(ACME), *step, "test", MONDAY - 9 * DAY
+            )
+        yield one
+
+
+def shown(message: Message) -> str:
+    lint_message({"text": message.text, "blocks": message.blocks})
+    return said(message.blocks)
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "reason"),
+    [
+        ("owed", ("Globex",), "last heard 5 days ago · owner Priya Nair"),
+        ("stale", ("Acme",), "Send the deck, was due Sun 22 Nov · owner Dana Kim"),
+        ("quiet", ("Umbrella",), "usually writes every 6 days, silent for 27: about 1 in 10 · owner Dana Kim"),
+    ],
+)
+def test_each_list_names_the_partners_of_the_command_line_with_the_reason(
+    at: Surface, database: Database, command: str, names: tuple[str, ...], reason: str
+) -> None:
+    message = at.ask(VERA, command)
+    words = shown(message)
+    assert reason in words
+    assert reason in message.text
+    listed = CommandLine(database.url, now=at.clock.at)(command, "--json").json
+    assert tuple(one["partner"] for one in listed) == names
+    assert all(name in words for name in names)
+
+
+def test_nothing_on_a_list_is_said_in_one_line(database: Database) -> None:
+    with surface(database) as one:
+        assert "No next step has gone stale." in shown(one.ask(VERA, "stale"))
+        assert "Nobody's silence is out of character." in shown(one.ask(VERA, "quiet"))
+        assert "Nobody has waited two business days for our reply." in shown(one.ask(VERA, "owed"))
+
+
+def test_strangers_learn_nothing_from_the_lists(at: Surface) -> None:
+    for command in ("owed", "stale", "quiet"):
+        assert not any(name in shown(at.ask(STRANGER, command)) for name in ("Acme", "Globex", "Umbrella"))
+
+
+def test_the_card_says_how_a_partner_writes_and_which_days_do_not_count(at: Surface, database: Database) -> None:
+    with database.sessions.begin() as session:
+        days = Shutdown((MONDAY - 2 * DAY).date(), (MONDAY - DAY).date(), "Moving house")
+        add_shutdown(session, at.cast.workspace_id, "test", days, MONDAY)
+    words = shown(at.ask(DANA, "partner Umbrella"))
+    assert "Writing to us: usually writes every 6 days, silent for 27: about 1 in 10" in words
+    assert "which makes it due on Sun 6 Dec (2 days of Moving house do not count)" in words
+    assert "(2 days of Moving house do not count)" in shown(at.ask(DANA, "why Umbrella"))
+
+
+HOSTILE = "<!channel> *_~`&" + "語" * 60
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 19, 20, 21, 400])
+@pytest.mark.parametrize("name", ["Acme", HOSTILE])
+def test_lists_of_any_length_fit_and_say_how_many_more_there_are(count: int, name: str) -> None:
+    those = [(QUIET.standing(QUIET.facts(partner_id=n, name=f"{name} {n}", heard=5)), HOSTILE) for n in range(count)]
+    payload = signals_answer("Many partners", those, Paper(NOW.date(), LONDON), nobody="Nobody waits.", command="owed")
+    lint_message(payload)
+    assert payload["text"].count("\n• ") == min(count, IN_ANSWER)
+    assert (f"and {count - IN_ANSWER} more: `cadence owed`" in payload["text"]) is (count > IN_ANSWER)
+    assert (payload["text"] == "Nobody waits.") is (count == 0)
