@@ -110,7 +110,7 @@ def die_and_go_on(mortals: Mortals, job: dict[str, object], seed: int) -> int:
     """Processes that die before a statement that chance chooses, until one has reached the end; answers the deaths."""
     chance = random.Random(seed)
     deaths = 0
-    while (ended := mortals.run(job, chance.randrange(2_000))) != 0:
+    while (ended := mortals.run(job, chance.randrange(500))) != 0:
         assert ended == -signal.SIGKILL
         deaths += 1
     return deaths
