@@ -30,6 +30,7 @@ def hold_read(session: Session, programme: Programme, now: datetime, actor: str 
         "week": week,
         "at": now,
         "policy": str(programme.policy),
+        "timezone": programme.zone.key,
     }
     read_id: int | None = inserted(session, Read, row)
     if read_id is None:
@@ -121,6 +122,7 @@ def _line(read_id: int, line: Standing, touch_ids: Mapping[int, int], silent: Go
         owner_id=facts.owner.id if facts.owner else None,
         last_touch_at=facts.last_touch_at,
         last_touch_id=touch_ids.get(facts.partner_id),
+        due_on=line.due_on,
         days_overdue=line.days_overdue,
         reply_backed=line.reply_backed,
         reply_owed=line.reply_owed,

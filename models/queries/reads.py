@@ -140,6 +140,9 @@ def _snapshot_standings(session: Session, programme: Programme, read: Read, now:
             tier = Tier(line.tier_rank, name, line.window_days, line.grace_days or 0)
         author = who.get(person_id) if person_id is not None and direction == "outbound" else None
         last_on = local_day(line.last_touch_at, programme.zone) if line.last_touch_at else None
+        due = line.due_on
+        if read.timezone is None and tier is not None:  # older versions did not keep the day
+            due = due_on(last_on, facts.cadence_start_on, tier.window_days, programme.shutdowns)
         facts = replace(
             facts,
             tier=tier,
@@ -152,7 +155,7 @@ def _snapshot_standings(session: Session, programme: Programme, read: Read, now:
             Standing(
                 facts=facts,
                 state=State(line.state),
-                due_on=due_on(last_on, facts.cadence_start_on, tier.window_days, programme.shutdowns) if tier else None,
+                due_on=due,
                 days_since=(today - last_on).days if last_on else None,
                 days_overdue=line.days_overdue,
                 unobserved=line.unobserved,

@@ -2,7 +2,7 @@
 
 from models.db import Base
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery
-from models.tables.history import PartnerClock, Shutdown, WeekSpan, WeekTally, WeekWindow
+from models.tables.history import PartnerClock, PartnerStanding, Shutdown, WeekSpan, WeekTally, WeekWindow
 from models.tables.mail import (
     Bounce,
     Mailbox,
@@ -47,6 +47,7 @@ __all__ = [
     "PartnerContact",
     "PartnerDomain",
     "PartnerHistory",
+    "PartnerStanding",
     "PendingFetch",
     "Person",
     "PersonAlias",

@@ -88,3 +88,31 @@ class WeekTally(Base):
     tier_rank: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)  # covered, covered+reply, overdue, …, in_time, missed
     number: Mapped[int]
+
+
+class PartnerStanding(Base):
+    """How a partner stood at an instant, for tools that read the database: programs of ours judge the facts instead.
+
+    `changes` and `cadence_version` say which facts it was judged from: while both are the newest, none has changed.
+    """
+
+    __tablename__ = "partner_standing"
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[WorkspaceId]
+    as_of: Mapped[At]
+    changes: Mapped[int]
+    cadence_version: Mapped[int]
+    state: Mapped[str]
+    tier_rank: Mapped[int | None]
+    window_days: Mapped[int | None]
+    grace_days: Mapped[int | None]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    last_touch_at: Mapped[At | None]
+    last_touch_by: Mapped[str | None]
+    last_heard_at: Mapped[At | None]
+    days_since: Mapped[int | None]
+    due_on: Mapped[date | None]
+    days_overdue: Mapped[int]
+    reply_backed: Mapped[bool]
+    reply_owed: Mapped[bool]
+    unobserved: Mapped[bool]

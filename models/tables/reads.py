@@ -20,6 +20,7 @@ class Read(Base):
     week: Mapped[date]  # its Monday
     at: Mapped[At]
     policy: Mapped[str]
+    timezone: Mapped[str | None]  # by whose calendar it was judged; reads of older versions do not say
 
 
 class ReadLine(Base):
@@ -34,7 +35,8 @@ class ReadLine(Base):
     grace_days: Mapped[int | None]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     last_touch_at: Mapped[At | None]
-    last_touch_id: Mapped[int | None]
+    last_touch_id: Mapped[int | None]  # follows its mail when two partners are merged; nothing else may change
+    due_on: Mapped[date | None]
     days_overdue: Mapped[int]
     reply_backed: Mapped[bool]
     reply_owed: Mapped[bool]
