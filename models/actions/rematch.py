@@ -56,6 +56,7 @@ def roster_change(session: Session, workspace_id: int, actor: str, now: datetime
     if workspace_id in changes:
         yield changes[workspace_id]
         return
+    _take_turns(session, workspace_id)
     change = changes[workspace_id] = RosterChange(roster(session, workspace_id))
     try:
         yield change
@@ -75,6 +76,17 @@ def outdate_pages(session: Session, workspace_id: int) -> bytes:
         .values(roster_version=Workspace.roster_version + 1)
         .returning(Workspace.digest_key)
     ).one()
+
+
+def _take_turns(session: Session, workspace_id: int) -> None:
+    """Lets no page of mail be stored until the change is complete.
+
+    A page locks its mailbox, then the programme, then partners. In any other order the two could wait in a circle,
+    and PostgreSQL would refuse one of them.
+    """
+    boxes = select(Mailbox.id).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.id)
+    session.execute(boxes.with_for_update(key_share=True)).all()
+    session.execute(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True))
 
 
 def _rematch(session: Session, workspace_id: int, actor: str, before: Roster, now: datetime) -> Rematched:
