@@ -150,18 +150,6 @@ def test_a_read_tells_the_change_since_the_one_before(database: Database, cast: 
     assert (first.previous, first.coverage) == (Coverage(2, 3), Coverage(1, 3))
 
 
-def test_weeks_that_were_held_come_from_the_snapshot_and_others_are_reconstructed(
-    database: Database, cast: Cast
-) -> None:
-    with database.sessions.begin() as session:
-        reads.hold_read(session, cast.programme, MONDAY)
-        put_touch(session, cast, ACME, MONDAY - timedelta(days=1), captured_at=MONDAY + timedelta(days=1))
-        weeks = queries.coverage_weeks(session, cast.programme, MONDAY + timedelta(days=1), 2)
-    shown = {(one.week, one.tier.rank): (one.coverage, one.source) for one in weeks}
-    assert shown[MONDAY.date(), 1] == (Coverage(2, 3), "snapshot")
-    assert shown[(MONDAY - WEEK).date(), 1][1] == "reconstructed"
-
-
 def test_an_as_of_question_uses_the_tier_that_was_in_force_then(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         set_tier(session, cast.workspace_id, "test", Tier(1, "Tier 1", 30), MONDAY + timedelta(days=1))

@@ -38,14 +38,6 @@ class HeldRead:
     settled: Mapping[int, Settled]
 
 
-@dataclass(frozen=True, slots=True)
-class WeekCoverage:
-    week: date
-    tier: Tier
-    coverage: Coverage
-    source: str  # snapshot, reconstructed
-
-
 def weekly_read(session: Session, programme: Programme, now: datetime) -> WeeklyRead:
     """The read at this instant, from facts."""
     lines = standings(session, programme, now)
@@ -87,26 +79,6 @@ def read_of_week(session: Session, workspace_id: int, week: date) -> int | None:
 
 def latest_read(session: Session, workspace_id: int) -> int | None:
     return session.scalar(select(Read.id).where(Read.workspace_id == workspace_id).order_by(Read.week.desc()).limit(1))
-
-
-def coverage_weeks(session: Session, programme: Programme, now: datetime, weeks: int) -> list[WeekCoverage]:
-    """Coverage at the read's hour of the last N weeks: snapshots where a read was held, else reconstructed."""
-    held = {
-        row.week: row
-        for row in session.scalars(select(Read).where(Read.workspace_id == programme.workspace_id, Read.at <= now))
-    }
-    found = []
-    this_week = week_of(local_day(now, programme.zone))
-    for week in (this_week - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)):
-        read = held.get(week)
-        at = read.at if read else read_instant(programme, week)
-        if at > now:
-            continue
-        lines = _snapshot_standings(session, programme, read, at) if read else standings(session, programme, at)
-        source = "snapshot" if read else "reconstructed"
-        in_force = list(tiers(session, programme.workspace_id, at).values())
-        found += [WeekCoverage(week, line.tier, line.coverage, source) for line in pure.coverage_lines(lines, in_force)]
-    return found
 
 
 def read_instant(programme: Programme, week: date) -> datetime:
