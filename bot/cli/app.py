@@ -38,6 +38,8 @@ COMMANDS = {
     "away": "away",
     "suggest": "suggest",
     "why": "partner",
+    "export": "export",
+    "views": "export",
     "read": "read",
     "nudge": "read",
     "leaders": "leaders",

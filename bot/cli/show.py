@@ -29,7 +29,7 @@ def say(text: str = "") -> None:
 def as_json(value: object) -> None:
     """ISO 8601 for instants (UTC) and dates. Half characters, which mail can hold, stay escaped."""
     whole = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    text = json.dumps(_jsonable(value), ensure_ascii=not whole, indent=2)
+    text = json.dumps(jsonable(value), ensure_ascii=not whole, indent=2)
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
@@ -38,7 +38,7 @@ def as_csv(columns: Sequence[str], records: Sequence[Record]) -> None:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=plain_csv.QUOTE_MINIMAL)
     writer.writerow(columns)
-    writer.writerows([_csv_cell(_jsonable(record[column])) for column in columns] for record in records)
+    writer.writerows([csv_cell(jsonable(record[column])) for column in columns] for record in records)
     click.echo(out.getvalue().encode("utf-8", "backslashreplace").decode(), nl=False)
 
 
@@ -97,19 +97,19 @@ def _aligned(rows: list[list[str]], right: Sequence[int]) -> None:
         say("  ".join(cells).rstrip())
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {key: _jsonable(one) for key, one in value.items()}
+        return {key: jsonable(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(one) for one in value]
+        return [jsonable(one) for one in value]
     return value
 
 
-def _csv_cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     if isinstance(value, list):
         return ";".join(map(str, value))
     return {None: "", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else value
