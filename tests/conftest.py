@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from models.settings import Settings, setting_names
 from tests.databases import ROOT, Database, Databases, PostgresDatabases, SqliteDatabases, opened
@@ -25,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in setting_names():
         os.environ.pop(name, None)
     Settings.model_config["env_file"] = None
+    # Its own picture of an exception takes seconds, and Slack's three are short enough on a busy machine.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     os.environ["PYTHONPATH"] = str(ROOT)  # processes that a test starts elsewhere find the product, but no `.env`
     if hasattr(config, "workerinput"):
         return

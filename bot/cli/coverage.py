@@ -12,10 +12,13 @@ from bot.cli.chart import CHART_WEEKS, chart_file, save_chart
 from bot.cli.common import Desk, note, pass_desk, report_options
 from bot.cli.reports import tell_unseen, when
 from bot.cli.show import as_csv, as_json, as_table, heading, say, tell
+from models.cadence import State
 from models.queries.coverage import CoverageOverTime, coverage_over_time
 from models.queries.reads import troubles
+from models.queries.standings import standings
 from models.queries.trend import TrendLine
 from models.queries.what_if import what_if as outlook_of
+from models.standing import sort_key
 from models.weekly_read import Coverage, TierLine
 from models.what_if import OtherTarget, Outlook, other_targets
 
@@ -74,6 +77,9 @@ def coverage(
     with desk.reading() as session:
         found = coverage_over_time(session, programme, now, shown)
         troubled = troubles(session, programme, now)
+        # Only people want names, and only where somebody is out of sight is every partner looked at.
+        named = form is None and any(line.blind for line in found.tiers)
+        blind = [one for one in standings(session, programme, now) if one.state is State.BLIND] if named else []
         outlook = None if targets is None else _outlook(desk, targets, found)
     if chart is not None:
         save_chart(chart, found.weeks, programme.zone)
@@ -92,7 +98,7 @@ def coverage(
         tell(desk, f"Together: {wording.counted(found.overall)}.")
         if outside := coverage_words.outside(found):
             tell(desk, outside)
-        tell_unseen(desk, (), troubled)
+        tell_unseen(desk, sorted(blind, key=sort_key), troubled)
         if outlook is not None:
             say()
             for sentence in (*coverage_words.what_if(outlook), coverage_words.counted_touches(outlook)):
