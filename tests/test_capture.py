@@ -590,6 +590,14 @@ def test_nine_partners_or_more_than_an_hour_are_no_mail_merge(work: Office) -> N
     assert {one[2] for one in work.touches()} == {"human"}
 
 
+def test_mails_without_a_subject_are_no_mail_merge(work: Office) -> None:
+    for partner in PARTNERS:
+        headers = letter(DANA.email, f"hello@{partner.domains[0]}")
+        work.send({name: value for name, value in headers.items() if name != "Subject"})
+    work.poll()
+    assert {one[2] for one in work.touches()} == {"human"}
+
+
 def test_an_answer_to_one_who_wrote_back_is_no_part_of_the_mail_merge_before_it(work: Office) -> None:
     merge(work, range(10))
     work.send(letter(DANA.email, ACME_MAIL, "Re: News for you", message_id="mine", In_Reply_To="<theirs@acme.com>"))

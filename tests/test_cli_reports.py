@@ -38,7 +38,10 @@ TIER_KEYS = [
     *("tier", "rank", "window_days", "covered", "eligible", "coverage", "reply_backed", "due_soon", "overdue", "new"),
     *("blind", "paused"),
 ]
-TOUCH_KEYS = ["partner", "at", "direction", "counts", "verdict", "rule", "by", "matched", "message_id", "mailboxes"]
+TOUCH_KEYS = [
+    *("partner", "at", "direction", "counts", "verdict", "rule", "by", "matched", "message_id", "mailboxes"),
+    *("field", "clamped", "void_reason"),
+]
 WENDY = "wendy@acme-mail.example"
 
 

@@ -218,10 +218,10 @@ def test_after_ten_thousand_changes_the_indexes_say_what_the_facts_say(programme
         before = programme.mails
         programme.happen()
         changes += max(programme.mails - before, 1)
-        if programme.dice.random() < 0.3:
+        if programme.dice.random() < 0.15:
             programme.refresh(limit=programme.dice.choice((3, 10_000)))
-        if programme.dice.random() < 0.08:
-            agree(programme)
+        if programme.dice.random() < 0.03:
+            agree(programme, weeks=3)
     programme.refresh()
     agree(programme, weeks=12)
     assert set(programme.done) == {"mail", "roster", "pause", "tier", "void", "poll", "shut", "read", "policy"}

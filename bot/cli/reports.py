@@ -23,7 +23,10 @@ OVERDUE = (
     *("window_days", "due_on", "days_overdue", "next_step", "next_step_due_on", "claimed_by", "claim_due_on"),
     "unobserved",
 )
-TOUCHES = ("partner", "at", "direction", "counts", "verdict", "rule", "by", "matched", "message_id", "mailboxes")
+TOUCHES = (
+    *("partner", "at", "direction", "counts", "verdict", "rule", "by", "matched", "message_id", "mailboxes"),
+    *("field", "clamped", "void_reason"),
+)
 
 
 STEP_SHOWN = 60

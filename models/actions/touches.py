@@ -57,7 +57,8 @@ def record_touches(
     _sight(session, mailbox_id, copies, provider_ids)
     _match_again(session, copies)
     _believe_best_copy(session, copies)
-    broadcast = _mark_broadcasts(session, workspace_id, rows)
+    none = {digest(digest_key, kind, "") for kind in ("subject", "answer")}  # no subject tells of no mailing
+    broadcast = _mark_broadcasts(session, workspace_id, [row for row in rows if row["subject_hmac"] not in none])
     bounced = _void_bounced(session, workspace_id, digest_key, [decision for _, decision in decisions], rows, now)
     partner_ids = frozenset(row["partner_id"] for row in rows) | broadcast | bounced
     facts_changed(session, workspace_id, partner_ids)
