@@ -95,7 +95,7 @@ def _standing(found: Quarter, zone: ZoneInfo) -> Html:
 def _beside(found: Quarter, zone: ZoneInfo) -> Html | None:
     """What coverage alone does not tell, and all of it in the sentences that Slack shows."""
     now = found.coverage
-    if not any(one.coverage.eligible for one in (*now.tiers, *now.weeks)):
+    if not any(one.coverage.eligible for one in now.tiers) and not any(one.coverage.eligible for one in now.weeks):
         return None
     said = [element("li", unbroken(one)) for one in coverage_words.page(now, zone)]
     return _section(
