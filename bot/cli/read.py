@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from bot import signal_words, wording
-from bot.cli.common import Desk, Failure, as_of_option, json_option, note, pass_desk
+from bot.cli.common import AsOf, Desk, Failure, as_of_option, json_option, note, pass_desk
+from bot.cli.compare import compare as compare_read
 from bot.cli.coverage import tier_table
 from bot.cli.reports import overdue_table, standing_record, when
 from bot.cli.show import as_json, heading, say, tell
@@ -20,11 +21,17 @@ from models.weekly_read import WeeklyRead
 
 @click.command()
 @click.option("--post", is_flag=True, help="Hold it and post it in its channel, once per week.")
+@click.option("--compare", "week", metavar="DAY", type=AsOf(), help="The read held in the week of DAY, computed anew.")
 @json_option
 @as_of_option
 @pass_desk
-def read(desk: Desk, post: bool, form: str | None, as_of: date | None) -> None:
-    """The weekly read at this instant."""
+def read(desk: Desk, post: bool, week: date | None, form: str | None, as_of: date | None) -> None:
+    """The weekly read at this instant, or with --compare one that was held, beside what was and is known about it."""
+    if week is not None:
+        if post or as_of is not None:
+            raise click.UsageError("--compare stands alone, or with --json.", click.get_current_context())
+        compare_read(desk, week, form)
+        return
     if post and as_of is not None:
         raise click.UsageError("--post holds the read of now: leave --as-of out.", click.get_current_context())
     now = desk.at(as_of)

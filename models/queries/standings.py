@@ -32,25 +32,27 @@ from models.tables import (
 from models.tables.roster import MERGED
 
 
-def human(direction: str, touch: type[Touch] = Touch) -> ColumnElement[bool]:
-    """Touches written by a person in one direction and not voided."""
-    return and_(
-        touch.direction == direction,
-        touch.verdict == "human",
-        touch.voided_at.is_(None),
-    )
+def human(direction: str, touch: type[Touch] = Touch, known_at: datetime | None = None) -> ColumnElement[bool]:
+    """Touches written by a person in one direction and not voided. `known_at`: captured by then, not voided by then."""
+    standing: ColumnElement[bool] = touch.voided_at.is_(None)
+    if known_at is not None:
+        standing = and_(touch.captured_at <= known_at, or_(standing, touch.voided_at > known_at))
+    return and_(touch.direction == direction, touch.verdict == "human", standing)
 
 
-def counting(policy: Policy, now: datetime | None = None) -> ColumnElement[bool]:
-    """Touches that move the cadence clock under a policy: `Touch.counts` in the glossary. `now`: as known then."""
-    outbound = and_(human("outbound"), Touch.field.in_(("to", "cc")))
+def counting(policy: Policy, now: datetime | None = None, known_at: datetime | None = None) -> ColumnElement[bool]:
+    """Touches that move the cadence clock under a policy: `Touch.counts` in the glossary.
+
+    `now`: as the mail stood then, whenever it was captured; `known_at`: as far as it had been captured then.
+    """
+    outbound = and_(human("outbound", known_at=known_at), Touch.field.in_(("to", "cc")))
     if policy is Policy.ANY:
-        return or_(outbound, human("inbound"))
+        return or_(outbound, human("inbound", known_at=known_at))
     if policy is Policy.TWO_WAY:
         answer = aliased(Touch)
         answered = exists().where(
             answer.partner_id == Touch.partner_id,
-            human("inbound", answer),
+            human("inbound", answer, known_at),
             answer.at > Touch.at,
             true() if now is None else answer.at <= now,
         )
@@ -64,11 +66,15 @@ def standings(
     now: datetime,
     *,
     partner_ids: Collection[int] | None = None,
+    known_at: datetime | None = None,
 ) -> list[Standing]:
-    """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same."""
+    """Every partner's standing at an instant, from stored facts alone, so that asking twice gives the same.
+
+    With `known_at` from those facts only that had been stored by then.
+    """
     return [
         stand(facts, now, programme.zone, programme.shutdowns)
-        for facts in partner_facts(session, programme, now, partner_ids)
+        for facts in partner_facts(session, programme, now, partner_ids, known_at)
     ]
 
 
@@ -77,16 +83,17 @@ def partner_facts(
     programme: Programme,
     now: datetime,
     partner_ids: Collection[int] | None = None,
+    known_at: datetime | None = None,
 ) -> list[PartnerFacts]:
     """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made."""
     workspace_id = programme.workspace_id
     by_id = {person.id: person.who for person in people(session, workspace_id)}
     tiers_then = tiers(session, workspace_id, now)
-    observed = _observed(session, workspace_id, now)
+    observed = _observed(session, workspace_id, now, known_at)
     steps = _next_steps(session, workspace_id, now, by_id)
     episodes = _episodes(session, workspace_id, now, by_id)
     facts = []
-    for row in session.execute(_clocks(programme, now, partner_ids)):
+    for row in session.execute(_clocks(programme, now, partner_ids, known_at)):
         partner: Partner = row.Partner
         then = row.PartnerHistory
         owner = by_id.get(then.owner_id) if then.owner_id else None
@@ -119,7 +126,7 @@ def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dic
 
 
 def _clocks(
-    programme: Programme, now: datetime, partner_ids: Collection[int] | None
+    programme: Programme, now: datetime, partner_ids: Collection[int] | None, known_at: datetime | None = None
 ) -> Select[Partner, PartnerHistory, Touch, datetime | None, datetime | None, datetime | None]:
     """One row per partner: its history row in force, its last counting touch and the clocks beside it."""
 
@@ -143,7 +150,7 @@ def _clocks(
 
     last_touch = (
         select(Touch.id)
-        .where(Touch.partner_id == Partner.id, counting(programme.policy, now), Touch.at <= now)
+        .where(Touch.partner_id == Partner.id, counting(programme.policy, now, known_at), Touch.at <= now)
         .order_by(Touch.at.desc(), Touch.id.desc())
         .limit(1)
         .correlate(Partner)
@@ -162,7 +169,7 @@ def _clocks(
         select(func.min(reply.at))
         .where(
             reply.partner_id == Partner.id,
-            human("inbound", reply),
+            human("inbound", reply, known_at),
             reply.at > Touch.at,
             reply.at <= now,
         )
@@ -174,8 +181,8 @@ def _clocks(
             Partner,
             PartnerHistory,
             Touch,
-            latest(human("inbound")).label("last_heard_at"),
-            latest(human("outbound")).label("last_outbound_at"),
+            latest(human("inbound", known_at=known_at)).label("last_heard_at"),
+            latest(human("outbound", known_at=known_at)).label("last_outbound_at"),
             first_reply.label("last_reply_at"),
         )
         .join(PartnerHistory, PartnerHistory.id == func.coalesce(in_force, first))
@@ -183,6 +190,8 @@ def _clocks(
         .where(Partner.workspace_id == programme.workspace_id)
         .order_by(Partner.id)
     )
+    if known_at is not None:
+        query = query.where(Partner.created_at <= known_at)
     return query if partner_ids is None else query.where(Partner.id.in_(partner_ids))
 
 
@@ -193,7 +202,9 @@ def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
     return person.name if person else touch.by_address
 
 
-def _observed(session: Session, workspace_id: int, now: datetime) -> dict[int, datetime]:
+def _observed(
+    session: Session, workspace_id: int, now: datetime, known_at: datetime | None = None
+) -> dict[int, datetime]:
     """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
     newest: dict[int, datetime] = {}
     rows = session.execute(
@@ -205,6 +216,8 @@ def _observed(session: Session, workspace_id: int, now: datetime) -> dict[int, d
         )
         .join(Mailbox, Mailbox.id == Observation.mailbox_id)
         .where(Mailbox.workspace_id == workspace_id, Mailbox.owner_id.is_not(None))
+        # Of a poll it was known as far as it had come; a file tells of its time only when it was read to its end.
+        .where(true() if known_at is None else or_(Observation.source == "poll", Observation.recorded_at <= known_at))
     )
     for owner_id, from_at, until_at, recorded_at in rows:
         for known_at in (
