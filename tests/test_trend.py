@@ -305,6 +305,9 @@ def test_a_held_read_stands_in_the_trend_as_it_was(database: Database) -> None:
         now = MONDAY + timedelta(days=1)
         line = next(one for one in trend(session, cast.programme, now, 1) if one.tier.rank == 1)
     assert (line.source, line.coverage.covered, line.coverage.eligible) == ("snapshot", 0, 3)
+    refresh_clocks(database.sessions, database.reading, cast.programme, now)
+    with database.reading() as session:
+        assert line in trend(session, cast.programme, now, 1)
 
 
 def test_weeks_older_than_what_is_kept_are_judged_from_the_facts(database: Database) -> None:

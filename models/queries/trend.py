@@ -101,7 +101,9 @@ def trend(session: Session, programme: Programme, now: datetime, weeks: int) -> 
     if not instants:
         return []
     tally = _tally(session, programme, now, {week: at for week, at in instants.items() if week not in held})
-    for week in instants.keys() & held.keys():
+    said = instants.keys() & held.keys()  # the snapshot stands in place of what is stored of its week
+    tally = Counter({key: one for key, one in tally.items() if key[0] not in said or key[2] in (IN_TIME, MISSED)})
+    for week in said:
         tally.update(_snapshot_tally(session, week, held[week].id))
     happened = recoveries(session, programme, now, instants)
     around = frame(session, programme)
