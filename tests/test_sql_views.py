@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from bot.cli.running import Running
 from models.actions.noted import note_standings
 from models.actions.reads import hold_read
 from models.queries.export import export_columns, export_rows
@@ -21,10 +22,12 @@ from models.queries.freshness import freshness
 from models.queries.mail import touches
 from models.queries.trend import coverage_now, trend
 from models.schema_views import REFUSAL, definitions, in_place
+from models.settings import load_settings
 from models.views import VIEWS, columns, view
 from tests.cast import ACME, GLOBEX, MONDAY, STARTED, put_cast, put_touch
 from tests.command_line import CommandLine
 from tests.databases import ROOT, Database, alembic_config
+from tests.surface import StandingClock
 from tests.test_trend import MORNING, Programme
 
 STEP = '''"""a later step"""
@@ -181,6 +184,21 @@ def test_what_has_changed_since_is_told_and_brought_up_to_date(database: Databas
     assert (found.partners, found.standings_as_of) == (10, MONDAY)
     assert stale in ([], [cast.partner(GLOBEX)])
     assert found.standings_outdated == len(stale)
+
+
+def test_the_running_bot_brings_the_views_up_to_date_every_hour(database: Database) -> None:
+    with database.sessions.begin() as session:
+        put_cast(session)
+    clock = StandingClock(MONDAY)
+    settings = load_settings(SLACK_BOT_TOKEN="xoxb-1", CADENCE_DATABASE_URL=database.url)
+    running, noted = Running(settings, clock), []
+    for minutes in (0, 59, 60):
+        clock.at = MONDAY + timedelta(minutes=minutes)
+        running.clocks()
+        with database.reading() as session:
+            noted.append({row["as_of"] for row in shown(session, "v_partner")})
+    running.engine.dispose()
+    assert noted == [{MONDAY}, {MONDAY}, {MONDAY + timedelta(minutes=60)}]
 
 
 def test_a_later_step_may_rebuild_a_table_that_views_look_at(database: Database, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import structlog
 from slack_bolt import App
@@ -29,18 +30,21 @@ from jobs.schedule import Job, scheduler
 from jobs.suggest import suggestions_from_mailboxes
 from models.actions import outbox as outbox_actions
 from models.actions.clocks import refresh_clocks
+from models.actions.noted import note_standings
 from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
 from models.clock import Clock
 from models.correspondence import Suggestions
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
 from models.queries import programme as programme_queries
+from models.queries.freshness import standings_as_of
 from models.queries.programme import Programme, people
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
 OUTBOX_SECONDS = 1
 CLOCKS_AT_ONCE = 1_000
+NOTED_EVERY = timedelta(hours=1)
 LAST_WORDS = 10.0  # seconds that a stop waits for Slack to name somebody
 log = structlog.get_logger(__name__)
 
@@ -136,9 +140,10 @@ class Running:
             self._step("outbox", lambda p: self.outbox.pump(p.workspace_id), programme)
 
     def clocks(self) -> None:
-        """Makes the clocks of partners anew whose facts have changed."""
+        """Makes the clocks of partners anew whose facts have changed, and once an hour the figures of the views."""
         for programme in self.programmes():
             self._step("clocks", self._refresh, programme)
+            self._step("standings", self._note, programme)
 
     def capture(self) -> None:
         """Begins a round over the mailboxes."""
@@ -146,6 +151,14 @@ class Running:
 
     def _refresh(self, programme: Programme) -> None:
         refresh_clocks(self.sessions, self.reading, programme, self.clock.now(), CLOCKS_AT_ONCE)
+
+    def _note(self, programme: Programme) -> None:
+        """How every partner stands, once an hour, for tools that read the database."""
+        now = self.clock.now()
+        with self.reading() as session:
+            noted_at = standings_as_of(session, programme.workspace_id)
+        if noted_at is None or now - noted_at >= NOTED_EVERY:
+            note_standings(self.sessions, self.reading, programme, now)
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):

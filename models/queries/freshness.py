@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from models.tables import PartnerStanding
 from models.views import view
 
 
@@ -24,3 +25,9 @@ def freshness(session: Session, workspace_id: int) -> Freshness:
     found = view("v_freshness")
     names = [found.c[name] for name in Freshness.__dataclass_fields__]
     return Freshness(*session.execute(select(*names).where(found.c.programme_id == workspace_id)).one())
+
+
+def standings_as_of(session: Session, workspace_id: int) -> datetime | None:
+    """When the oldest standing was noted."""
+    noted = PartnerStanding.workspace_id == workspace_id
+    return session.scalar(select(func.min(PartnerStanding.as_of)).where(noted))
