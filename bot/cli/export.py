@@ -25,13 +25,16 @@ from models.queries.freshness import Freshness, freshness
 
 
 @click.command()
-@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]", type=click.Choice(KINDS))
+@click.argument("kind", metavar="WHAT", type=click.Choice(KINDS))
 @click.option("--since", type=AsOf(), help="Only what is of this day or instant and later.")
 @click.option("--out", type=click.Path(path_type=Path), help="Into this file instead of standard output.")
 @json_option
 @pass_desk
 def export(desk: Desk, kind: str, since: date | None, out: Path | None, form: str | None) -> None:
-    """All records of a kind as CSV, safe to open in a spreadsheet; with --json one object on each line."""
+    """All partners, touches, reads, episodes, next-steps, claims or the audit, as CSV that is safe in a spreadsheet.
+
+    With --json one object on each line.
+    """
     if since is not None and kind == "partners":
         raise click.UsageError(
             "partners are exported as they stand now: leave --since out.", click.get_current_context()
