@@ -1,6 +1,7 @@
 """The tables: what is a fact in Cadence. No behaviour: reading is `models.queries`, writing `models.actions`."""
 
 from models.db import Base
+from models.tables.access import Installation, OAuthState
 from models.tables.audit import AuditEntry, JobRun, SlackDelivery
 from models.tables.history import PartnerClock, PartnerStanding, Shutdown, WeekSpan, WeekTally, WeekWindow
 from models.tables.mail import (
@@ -17,6 +18,7 @@ from models.tables.mail import (
 from models.tables.reads import Nudge, OutboxPost, Read, ReadLine
 from models.tables.recovery import Claim, Episode, NextStep
 from models.tables.roster import (
+    MutedPartner,
     Partner,
     PartnerContact,
     PartnerDomain,
@@ -35,11 +37,14 @@ __all__ = [
     "Bounce",
     "Claim",
     "Episode",
+    "Installation",
     "JobRun",
     "MailImport",
     "Mailbox",
+    "MutedPartner",
     "NextStep",
     "Nudge",
+    "OAuthState",
     "Observation",
     "OutboxPost",
     "Partner",

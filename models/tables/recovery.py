@@ -51,8 +51,9 @@ class Claim(Base):
     at: Mapped[At]
     due_on: Mapped[date]
     assigned_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    accepted_at: Mapped[At | None]  # of one that was assigned: when its holder said yes; who presses Claim has said it
     ended_at: Mapped[At | None]
-    end_reason: Mapped[str | None]  # released, lapsed, reassigned, closed
+    end_reason: Mapped[str | None]  # released, declined, lapsed, reassigned, left, closed
 
 
 class NextStep(Base):

@@ -21,6 +21,14 @@ class Workspace(Base):
     leaders_channel_id: Mapped[str | None]  # where the monthly post goes; none is posted without
     leaders_since: Mapped[At | None]
     read_at: Mapped[str | None]
+    when_empty: Mapped[str] = mapped_column(default="post", server_default="post")  # or skip: a read without gaps
+    installed_by: Mapped[str | None]  # the Slack user whose installation this is, and who is led through the first run
+    previewed_at: Mapped[At | None]
+    started_at: Mapped[At | None]  # reads are posted from then on; a channel of the settings needs no start
+    channel_trouble: Mapped[str | None]  # Slack's word for why the channel takes no message; the schedule rests
+    channel_trouble_at: Mapped[At | None]
+    access_lost_at: Mapped[At | None]  # Slack took the bot's access away: nothing is called, nothing runs
+    access_lost_why: Mapped[str | None]
     policy: Mapped[str] = mapped_column(default="outbound")
     digest_key: Mapped[bytes] = mapped_column(LargeBinary)  # of models.keyed; never leaves the database
     roster_version: Mapped[int] = mapped_column(default=0)  # grows when an address or a domain changes hands
@@ -44,6 +52,10 @@ class Person(Base):
     nudges: Mapped[bool] = mapped_column(default=True)
     snoozed_until: Mapped[date | None]  # the last day without nudges
     away_until: Mapped[date | None]  # the last day away
+    work_from: Mapped[int | None]  # hours of the own day in which nudges may come; empty: nine to five
+    work_to: Mapped[int | None]
+    country: Mapped[str | None]  # whose public holidays are kept, as ISO 3166 has it; empty: the one of the time zone
+    left_at: Mapped[At | None]  # no longer in this Slack workspace: holds nothing and is told nothing
     created_at: Mapped[At]
 
 
@@ -53,6 +65,15 @@ class StandIn(Base):
     __tablename__ = "stand_in"
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
     stand_in_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+
+
+class MutedPartner(Base):
+    """A partner about which a person wants no nudges."""
+
+    __tablename__ = "muted_partner"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True, index=True)
+    muted_at: Mapped[At]
 
 
 class PersonAlias(Base):
