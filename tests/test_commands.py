@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.listeners.commands import literal, split
+from bot.listeners.typed import literal, split
 from tests.cast import ACME, DANA, MONDAY, PRIYA, VERA, put_touch
 from tests.databases import Database
 from tests.sandbox.slack.workspace import Message

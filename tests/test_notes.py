@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from bot.ids import Carried, OldButton, decode, encode, matches
+from bot.listeners.commands import TABLE
 from bot.views import claims, help, kit
 from bot.views.home import HomePage, home_view, stranger_view
 from bot.views.lists import overdue_answer
@@ -90,7 +91,7 @@ def test_every_message_shows_any_name_literally_and_fits(name: str) -> None:
         claims.not_yours_note(name, None),
         claims.assigned_payload(name, given, TODAY),
         saved_note(name, step, TODAY),
-        help.unknown_answer(name, "why"),
+        help.unknown_answer(name, TABLE["why"].help),
         help.no_partner_answer(name, [name] * 3, ambiguous=True),
         help.no_partner_answer(name, [name], ambiguous=False),
         help.no_partner_answer(name, [], ambiguous=False),
@@ -123,8 +124,8 @@ def test_every_message_shows_any_name_literally_and_fits(name: str) -> None:
 
 def test_help_and_fixed_answers_fit() -> None:
     for payload in (
-        help.help_answer(),
-        help.missing_name_answer("why"),
+        help.help_answer([one.help for one in TABLE.values()]),
+        help.missing_name_answer("why Acme"),
         help.late_modal_answer(1),
         claims.assigned_note(2, 1, 3),
         claims.assigned_note(0, 0, 0),

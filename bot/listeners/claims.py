@@ -8,7 +8,9 @@ from bot.listeners import next_steps
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.pages import answer
+from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import claims as views
+from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.actions import claims, outbox
 from models.actions.claims import Taken
@@ -117,3 +119,25 @@ def assign(call: Call) -> None:
                 period = f"{read_id}:{call.action.get('action_ts')}"
                 outbox.enqueue(session, home.workspace_id, slack_user_id, "assigned", period, 0, told, call.now)
     answer(call, views.assigned_note(sum(map(len, given.values())), unowned, taken))
+
+
+def claim_typed(call: Call, rest: str) -> Payload | None:
+    typed = literal(rest)
+    found = look_up(call, typed)
+    if found is None or found.partner is None or not found.exact:
+        return not_found("claim Acme", found, typed)
+    return take(call, found.partner.id, None)
+
+
+def release_typed(call: Call, rest: str) -> Payload | None:
+    typed = literal(rest)
+    found = look_up(call, typed)
+    if found is None or found.partner is None or not found.exact:
+        return not_found("release Acme", found, typed)
+    return give_back(call, found.partner.id, None)
+
+
+COMMANDS = {
+    "claim": Command(claim_typed, HelpLine("claim Acme", "take its recovery touch", "everyday")),
+    "release": Command(release_typed, HelpLine("release Acme", "give it back", "everyday")),
+}

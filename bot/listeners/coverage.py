@@ -5,8 +5,10 @@ import re
 from bot.asking import is_shared
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused
+from bot.listeners.typed import Command, literal
 from bot.views import help as answers
 from bot.views.coverage import coverage_answer, what_if_answer
+from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.queries.coverage import coverage_over_time
 from models.queries.what_if import what_if
@@ -17,20 +19,34 @@ _WEEKS = re.compile(r"(?:(?:the )?last )?(\d{1,6})(?: ?w(?:(?:ee)?ks?)?)?")
 _WHAT_IF = re.compile(r"what[ -]?if\b[ :]*(.*)")
 
 
-def look(call: Call, typed: str) -> None:
+def look(call: Call, rest: str) -> Payload | None:
     """Acknowledges at once: years of history take longer than Slack waits."""
     call.ack()
-    call.visitor()
+    typed = literal(rest)
     asked, sharing = _shared(typed)
     if sharing and is_shared(call.desk.client, call.channel or ""):
         raise Refused("People of another company are in this channel, so nothing is shared here.")
     payload = _answer(call, asked)
     if payload is None:
-        call.tell(answers.unknown_answer(f"coverage {typed}", "coverage"))
-    elif sharing:
-        call.share(payload)
-    else:
-        call.tell(payload)
+        return answers.unknown_answer(f"coverage {typed}", COMMANDS["coverage"].help)
+    if not sharing:
+        return payload
+    call.share(payload)
+    return None
+
+
+COMMANDS = {
+    "coverage": Command(
+        look,
+        HelpLine(
+            "coverage",
+            "how coverage has moved; `coverage 26 share` for more weeks and for this channel, "
+            "`coverage what if tier 1 at 10 days` for other windows",
+            "look",
+        ),
+        acks=True,
+    )
+}
 
 
 def _answer(call: Call, asked: str) -> Payload | None:

@@ -10,7 +10,10 @@ from bot.ids import OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Visitor
 from bot.listeners.pages import home
+from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import kit
+from bot.views.help import HelpLine
+from bot.views.kit import Payload
 from bot.views.next_step import next_step_form, owner_options, saved_note
 from models.actions import next_steps
 from models.actions.deliveries import first_delivery
@@ -88,6 +91,21 @@ def suggest_owners(call: Call) -> None:
     """The options of a roster with more than a hundred managers, while somebody types."""
     owners = [one.who for one in _owners(call, call.visitor(acting=True))]
     call.ack(options=owner_options(owners, str(call.body.get("value") or ""))[: kit.MOST_OPTIONS])
+
+
+def typed(call: Call, rest: str) -> Payload | None:
+    """`/cadence next Acme` opens the form, for which Slack gives three seconds."""
+    name = literal(rest)
+    found = look_up(call, name)
+    if found is None or found.partner is None:
+        call.ack()
+        return not_found("next Acme", found, name)
+    show_form(call, found.partner.id)
+    call.ack()
+    return None
+
+
+COMMANDS = {"next": Command(typed, HelpLine("next Acme", "agree on the next step", "everyday"), acks=True)}
 
 
 def _owners(call: Call, visitor: Visitor) -> list[Person]:

@@ -9,7 +9,10 @@ from bot.ids import OldButton
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import Desk
 from bot.listeners.pages import answer
+from bot.listeners.typed import Command, literal
+from bot.views import help as answers
 from bot.views import nudges as views
+from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.actions import people as people_actions
 from models.actions.deliveries import first_delivery
@@ -59,3 +62,15 @@ def switch(call: Call, *, on: bool, key: str | None) -> Payload:
             home, me = visitor.programme.workspace_id, visitor.person
             people_actions.set_nudge_wishes(session, home, me.id, call.now, nudges=on, snoozed_until=None)
     return views.on_answer() if on else views.off_answer()
+
+
+def typed(call: Call, rest: str) -> Payload:
+    wish = rest.casefold()
+    if wish in ("on", "start", "off", "stop"):
+        return switch(call, on=wish in ("on", "start"), key=None)
+    return answers.unknown_answer(f"nudges {literal(rest)}", COMMANDS["nudges"].help)
+
+
+COMMANDS = {
+    "nudges": Command(typed, HelpLine("nudges off", "stop the daily message; `nudges on` starts it again", "everyday"))
+}

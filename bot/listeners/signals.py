@@ -2,6 +2,8 @@
 
 from bot import signal_words, wording
 from bot.listeners.call import Call
+from bot.listeners.typed import Command
+from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from bot.views.rows import Paper
 from bot.views.signals import signals_answer
@@ -50,3 +52,10 @@ def quiet(call: Call, _rest: str) -> Payload:
     nobody = "Nobody's silence is out of character."
     paper = Paper(visitor.today, visitor.programme.zone)
     return signals_answer(title, those, paper, nobody=nobody, command="quiet")
+
+
+COMMANDS = {
+    "owed": Command(owed, HelpLine("owed", "who wrote last and waits for our reply", "look")),
+    "stale": Command(stale, HelpLine("stale", "whose next step has passed its day", "look")),
+    "quiet": Command(quiet, HelpLine("quiet", "whose silence is out of character, by its own rhythm", "look")),
+}

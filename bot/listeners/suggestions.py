@@ -8,7 +8,9 @@ from slack_bolt import App
 from bot import ids
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused, Visitor
+from bot.listeners.typed import Command
 from bot.views import kit
+from bot.views.help import HelpLine
 from bot.views.next_step import owner_options
 from bot.views.rows import Paper
 from bot.views.suggestions import IN_LIST, added_view, busy_note, looking_note, partner_form, suggestions_answer
@@ -30,7 +32,7 @@ def register(app: App, desk: Desk) -> None:
     app.options(ids.PARTNER_OWNER)(answering(desk, offer_owners))
 
 
-def look(call: Call) -> None:
+def look(call: Call, _rest: str) -> None:
     """Acknowledges at once, and answers when the mailboxes have: Slack takes an answer for half an hour."""
     call.ack()
     visitor, suggest = call.visitor(leading=True), call.desk.suggest
@@ -48,6 +50,13 @@ def look(call: Call) -> None:
         everybody = people(session, visitor.programme.workspace_id)
     owners = {address: one.id for one in everybody if one.may_act for address in (one.email, *one.aliases)}
     call.tell(suggestions_answer(told, owners, Paper(visitor.today, visitor.programme.zone)))
+
+
+COMMANDS = {
+    "suggest": Command(
+        look, HelpLine("suggest", "who writes with us regularly and is not on the roster", "lead"), acks=True
+    )
+}
 
 
 def open_form(call: Call) -> None:

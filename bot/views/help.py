@@ -1,53 +1,46 @@
 """What the bot says when it is asked what it can do, or cannot do what it is asked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
 from bot.views.kit import Payload, View
 
-COMMANDS = {
-    "overdue": ("overdue", "who needs a touch; `overdue mine`, `overdue tier 1` or `overdue @Dana` for fewer"),
-    "partner": ("partner Acme", "one partner: where it stands, its next step, its last mails"),
-    "why": ("why Acme", "which mails moved its clock, which did not, and why"),
-    "mine": ("mine", "your claims, and your partners that need a touch"),
-    "owed": ("owed", "who wrote last and waits for our reply"),
-    "stale": ("stale", "whose next step has passed its day"),
-    "quiet": ("quiet", "whose silence is out of character, by its own rhythm"),
-    "claim": ("claim Acme", "take its recovery touch"),
-    "release": ("release Acme", "give it back"),
-    "next": ("next Acme", "agree on the next step"),
-    "coverage": (
-        "coverage",
-        "how coverage has moved; `coverage 26 share` for more weeks and for this channel, "
-        "`coverage what if tier 1 at 10 days` for other windows",
-    ),
-    "suggest": ("suggest", "for leads: who writes with us regularly and is not on the roster"),
-    "nudges": ("nudges off", "stop the daily message; `nudges on` starts it again"),
-    "help": ("help", "this list"),
-}
+GROUPS = {"everyday": "Every day", "look": "Lists and figures", "lead": "For programme leads"}
 
 
-def help_answer() -> Payload:
-    lines = [f"`{ids.COMMAND} {example}`: {what}" for example, what in COMMANDS.values()]
-    head = "*Cadence* shows which partners have gone quiet, and who writes to them. Only you see these answers."
-    said = "\n".join([head, *lines])
-    return {"text": said, "blocks": [kit.section(said)]}
+@dataclass(frozen=True, slots=True)
+class HelpLine:
+    """What one command is typed like, and what comes of it. `group` is a key of `GROUPS`."""
+
+    example: str
+    what: str
+    group: str
 
 
-def unknown_answer(typed: str, nearest: str) -> Payload:
+def help_answer(lines: Sequence[HelpLine]) -> Payload:
+    """Every command, by what it is for."""
+    said = ["*Cadence* shows which partners have gone quiet, and who writes to them. Only you see these answers."]
+    for group, title in GROUPS.items():
+        those = [f"`{ids.COMMAND} {one.example}`: {one.what}" for one in lines if one.group == group]
+        if those:
+            said.append("\n".join([f"*{title}*", *those]))
+    return {"text": "\n".join(said), "blocks": [kit.section(one) for one in said]}
+
+
+def unknown_answer(typed: str, nearest: HelpLine) -> Payload:
     """Names the nearest command and shows it by an example."""
     shown = kit.words(wording.plain(typed, 60), 120)
-    example, what = COMMANDS[nearest]
     return kit.notice(
-        f"I do not know “{shown}”. Did you mean `{ids.COMMAND} {example}` ({what})? "
+        f"I do not know “{shown}”. Did you mean `{ids.COMMAND} {nearest.example}` ({nearest.what})? "
         f"`{ids.COMMAND} help` lists everything."
     )
 
 
-def missing_name_answer(command: str) -> Payload:
-    return kit.notice(f"Which partner? For example `{ids.COMMAND} {COMMANDS[command][0]}`.")
+def missing_name_answer(example: str) -> Payload:
+    return kit.notice(f"Which partner? For example `{ids.COMMAND} {example}`.")
 
 
 def no_partner_answer(typed: str, nearest: Sequence[str], *, ambiguous: bool) -> Payload:

@@ -1,0 +1,56 @@
+"""What somebody typed after `/cadence`: its words, the command it names, the partner it means. Decides nothing."""
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.listeners.call import Call
+from bot.views import help as answers
+from bot.views.help import HelpLine
+from bot.views.kit import Payload
+from models.queries.lookup import Found, find_partner
+
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_LINK = re.compile(r"<(?:mailto:|https?://)?([^>|]*)(?:\|([^>]*))?>")
+_QUOTES = "\"'“”„«»‘’"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word after `/cadence`. The conversation it belongs to has it in its `COMMANDS`.
+
+    `answer` gets what was typed behind the word and answers what this user alone is told; None when it told it itself.
+    """
+
+    answer: Callable[[Call, str], Payload | None]
+    help: HelpLine
+    acks: bool = False  # acknowledges itself: because it opens a form first, or works for seconds behind it
+
+
+def split(typed: str) -> tuple[str, str]:
+    """The command's word in small letters and the rest, without the user's quotes around the word."""
+    word, _, rest = " ".join(typed.split()).partition(" ")
+    return word.casefold().strip(_QUOTES), rest.strip()
+
+
+def literal(text: str) -> str:
+    """What the user typed, before Slack made links and entities of it."""
+    shown = _LINK.sub(lambda found: found[2] or found[1], text)
+    return html.unescape(shown).strip().strip(_QUOTES).strip()
+
+
+def look_up(call: Call, typed: str) -> Found | None:
+    """The partner that is meant, or the nearest ones; None when no name was typed."""
+    if not typed:
+        return None
+    with call.desk.reading() as session:
+        return find_partner(session, call.visitor().programme.workspace_id, typed, call.now)
+
+
+def not_found(example: str, found: Found | None, typed: str) -> Payload:
+    """The answer when no single partner is meant."""
+    if found is None:
+        return answers.missing_name_answer(example)
+    near = [found.partner.name] if found.partner else [one.name for one in found.nearest]
+    return answers.no_partner_answer(typed, near, ambiguous=found.ambiguous)
