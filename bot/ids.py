@@ -40,11 +40,19 @@ SETUP = "setup"
 PREVIEW = "preview"
 IMPORT = "import_roster"
 AUDIT = "audit"
+AUDIT_PAGE = "audit_page"
+AUDIT_EXPORT = "audit_export"
 CONNECT = "connect_mailbox"
 DISCONNECT = "disconnect_mailbox"
 MY_SETTINGS = "my_settings"
 MUTE = "mute_partner"
 OPEN_CARD = "open_card"
+WHY = "why"
+WALK_SKIP = "walk_skip"
+WALK_BACK = "walk_back"
+WALK_PAUSE = "walk_pause"
+FILTER_TIER = "filter_tier"
+FILTER_OWNER = "filter_owner"
 
 ACTIONS = (
     CLAIM,
@@ -60,19 +68,34 @@ ACTIONS = (
     NUDGES_OFF,
     NUDGES_ON,
     ADD_PARTNER,
+    AUDIT,
+    AUDIT_PAGE,
+    AUDIT_EXPORT,
 )
 
 # Modals.
 NEXT_STEP_FORM = "next_step_form"
 LIST_MODAL = "list_modal"
 NOTE_MODAL = "note_modal"
+CARD_MODAL = "card_modal"
+PAUSE_FORM = "pause_form"
+WALK_FORM = "walk_form"
+WALK_PAUSE_FORM = "walk_pause_form"
 PARTNER_FORM = "partner_form"
+AUDIT_MODAL = "audit_modal"
 FORMS = (NEXT_STEP_FORM, PARTNER_FORM)
 
 # Inputs of the next-step form: block and element share the name.
 STEP_TEXT = "step_text"
 STEP_DUE = "step_due"
 STEP_OWNER = "step_owner"
+
+# Inputs of the pause form, and of the walk, whose block ids end in the id of the partner.
+PAUSE_UNTIL = "pause_until"
+PAUSE_REASON = "pause_reason"
+WALK_STEP = "walk_step"
+WALK_DUE = "walk_due"
+WALK_FOR = "walk_for"
 
 # Inputs of the form for a new partner.
 PARTNER_NAME = "partner_name"
