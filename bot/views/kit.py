@@ -127,9 +127,11 @@ def line_input(block_id: str, text: str, limit: int, *, initial: str = "", hint:
     return _input(block_id, text, element, hint=hint)
 
 
-def date_input(block_id: str, text: str, initial: str | None, *, hint: str | None = None) -> Block:
+def date_input(
+    block_id: str, text: str, initial: str | None, *, hint: str | None = None, optional: bool = True
+) -> Block:
     element = _given(type="datepicker", action_id=block_id, initial_date=initial)
-    return _input(block_id, text, element, optional=True, hint=hint)
+    return _input(block_id, text, element, optional=optional, hint=hint)
 
 
 def select_input(

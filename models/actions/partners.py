@@ -115,27 +115,34 @@ def pause_partner(
     now: datetime,
 ) -> None:
     """Takes the partner out of coverage until a day, with the reason on record."""
+    _set_status(session, workspace_id, actor, partner_id, (Status.PAUSED, until, reason), "pause partner", now)
+
+
+def resume_partner(session: Session, workspace_id: int, actor: str, partner_id: int, now: datetime) -> bool:
+    """Ends a pause before its day; answers whether there was one. Its clock runs on from its last touch."""
+    if session.get_one(Partner, partner_id).status != Status.PAUSED:
+        return False
+    _set_status(session, workspace_id, actor, partner_id, (Status.ACTIVE, None, None), "resume partner", now)
+    return True
+
+
+def _set_status(
+    session: Session,
+    workspace_id: int,
+    actor: str,
+    partner_id: int,
+    wanted: tuple[Status, date | None, str | None],
+    action: str,
+    now: datetime,
+) -> None:
     row = session.get_one(Partner, partner_id)
-    before = {
-        "status": row.status,
-        "paused_until": iso(row.paused_until),
-        "reason": row.pause_reason,
-    }
-    row.status, row.paused_until, row.pause_reason = Status.PAUSED, until, reason
+    before = {"status": row.status, "paused_until": iso(row.paused_until), "reason": row.pause_reason}
+    row.status, row.paused_until, row.pause_reason = wanted
     session.flush()
     remember(session, row, now)
     facts_changed(session, workspace_id, [partner_id])
-    after = {"status": row.status, "paused_until": iso(until), "reason": reason}
-    audit(
-        session,
-        workspace_id,
-        actor,
-        "pause partner",
-        f"partner:{partner_id}",
-        now,
-        before=before,
-        after=after,
-    )
+    after = {"status": row.status, "paused_until": iso(row.paused_until), "reason": row.pause_reason}
+    audit(session, workspace_id, actor, action, f"partner:{partner_id}", now, before=before, after=after)
 
 
 def add_partner(session: Session, programme: Programme, actor: str, wanted: PartnerRow, now: datetime) -> Rematched:
