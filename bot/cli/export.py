@@ -13,9 +13,10 @@ from typing import Any, TextIO
 import click
 from defusedcsv import csv
 
+from bot.cells import csv_cell, jsonable
 from bot.cli.common import AsOf, Desk, Failure, json_option, note, pass_desk
 from bot.cli.reports import clock_time
-from bot.cli.show import as_json, csv_cell, jsonable, tell
+from bot.cli.show import as_json, tell
 from bot.wording import plural
 from models.actions.clocks import refresh_clocks
 from models.actions.noted import note_standings

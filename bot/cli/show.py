@@ -1,20 +1,17 @@
 """How results look: tables on a terminal, aligned text in a pipe, JSON and CSV for programs. It knows no report."""
 
-import csv as plain_csv
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 import click
-from defusedcsv import csv
 from rich import box
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from bot.cells import jsonable, table_csv
 from bot.cli.common import Desk
 from bot.wording import plain
 
@@ -35,11 +32,8 @@ def as_json(value: object) -> None:
 
 def as_csv(columns: Sequence[str], records: Sequence[Record]) -> None:
     """Cells that a spreadsheet would run as formulas are escaped."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n", quoting=plain_csv.QUOTE_MINIMAL)
-    writer.writerow(columns)
-    writer.writerows([csv_cell(jsonable(record[column])) for column in columns] for record in records)
-    click.echo(out.getvalue().encode("utf-8", "backslashreplace").decode(), nl=False)
+    whole = table_csv(columns, ([record[column] for column in columns] for record in records))
+    click.echo(whole.encode("utf-8", "backslashreplace").decode(), nl=False)
 
 
 def as_table(desk: Desk, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -95,21 +89,3 @@ def _aligned(rows: list[list[str]], right: Sequence[int]) -> None:
             gap = " " * (width - cell_len(cell))
             cells.append(gap + cell if number in right else cell + gap)
         say("  ".join(cells).rstrip())
-
-
-def jsonable(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {key: jsonable(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(one) for one in value]
-    return value
-
-
-def csv_cell(value: Any) -> Any:
-    if isinstance(value, list):
-        return ";".join(map(str, value))
-    return {None: "", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else value
