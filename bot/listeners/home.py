@@ -4,7 +4,7 @@ from slack_bolt import App
 
 from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk, Refused
-from bot.listeners.pages import home
+from bot.listeners.homepage import home
 from bot.views.home import stranger_view
 from models.actions.deliveries import first_delivery
 

@@ -9,7 +9,7 @@ from bot import ids
 from bot.ids import OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Visitor
-from bot.listeners.pages import home
+from bot.listeners.homepage import home
 from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import kit
 from bot.views.help import HelpLine

@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from bot.ids import Carried
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused, Visitor
-from bot.views.home import HomePage, home_view
+from bot.listeners.homepage import home
 from bot.views.kit import Payload, View
 from bot.views.lists import Entry, list_modal
 from bot.views.read import read_modal
 from bot.views.rows import Paper
 from models.cadence import State
-from models.queries.outbox import uncertain_posts
 from models.queries.programme import people, tiers
 from models.queries.reads import held_read, troubles
 from models.queries.slack import has_read
@@ -71,30 +67,6 @@ def overdue(call: Call, visitor: Visitor, carried: Carried) -> Overdue:
         troubled = tuple(one for one in troubled if one.address in boxes)
     late = [one for one in those if one.state is State.OVERDUE]
     return Overdue(title, late, [one for one in those if one.state is State.BLIND], troubled)
-
-
-def home(call: Call, note: str | None = None) -> View:
-    visitor = call.visitor()
-    programme = visitor.programme
-    with call.desk.reading() as session:
-        return home_view(
-            HomePage(
-                person=next(one for one in people(session, programme.workspace_id) if one.id == visitor.person.id),
-                leads=visitor.leads,
-                standings=sorted(standings(session, programme, call.now), key=sort_key),
-                today=visitor.today,
-                zone=programme.zone,
-                posts=uncertain_posts(session, programme.workspace_id) if visitor.leads else (),
-                troubles=_troubles(session, visitor, call.now),
-                note=note,
-            )
-        )
-
-
-def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:
-    """A lead sees every mailbox that needs attention, everybody else the own ones."""
-    mine = {visitor.person.email, *visitor.person.aliases}
-    return tuple(one for one in troubles(session, visitor.programme, now) if visitor.leads or one.address in mine)
 
 
 def answer(call: Call, payload: Payload) -> None:

@@ -1,4 +1,4 @@
-"""The App Home tab: what is mine, and for leads what needs a decision. The most important first."""
+"""The App Home tab: what a lead has to decide, then what is mine. The most important first, at most 100 blocks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +15,31 @@ from models.cadence import State
 from models.queries.outbox import Post
 from models.queries.programme import Person
 from models.standing import Standing
-from models.weekly_read import MailboxTrouble
+from models.weekly_read import MailboxTrouble, TierLine
 
-MOST = 10
+MOST = 8
 POSTS = 3
+TIERS = 12
+FREE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What a lead sees of the whole programme. `free` are partners of the newest read that nobody has taken.
+
+    Without a read, `read_id` is None and nothing is listed.
+    """
+
+    tiers: Sequence[TierLine]
+    read_id: int | None = None
+    listed: int = 0
+    settled: int = 0
+    free: Sequence[Standing] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """What concerns one person. `standings` are all of the programme; `posts` are for leads."""
+    """What concerns one person. `standings` are the person's book, in the order of a read; `posts` are for leads."""
 
     person: Person
     leads: bool
@@ -33,6 +49,10 @@ class HomePage:
     posts: Sequence[Post] = ()
     troubles: Sequence[MailboxTrouble] = ()  # of the own mailboxes; for leads, of all
     note: str | None = None  # mrkdwn: the answer to what was just pressed
+    week: Week | None = None  # for leads
+    setup: Sequence[Block] = ()  # what is still missing before the first read
+    mailboxes: Sequence[Block] = ()  # the own mailboxes
+    wishes: Sequence[Block] = ()  # the own settings
 
 
 def home_view(page: HomePage) -> View:
@@ -42,24 +62,83 @@ def home_view(page: HomePage) -> View:
     free = [one for one in mine if one.claim is None]
     steps = [one for one in page.standings if _is_my_step(one, me)]
     blocks: list[Block] = [kit.section(page.note)] if page.note else []
+    blocks += page.setup
     for post in page.posts[:POSTS] if page.leads else ():
         blocks += uncertain_payload(post)["blocks"]
     if page.troubles:
         told = "\n".join(f"• {kit.words(wording.trouble(one), 300)}" for one in page.troubles[:MOST])
-        blocks += [kit.header("Mailboxes"), kit.section(told)]
+        more = len(page.troubles) - MOST
+        if more > 0:
+            told += f"\n• and {more} more: `{ids.COMMAND} mailbox` shows them all"
+        blocks += [kit.header("Mailboxes that need attention"), kit.section(told)]
+    if page.week is not None:
+        blocks += _week(page.week, paper)
     shown: set[int] = set()
-    blocks += _list("My claims", claims, paper, shown)
-    blocks += _list("Overdue", [one for one in free if one.state is State.OVERDUE], paper, shown)
-    blocks += _list("Due soon", [one for one in free if one.state is State.DUE_SOON], paper, shown)
-    blocks += _list("My next steps", steps, paper, shown)
-    if not shown:
-        blocks.append(kit.section("Nothing waits for you: every partner of yours is in rhythm."))
-    return kit.home([*blocks, kit.divider(), _nudges(page), kit.context(_help())])
+    listed = [
+        *_list("My claims", claims, paper, shown),
+        *_list("Overdue", [one for one in free if one.state is State.OVERDUE], paper, shown),
+        *_list("Due soon", [one for one in free if one.state is State.DUE_SOON], paper, shown),
+        *_list("My next steps", steps, paper, shown),
+    ]
+    blocks += listed or [kit.section("Nothing waits for you: every partner of yours is in rhythm.")]
+    if page.mailboxes:
+        blocks += [kit.header("My mailbox"), *page.mailboxes]
+    blocks += [kit.header("My settings"), *(page.wishes or [_nudges(page)])]
+    if page.leads:
+        blocks += [kit.header("Run the programme"), *_running()]
+    return kit.home([*blocks, kit.divider(), kit.context(_help())])
 
 
 def stranger_view(sentence: str) -> View:
     """For somebody who is not on the roster."""
     return kit.home([kit.header("Cadence"), kit.section(kit.words(sentence, 1_000))])
+
+
+def _week(week: Week, paper: Paper) -> list[Block]:
+    """Coverage tier by tier, how far the read has come, and whom nobody has taken."""
+    lines = [paper.words(wording.tier_line(one), 250) for one in week.tiers[:TIERS]]
+    if len(week.tiers) > TIERS:
+        lines.append(f"and {wording.plural(len(week.tiers) - TIERS, 'more tier')}: `{ids.COMMAND} coverage` shows them")
+    blind = sum(one.blind for one in week.tiers)
+    if blind:
+        what = wording.plural(blind, "partner", "partners")
+        lines.append(f"{what} could not be seen: their owners' mailboxes have not synced")
+    blocks = [kit.header("Coverage"), kit.section("\n".join(lines) or "There are no tiers yet.")]
+    if week.read_id is None:
+        return [*blocks, kit.context("The first weekly read has not been held yet.")]
+    blocks.append(kit.header("This week's read"))
+    if not week.listed:
+        blocks.append(kit.section("Nothing was overdue in the newest read."))
+        return blocks
+    done = week.settled == week.listed
+    said = f"*{week.settled} of {week.listed} assigned*" + (": every slipped partner has somebody." if done else "")
+    names = [
+        f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {wording.owner(one)}', 200)}"
+        for one in week.free[:FREE]
+    ]
+    more = week.listed - week.settled - len(names)
+    if more > 0:
+        names.append(f"• and {more} more")
+    blocks.append(kit.section("\n".join([said, *names])))
+    carried = Carried(read=week.read_id)
+    buttons = [] if done else [kit.button(ids.WALK, "Walk the read", carried, style="primary")]
+    buttons.append(kit.button(ids.SEE_ALL, "See the whole read", carried))
+    return [*blocks, kit.actions(*buttons)]
+
+
+def _running() -> list[Block]:
+    """A lead's ways to change how the programme runs."""
+    nothing = Carried()
+    return [
+        kit.actions(
+            kit.button(ids.PREVIEW, "Preview the read", nothing),
+            kit.button(ids.EDIT_SCHEDULE, "Schedule and channel", nothing),
+            kit.button(ids.EDIT_TIERS, "Tiers", nothing),
+            kit.button(ids.EDIT_ROSTER, "Partners and people", nothing),
+            kit.button(ids.IMPORT, "Import", nothing),
+            kit.button(ids.AUDIT, "Audit log", nothing),
+        )
+    ]
 
 
 def _list(heading: str, those: Sequence[Standing], paper: Paper, shown: set[int]) -> list[Block]:

@@ -1,0 +1,58 @@
+"""What stands on somebody's Home tab, read anew: a handful of statements, however long the roster is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bot.listeners.call import Call
+from bot.listeners.desk import Visitor
+from bot.views.home import FREE, HomePage, Week, home_view
+from bot.views.kit import View
+from models.queries.book import book, read_progress
+from models.queries.outbox import uncertain_posts
+from models.queries.programme import people
+from models.queries.reads import troubles
+from models.queries.standings import standings
+from models.queries.trend import coverage_now
+from models.standing import sort_key
+from models.weekly_read import MailboxTrouble
+
+
+def home(call: Call, note: str | None = None) -> View:
+    """The Home tab of whoever calls. `note` is mrkdwn: the answer to what was just pressed there."""
+    visitor = call.visitor()
+    programme = visitor.programme
+    with call.desk.reading() as session:
+        # Read anew: what was pressed may have changed the person's own settings.
+        me = next(one for one in people(session, programme.workspace_id) if one.id == visitor.person.id)
+        return home_view(
+            HomePage(
+                person=me,
+                leads=visitor.leads,
+                standings=book(session, programme, me.id, call.now),
+                today=visitor.today,
+                zone=programme.zone,
+                posts=uncertain_posts(session, programme.workspace_id) if visitor.leads else (),
+                troubles=_troubles(session, visitor, call.now),
+                note=note,
+                week=_week(session, visitor, call.now) if visitor.leads else None,
+            )
+        )
+
+
+def _week(session: Session, visitor: Visitor, now: datetime) -> Week:
+    programme = visitor.programme
+    tiers = coverage_now(session, programme, now)
+    progress = read_progress(session, programme.workspace_id, now)
+    if progress is None:
+        return Week(tiers)
+    first: Sequence[int] = progress.free[:FREE]
+    free = sorted(standings(session, programme, now, partner_ids=first), key=sort_key) if first else ()
+    return Week(tiers, progress.read_id, progress.listed, progress.settled, free)
+
+
+def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:
+    """A lead sees every mailbox that needs attention, everybody else the own ones."""
+    mine = {visitor.person.email, *visitor.person.aliases}
+    return tuple(one for one in troubles(session, visitor.programme, now) if visitor.leads or one.address in mine)
