@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -192,3 +192,20 @@ def test_days_are_told_apart_at_local_midnight_also_where_it_falls_on_a_quarter(
         programme = replace(cast.programme, zone=kathmandu)
         [rhythm] = rhythms(session, programme, MONDAY).values()
     assert (rhythm.heard_days, rhythm.last_day) == (2, date(2026, 11, 11).toordinal())
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "Africa/Casablanca", "Australia/Lord_Howe", "America/Santiago"])
+def test_days_are_told_apart_to_the_second_around_each_change_of_the_clocks(database: Database, zone: str) -> None:
+    home = ZoneInfo(zone)
+    midnights = [datetime.combine(MONDAY.date() - timedelta(days=back), time(), home) for back in range(1, 1094)]
+    changed = [
+        at for at in midnights if at.utcoffset() != (at + timedelta(days=2)).utcoffset()
+    ]  # those before and on the day on which the clocks change
+    moments = [at.astimezone(UTC) + timedelta(seconds=step) for at in changed for step in (-1, 0, 7200, 86399)]
+    assert len(changed) >= 10
+    with database.sessions.begin() as session:
+        cast = put_cast(session, partners=(ACME,))
+        for at in moments:
+            put_touch(session, cast, ACME, at, by=THEM)
+        found = rhythms(session, replace(cast.programme, zone=home), MONDAY)
+    assert found == {cast.partner(ACME): rhythm_of(days_of(moments, home))}

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Integer, cast, distinct, func, select
+from sqlalchemy import ColumnElement, Date, Integer, case, cast, distinct, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from models.cadence import State
@@ -105,38 +105,57 @@ def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 class _Days:
-    """Local days of a partner's mails, counted by the hour in SQL so that one row a partner is fetched.
+    """Local days of a partner's mails, gathered by the database so that one row a partner is fetched.
 
-    By the quarter of an hour where the zone has such offsets; databases know zones by other rules, or not at all.
+    PostgreSQL counts days, by the offsets of the programme's zone as Python knows them: a server may know a zone by
+    other rules, or not at all. SQLite gathers hours, or quarters of one where the zone has such offsets.
     """
 
     def __init__(self, zone: ZoneInfo, since: datetime, now: datetime, backend: str) -> None:
-        months = [since + timedelta(days=28 * step) for step in range(41)]
-        offsets = {one.astimezone(zone).utcoffset() or timedelta() for one in [*months, now]}
-        whole = all(offset % timedelta(hours=1) == timedelta() for offset in offsets)
-        self._zone = zone
-        self._seconds = 3600 if whole else 900
+        self._zone, self._sqlite = zone, backend == "sqlite"
+        self._spells = _offsets(zone, since, now)
+        whole = all(offset % timedelta(hours=1) == timedelta() for _, offset in self._spells)
         self._length = len("2026-11-23 09" if whole else "2026-11-23 09:05")
-        self._sqlite = backend == "sqlite"
-        self._known: dict[str | int, int] = {}
+        self._known: dict[str, int] = {}
 
     @property
     def moments(self) -> ColumnElement[Any]:
         if self._sqlite:  # instants are text in UTC there
             return func.group_concat(distinct(func.substr(Touch.at, 1, self._length)))
-        return func.array_agg(distinct(cast(func.floor(func.extract("epoch", Touch.at) / self._seconds), Integer)))
+        (_, first), *later = self._spells
+        whens = [(Touch.at >= at, literal(offset)) for at, offset in reversed(later)]
+        offset = case(*whens, else_=literal(first)) if whens else literal(first)
+        day = cast(func.timezone("UTC", Touch.at) + offset, Date)
+        # Not distinct: to sort them all takes longer than to fetch a day twice.
+        return func.array_agg(type_coerce(day - literal(date.min), Integer))
 
-    def ordinals(self, moments: object) -> set[int]:
+    def ordinals(self, moments: Any) -> set[int]:
+        if not self._sqlite:
+            return {number + 1 for number in moments}
         known, found = self._known, set()
-        each: Sequence[str | int] = moments.split(",") if isinstance(moments, str) else moments  # type: ignore[assignment]  # a list of numbers
-        for one in each:
+        for one in moments.split(","):
             day = known.get(one)
             if day is None:
-                day = known[one] = local_day(self._instant(one), self._zone).toordinal()
+                instant = datetime.fromisoformat(one).replace(tzinfo=UTC)
+                day = known[one] = local_day(instant, self._zone).toordinal()
             found.add(day)
         return found
 
-    def _instant(self, moment: str | int) -> datetime:
-        if isinstance(moment, str):
-            return datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        return datetime.fromtimestamp(moment * self._seconds, UTC)
+
+def _offsets(zone: ZoneInfo, since: datetime, until: datetime) -> list[tuple[datetime, timedelta]]:
+    """The zone's offset at `since`, and each other one with the instant from which it holds, to the second."""
+
+    def offset(at: datetime) -> timedelta:
+        return at.astimezone(zone).utcoffset() or timedelta()
+
+    low = since.astimezone(UTC).replace(microsecond=0)
+    found = [(low, offset(low))]
+    while low < until:
+        high = following = low + timedelta(weeks=1)
+        if offset(high) != found[-1][1]:
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+                low, high = (middle, high) if offset(middle) == found[-1][1] else (low, middle)
+            found.append((high, offset(high)))
+        low = following
+    return found
