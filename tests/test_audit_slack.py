@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,10 @@ def shown(at: Surface) -> str:
 def open_log(at: Surface, text: str = "audit") -> None:
     answer = at.slack.interactions.message(ROBIN.slack_user_id or "", "C0PARTNERS", f"/cadence {text}")
     assert answer["ok"]
+
+
+def turned(at: Surface, before: str) -> bool:
+    return at.modal(ROBIN).hash != before
 
 
 def test_a_lead_reads_who_changed_what_in_names(at: Surface) -> None:
@@ -68,9 +73,8 @@ def test_a_long_log_is_leafed_through_and_nothing_is_left_out(at: Surface, datab
         older = [one for one in elements(view.content["blocks"]) if one["text"]["text"] == "Older"]
         if not older:
             break
-        before = view.hash
         at.press(ROBIN, view, older[0]["action_id"])
-        assert at.workspace.wait_until(lambda before=before: at.modal(ROBIN).hash != before)
+        assert at.workspace.wait_until(partial(turned, at, view.hash))
     assert len(seen) == len(everything)
     assert [one for one in seen if one.startswith("number")] == [f"number {number:02}" for number in range(49, -1, -1)]
 

@@ -134,7 +134,7 @@ def test_the_fullest_home_stays_within_a_hundred_blocks(count: int, name: str) -
         )
         for rank in range(1, 31)
     ]
-    troubled = [MailboxTrouble(f"box{number}@lantern.example", "paused", name, None) for number in range(count)]
+    troubled = [MailboxTrouble(f"box{number}@lantern.example", "paused", name, "a spell") for number in range(count)]
     page = HomePage(
         person(name), True, mine, NOW.date(), LONDON, troubles=troubled, week=Week(tiers, 1, count, 0, those[:10])
     )
