@@ -34,7 +34,7 @@ def open_log(at: Surface, text: str = "audit") -> None:
 
 
 def turned(at: Surface, before: str) -> bool:
-    return at.modal(ROBIN).hash != before
+    return bool(at.modal(ROBIN).hash != before)
 
 
 def test_a_lead_reads_who_changed_what_in_names(at: Surface) -> None:
