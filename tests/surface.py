@@ -164,7 +164,7 @@ def surface(database: Database, *, cast: Cast | None = None, suggest: Suggest | 
         app = build_app(settings, database.sessions, database.reading, clock, suggest=suggest)
         web = make_server("127.0.0.1", 0, flask_app(app, settings), threaded=True)
         slack.delivery.request_url = f"http://127.0.0.1:{web.server_port}{EVENTS_PATH}"
-        server = threading.Thread(target=web.serve_forever, daemon=True)
+        server = threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True)
         server.start()
         try:
             yield Surface(database, cast, slack, settings, clock, app)

@@ -51,7 +51,7 @@ def terse() -> Iterator[Terse]:
         return jsonify({"ok": True} | said.answers.get(name, {}))
 
     server = make_server("127.0.0.1", 0, web)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     said.url = f"http://127.0.0.1:{server.server_port}/deep/api"
     yield said
