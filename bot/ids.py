@@ -68,6 +68,10 @@ ACTIONS = (
     NUDGES_OFF,
     NUDGES_ON,
     ADD_PARTNER,
+    PAUSE,
+    RESUME,
+    OPEN_CARD,
+    WHY,
     AUDIT,
     AUDIT_PAGE,
     AUDIT_EXPORT,
@@ -83,7 +87,7 @@ WALK_FORM = "walk_form"
 WALK_PAUSE_FORM = "walk_pause_form"
 PARTNER_FORM = "partner_form"
 AUDIT_MODAL = "audit_modal"
-FORMS = (NEXT_STEP_FORM, PARTNER_FORM)
+FORMS = (NEXT_STEP_FORM, PARTNER_FORM, PAUSE_FORM)
 
 # Inputs of the next-step form: block and element share the name.
 STEP_TEXT = "step_text"

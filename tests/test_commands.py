@@ -99,7 +99,7 @@ def test_a_guessed_name_is_said_to_be_a_guess(at: Surface) -> None:
 def test_a_name_that_nobody_has_brings_the_nearest(at: Surface) -> None:
     words = shown(at.ask(DANA, "partner Zzyzx Quux"))
     assert "There is no partner called “Zzyzx Quux”" in words
-    assert "The nearest are" in words
+    assert "The nearest:" in words
 
 
 def test_a_web_address_that_slack_makes_of_a_name_is_taken_back() -> None:
@@ -116,7 +116,8 @@ def test_the_card_tells_what_is_known(at: Surface) -> None:
         "16 days past its 7-day rhythm",
         "acme.example",
         "no next step",
-        "hello@acme.example. Counts.",
+        "Last touch: Sat 31 Oct: Dana Kim wrote to hello@acme.example (written by a person; ",
+        "• Sat 31 Oct: Dana Kim wrote to hello@acme.example",
     ):
         assert part in words
     assert "Claim recovery touch" in words
@@ -146,7 +147,7 @@ def test_an_unknown_word_is_answered_by_the_nearest_command(at: Surface, typed: 
 
 
 def test_a_guess_is_good_enough_to_look_and_not_to_claim(at: Surface) -> None:
-    assert "The nearest are *Initech*" in shown(at.ask(DANA, "claim initec"))
+    assert "The nearest:\n*Initech* · Tier 1" in shown(at.ask(DANA, "claim initec"))
     assert "is yours" in shown(at.ask(DANA, "claim initech"))
 
 

@@ -11,7 +11,7 @@ from bot.views import claims, help, kit
 from bot.views.home import HomePage, home_view, stranger_view
 from bot.views.lists import overdue_answer
 from bot.views.next_step import next_step_form, owner_options, saved_note
-from bot.views.partner import Card, partner_card, why_answer
+from bot.views.partner import Card, choice_answer, partner_card, why_answer
 from bot.views.read import unassigned_payload
 from bot.views.reads_notice import uncertain_payload
 from bot.views.rows import Paper
@@ -19,9 +19,10 @@ from models.cadence import Policy
 from models.queries.mail import PartnerRecord, TouchFacts
 from models.queries.outbox import Post
 from models.queries.programme import Person
+from models.queries.standings import PartnerName
 from models.standing import NextStepFacts, Who
 from models.weekly_read import MailboxTrouble
-from tests.facts import LONDON, NOW, QUIET, claim_by
+from tests.facts import LONDON, NOW, QUIET, WEEKLY, claim_by
 from tests.slack_lint import elements, lint_message, lint_view, said
 from tests.test_views import HOSTILE, held, overdue
 
@@ -92,9 +93,9 @@ def test_every_message_shows_any_name_literally_and_fits(name: str) -> None:
         claims.assigned_payload(name, given, TODAY),
         saved_note(name, step, TODAY),
         help.unknown_answer(name, TABLE["why"].help),
-        help.no_partner_answer(name, [name] * 3, ambiguous=True),
-        help.no_partner_answer(name, [name], ambiguous=False),
-        help.no_partner_answer(name, [], ambiguous=False),
+        choice_answer(name, [PartnerName(number, name, None, None) for number in range(400)], ambiguous=True),
+        choice_answer(name, [PartnerName(1, name, replace(WEEKLY, name=name), 9)], ambiguous=False),
+        choice_answer(name, [], ambiguous=False),
         help.sorry(name),
         uncertain_payload(post(name)),
         uncertain_payload(post(name, "failed")),
@@ -126,7 +127,7 @@ def test_help_and_fixed_answers_fit() -> None:
     for payload in (
         help.help_answer([one.help for one in TABLE.values()]),
         help.missing_name_answer("why Acme"),
-        help.late_modal_answer(1),
+        help.late_modal_answer("claim:1", Carried(partner=1)),
         claims.assigned_note(2, 1, 3),
         claims.assigned_note(0, 0, 0),
     ):

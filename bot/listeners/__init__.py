@@ -2,11 +2,37 @@
 
 from slack_bolt import App
 
-from bot.listeners import audit, claims, commands, home, next_steps, nudges, reads, retired, suggestions, workspace
+from bot.listeners import (
+    audit,
+    cards,
+    claims,
+    commands,
+    home,
+    next_steps,
+    nudges,
+    pause,
+    reads,
+    retired,
+    suggestions,
+    workspace,
+)
 from bot.listeners.desk import Desk
 
 
 def register(app: App, desk: Desk) -> None:
     """In the order in which Bolt tries them: what is retired comes last, because it matches everything."""
-    for conversation in (commands, claims, next_steps, reads, nudges, suggestions, audit, home, workspace, retired):
+    for conversation in (
+        commands,
+        cards,
+        claims,
+        next_steps,
+        pause,
+        reads,
+        nudges,
+        suggestions,
+        audit,
+        home,
+        workspace,
+        retired,
+    ):
         conversation.register(app, desk)

@@ -155,6 +155,15 @@ class Call:
             if error.response.get("error") not in CLOSED:
                 raise
 
+    def update_below(self, view: View) -> None:
+        """Draws the page anew above which this form was opened. That it was closed in the meantime is no error."""
+        below = self.body["view"].get("previous_view_id") or self.body["view"].get("root_view_id")
+        try:
+            self._context.client.views_update(view_id=below, view=view)
+        except SlackApiError as error:
+            if error.response.get("error") not in CLOSED:
+                raise
+
     def publish(self, view: View) -> None:
         """Draws the user's Home tab anew."""
         self._context.client.views_publish(user_id=self.user_id or "", view=view)
@@ -181,14 +190,25 @@ def refuse(call: Call, error: Exception) -> None:
     """Tells why not, on the surface where it was asked."""
     if isinstance(error, Late):
         call.ack()
-        partner_id = call.carried().partner if call.action else None
         late = "That took too long for Slack to open it. Nothing was changed: please try again."
-        call.tell(answers.late_modal_answer(partner_id) if partner_id else answers.sorry(late))
+        call.tell(_once_more(call) or answers.sorry(late))
         return
     sentence = str(error)
     if isinstance(error, OldButton):
         sentence = f"This button comes from an older message. `{ids.COMMAND} overdue` shows how things stand now."
     explain(call, sentence)
+
+
+def _once_more(call: Call) -> Payload | None:
+    """The same button once more; for an option of a row's menu, the button that does the same."""
+    if not call.action:
+        return None
+    carried, action = call.carried(), str(call.action.get("action_id"))
+    if call.action.get("selected_option"):
+        if carried.verb is None or carried.partner is None:
+            return None
+        action, carried = ids.row(carried.verb, carried.partner), Carried(partner=carried.partner)
+    return answers.late_modal_answer(action, carried)
 
 
 def explain(call: Call, sentence: str) -> None:

@@ -4,7 +4,7 @@ from rapidfuzz import fuzz
 from slack_bolt import App
 
 from bot import ids
-from bot.listeners import audit, cards, claims, coverage, next_steps, nudges, overdue, signals, suggestions
+from bot.listeners import audit, cards, claims, coverage, next_steps, nudges, overdue, pause, signals, suggestions
 from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk
 from bot.listeners.typed import Command, literal, split
@@ -29,6 +29,7 @@ TABLE: dict[str, Command] = {
     **coverage.COMMANDS,
     **suggestions.COMMANDS,
     **nudges.COMMANDS,
+    **pause.COMMANDS,
     **audit.COMMANDS,
     "help": Command(show_help, HelpLine("help", "this list", "everyday")),
 }

@@ -1,10 +1,12 @@
 """The two surfaces that stay open, the list modal and the Home tab: drawn from the facts, and again after a press."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot import ids
 from bot.ids import Carried
 from bot.listeners.call import Call
+from bot.listeners.cards import card_view
 from bot.listeners.desk import Refused, Visitor
 from bot.listeners.homepage import home
 from bot.views.kit import Payload, View
@@ -73,10 +75,43 @@ def answer(call: Call, payload: Payload) -> None:
     """Says it where it was pressed: a page that stays open is drawn again with the sentence on top."""
     if call.surface == "home":
         call.publish(home(call, payload["text"]))
-    elif call.surface == "modal":
-        call.update(list_view(call, call.beneath(), payload["text"]))
+        return
+    drawn = None
+    if call.surface == "modal":
+        drawn = _page(call, str(call.body["view"].get("callback_id")), call.beneath(), payload["text"])
+    if drawn is not None:
+        call.update(drawn)
     else:
         call.tell(payload)
+
+
+def answer_form(call: Call, payload: Payload) -> None:
+    """Says it after a form was saved: in the channel where it was opened, on the page below it, or on Home."""
+    beneath = call.beneath()
+    below = _page(call, beneath.verb, beneath, payload["text"]) if beneath.verb else None
+    if beneath.channel is not None:
+        call.whisper(beneath.channel, payload)
+    elif below is not None:
+        call.update_below(below)
+    else:
+        call.publish(home(call, payload["text"]))
+
+
+def form_of(call: Call, partner_id: int) -> Carried:
+    """What a form about a partner carries: where to answer when it is saved."""
+    if call.surface == "modal":
+        verb = str(call.body["view"].get("callback_id") or "") or None
+        return replace(call.beneath(), partner=partner_id, verb=verb)
+    return Carried(partner=partner_id, channel=call.channel if call.surface == "message" else None)
+
+
+def _page(call: Call, kind: str | None, carried: Carried, note: str) -> View | None:
+    """The page of a modal that stays open; None when it is no such page."""
+    if kind == ids.LIST_MODAL:
+        return list_view(call, carried, note)
+    if kind == ids.CARD_MODAL:
+        return card_view(call, carried.need_partner(), note)
+    return None
 
 
 def _id(who: Who | None) -> int | None:

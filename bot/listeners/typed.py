@@ -9,6 +9,7 @@ from bot.listeners.call import Call
 from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
+from bot.views.partner import choice_answer
 from models.queries.lookup import Found, find_partner
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
@@ -52,5 +53,5 @@ def not_found(example: str, found: Found | None, typed: str) -> Payload:
     """The answer when no single partner is meant."""
     if found is None:
         return answers.missing_name_answer(example)
-    near = [found.partner.name] if found.partner else [one.name for one in found.nearest]
-    return answers.no_partner_answer(typed, near, ambiguous=found.ambiguous)
+    near = [found.partner] if found.partner else found.nearest
+    return choice_answer(typed, near, ambiguous=found.ambiguous)

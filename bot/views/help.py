@@ -43,18 +43,6 @@ def missing_name_answer(example: str) -> Payload:
     return kit.notice(f"Which partner? For example `{ids.COMMAND} {example}`.")
 
 
-def no_partner_answer(typed: str, nearest: Sequence[str], *, ambiguous: bool) -> Payload:
-    """No partner of that name, or several that fit equally well."""
-    shown = kit.words(wording.plain(typed, 60), 120)
-    names = [kit.strong(kit.words(wording.name(one), 160)) for one in nearest]
-    if not names:
-        return kit.notice(f"There is no partner called “{shown}”.")
-    said = ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1]
-    if ambiguous:
-        return kit.notice(f"“{shown}” could be {said}. Which one?")
-    return kit.notice(f"There is no partner called “{shown}”. The nearest are {said}.")
-
-
 def sorry(sentence: str) -> Payload:
     """A sentence of ours about what could not be done, as plain text."""
     return kit.notice(kit.words(sentence, 2_000))
@@ -65,8 +53,7 @@ def note_modal(sentence: str) -> View:
     return kit.modal(ids.NOTE_MODAL, "Cadence", [kit.section(kit.words(sentence, 2_000))])
 
 
-def late_modal_answer(partner_id: int) -> Payload:
-    """Slack lets a modal open within three seconds only."""
-    said = "That took too long for Slack to open the form. Nothing was changed."
-    retry = kit.button(ids.row(ids.NEXT_STEP, partner_id), "Try again", Carried(partner=partner_id))
-    return {"text": said, "blocks": [kit.section(said, accessory=retry)]}
+def late_modal_answer(action_id: str, carried: Carried) -> Payload:
+    """Slack lets a modal open within three seconds only; the button is the one that was pressed."""
+    said = "That took too long for Slack to open it. Nothing was changed."
+    return {"text": said, "blocks": [kit.section(said, accessory=kit.button(action_id, "Try again", carried))]}

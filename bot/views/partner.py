@@ -1,20 +1,24 @@
-"""One partner: its record as a card, and why it stands where it stands, mail by mail."""
+"""One partner: its record as a card, and why it stands where it stands, mail by mail. Names that fit several, too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from bot import evidence, ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
-from bot.views.kit import Element, Payload
+from bot.views.kit import Element, Payload, View
 from bot.views.rows import Paper
 from models.cadence import Policy, Shutdown, State
+from models.clock import local_day
 from models.queries.mail import PartnerRecord, TouchFacts
+from models.queries.standings import PartnerName
 from models.rhythm import Silence
 from models.standing import Standing
 
-ON_CARD = 5
 ADDRESSES = 6
+WEEKS, DAYS_SHOWN, WRITERS = 8, 7, 3
+CHOICES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +32,94 @@ class Card:
     guessed: str | None = None
     shutdowns: Sequence[Shutdown] = ()
     silence: Silence | None = None  # None: nothing was heard in years
+    leads: bool = False  # whether whoever looks at it leads the programme
+    muted: bool = False  # whether they want no nudges about it
 
 
 def partner_card(card: Card, on: Paper) -> Payload:
-    def draw(scale: float) -> Payload:
-        paper = replace(on, scale=scale)
-        standing, facts = card.standing, card.standing.facts
-        row = rows.partner_row(standing, replace(paper, buttons=False))
-        lines = [row["text"]["text"], paper.words(_because(card, paper), 500)]
-        if card.silence is not None:
-            lines.append(paper.words(f"Writing to us: {card.silence.words}", 250))
-        if card.record.pause_reason and standing.state is State.PAUSED:
-            lines.append(paper.words(f"Paused: {wording.plain(card.record.pause_reason, 200)}", 300))
-        known = [wording.plain(one, 80) for one in (*card.record.domains, *card.record.contacts)]
-        lines.append(
-            paper.words(f"Known by {wording.listed(known, ADDRESSES)}" if known else "No addresses known", 400)
-        )
-        mails = [paper.words(f"• {_line(card, one, paper)}", 300) for one in card.touches[:ON_CARD]]
-        told = "\n".join(mails) or "No mail of theirs or to them has been captured."
-        said = _guess(card, paper) + "\n".join(lines)
-        blocks = [kit.section(said), kit.section(f"*Last mails*\n{told}")]
-        buttons = _buttons(standing, facts.partner_id)
-        if buttons and paper.buttons:
-            blocks.append(kit.actions(*buttons))
-        return {"text": f"{said}\n{told}", "blocks": blocks}
+    return kit.fitting(lambda scale: _card(card, replace(on, scale=scale)))
 
-    return kit.fitting(draw)
+
+def card_modal(card: Card, on: Paper, note: str | None = None) -> View:
+    """The card in a window of its own. `note` is mrkdwn: the answer to what was just pressed on it."""
+    blocks = [kit.section(note)] if note else []
+    here = Carried(partner=card.standing.facts.partner_id)
+    return kit.modal(ids.CARD_MODAL, "Partner", [*blocks, *partner_card(card, on)["blocks"]], carried=here)
+
+
+def why_modal(card: Card, on: Paper) -> View:
+    return kit.modal(ids.NOTE_MODAL, "Why", why_answer(card, on)["blocks"])
+
+
+def _card(card: Card, paper: Paper) -> Payload:
+    standing = card.standing
+    row = rows.partner_row(standing, replace(paper, buttons=False))
+    lines = [row["text"]["text"], paper.words(because(card, paper), 500), touch_line(card, paper)]
+    if card.silence is not None:
+        lines.append(paper.words(f"Writing to us: {card.silence.words}", 250))
+    if standing.facts.episode is not None:
+        opened = wording.on_day(local_day(standing.facts.episode.opened_at, paper.zone), paper.today)
+        lines.append(paper.words(f"Waiting for a recovery touch since {opened}", 100))
+    if card.record.pause_reason and standing.state is State.PAUSED:
+        until = standing.facts.paused_until
+        end = f" until the end of {wording.on_day(until, paper.today)}" if until else ""
+        lines.append(paper.words(f"Paused{end}: {wording.plain(card.record.pause_reason, 200)}", 300))
+    known = [wording.plain(one, 80) for one in (*card.record.domains, *card.record.contacts)]
+    lines.append(paper.words(f"Known by {wording.listed(known, ADDRESSES)}" if known else "No addresses known", 400))
+    said, told = _guess(card, paper) + "\n".join(lines), conversations(card, paper)
+    heading = f"Mail of the last {WEEKS} weeks"
+    buttons = kit.actions(*_buttons(card, paper))
+    blocks = [kit.section(said), kit.section(f"*{heading}*\n{told}"), buttons]
+    return {"text": f"{said}\n{heading}:\n{told}", "blocks": blocks}
+
+
+def touch_line(card: Card, paper: Paper) -> str:
+    """The mail behind the clock, and what made it count."""
+    last = next((one for one in card.touches if one.counts), None)
+    if last is None:
+        return "No mail has moved its clock"
+    said = f"{evidence.mail(last, paper.today, paper.zone)} ({evidence.why_counted(last)})"
+    return paper.words(f"Last touch: {said}", 420)
+
+
+def conversations(card: Card, paper: Paper) -> str:
+    """Who wrote to whom on which day of the last weeks, newest first. What programs wrote is only counted."""
+    by_day: dict[date, list[TouchFacts]] = {}
+    machines = 0
+    for one in card.touches:
+        day = local_day(one.at, paper.zone)
+        if (paper.today - day).days >= 7 * WEEKS or one.void_reason:
+            continue
+        if one.verdict == "human":
+            by_day.setdefault(day, []).append(one)
+        else:
+            machines += 1
+    lines = [paper.words(f"• {_day_line(day, mails, paper)}", 300) for day, mails in list(by_day.items())[:DAYS_SHOWN]]
+    if len(by_day) > DAYS_SHOWN:
+        lines.append(f"• and {wording.plural(len(by_day) - DAYS_SHOWN, 'earlier day')} with mail")
+    if machines:
+        lines.append(f"• and {wording.plural(machines, 'mail')} that no person wrote to them or to us alone")
+    return "\n".join(lines) or "None has been captured."
+
+
+def _day_line(day: date, mails: Sequence[TouchFacts], paper: Paper) -> str:
+    """ "Mon 16 Nov: Dana Kim wrote to wendy@acme.example; wendy@acme.example wrote to us (3 mails)"."""
+    sides = []
+    ours = [one for one in mails if one.direction == "outbound"]
+    if ours:
+        sides.append(f"{_people(one.by for one in ours)} wrote to {_people(one.matched for one in ours)}")
+    theirs = [one for one in mails if one.direction != "outbound"]
+    if theirs:
+        sides.append(f"{_people(one.by for one in theirs)} wrote to us")
+    count = f" ({len(mails)} mails)" if len(mails) > len(sides) else ""
+    return f"{wording.on_day(day, paper.today)}: {'; '.join(sides)}{count}"
+
+
+def _people(names: Iterable[str]) -> str:
+    said = list(dict.fromkeys(wording.plain(one, 60) for one in names))
+    if len(said) <= WRITERS:
+        return " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
+    return f"{', '.join(said[:WRITERS])} and {len(said) - WRITERS} more"
 
 
 def why_answer(card: Card, on: Paper) -> Payload:
@@ -62,7 +128,7 @@ def why_answer(card: Card, on: Paper) -> Payload:
     def draw(scale: float) -> Payload:
         paper = replace(on, scale=scale)
         name = rows.name_on(paper, card.standing.facts.name)
-        said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(_because(card, paper), 500)}"
+        said = f"{_guess(card, paper)}{kit.strong(name)}: {paper.words(because(card, paper), 500)}"
         last = next((one for one in card.touches if one.counts), None)
         others = [one for one in card.touches if not one.counts]
         proof = "No mail has moved its clock."
@@ -93,7 +159,7 @@ def _line(card: Card, touch: TouchFacts, paper: Paper) -> str:
     return evidence.line(touch, card.policy, paper.today, paper.zone)
 
 
-def _because(card: Card, paper: Paper) -> str:
+def because(card: Card, paper: Paper) -> str:
     """The state and the arithmetic behind it."""
     standing, today = card.standing, paper.today
     facts, state = standing.facts, wording.lateness(standing, today)
@@ -116,15 +182,51 @@ def _guess(card: Card, paper: Paper) -> str:
     return f"_Taking “{paper.words(wording.plain(card.guessed, 60), 100)}” for the nearest name._\n"
 
 
-def _buttons(standing: Standing, partner_id: int) -> list[Element]:
+def _buttons(card: Card, paper: Paper) -> list[Element]:
+    """What can be done about it, and by whom: everybody may ask why."""
+    standing, partner_id = card.standing, card.standing.facts.partner_id
     name, carried = wording.name(standing.facts.name), Carried(partner=partner_id)
+
+    def button(action: str, what: str, spoken: str) -> Element:
+        return kit.button(ids.row(action, partner_id), what, carried, spoken=f"{spoken} {name}")
+
     buttons = []
-    if standing.claim is None and (standing.state is State.OVERDUE or standing.facts.episode):
-        spoken = f"{rows.CLAIM_LABEL} for {name}"
-        buttons.append(kit.button(ids.row(ids.CLAIM, partner_id), rows.CLAIM_LABEL, carried, spoken=spoken))
-    elif standing.claim is not None:
-        spoken = f"Release the claim on {name}"
-        buttons.append(kit.button(ids.row(ids.RELEASE, partner_id), "Release", carried, spoken=spoken))
-    spoken = f"Set next step for {name}"
-    buttons.append(kit.button(ids.row(ids.NEXT_STEP, partner_id), "Set next step", carried, spoken=spoken))
+    if paper.buttons:
+        if standing.claim is None and (standing.state is State.OVERDUE or standing.facts.episode):
+            buttons.append(button(ids.CLAIM, rows.CLAIM_LABEL, f"{rows.CLAIM_LABEL} for"))
+        elif standing.claim is not None:
+            buttons.append(button(ids.RELEASE, "Release", "Release the claim on"))
+        buttons.append(button(ids.NEXT_STEP, "Set next step", "Set next step for"))
+        buttons.append(button(ids.STEP_HISTORY, "Earlier steps", "Earlier next steps of"))
+    buttons.append(button(ids.WHY, "Why?", "Why it stands so:"))
+    if paper.buttons and card.leads and standing.state is State.PAUSED:
+        buttons.append(button(ids.RESUME, "Resume", "Resume"))
+    if paper.buttons and card.leads and standing.state is not State.ENDED:
+        longer = standing.state is State.PAUSED
+        buttons.append(button(ids.PAUSE, "Change pause…" if longer else "Pause…", "Pause"))
+    if paper.buttons:
+        what = "Nudge me about it again" if card.muted else "No nudges about it"
+        buttons.append(button(ids.MUTE, what, "Nudges on" if card.muted else "No nudges about"))
     return buttons
+
+
+def choice_answer(typed: str, nearest: Sequence[PartnerName], *, ambiguous: bool) -> Payload:
+    """No partner of that name, or several that fit equally well: each can be opened."""
+    shown = kit.words(wording.plain(typed, 60), 120)
+    if not nearest:
+        return kit.notice(f"There is no partner called “{shown}”.")
+    some, more = nearest[:CHOICES], len(nearest) - CHOICES
+    said = f"“{shown}” could be:" if ambiguous else f"There is no partner called “{shown}”. The nearest:"
+    rest = f"and {more} more: type more of the name" if more > 0 else None
+    blocks, lines = [kit.section(said)], [said]
+    for one in some:
+        tier = wording.name(one.tier.name) if one.tier else "no tier"
+        line = f"{kit.strong(kit.words(wording.name(one.name), 160))} · {kit.words(tier, 100)}"
+        spoken = f"Show {wording.name(one.name)}"
+        show = kit.button(ids.row(ids.OPEN_CARD, one.id), "Show", Carried(partner=one.id), spoken=spoken)
+        blocks.append(kit.section(line, accessory=show))
+        lines.append(f"• {line}")
+    if rest:
+        blocks.append(kit.context(rest))
+        lines.append(rest)
+    return {"text": "\n".join(lines), "blocks": blocks}
