@@ -9,6 +9,7 @@ from bot import wording
 from models.cadence import Tier
 from models.clock import local_day
 from models.queries.coverage import CoverageOverTime
+from models.queries.recoveries import Recoveries, together
 from models.queries.trend import TrendLine
 from models.weekly_read import Coverage
 from models.what_if import Outlook, TierOutlook, Under
@@ -74,19 +75,12 @@ def recoveries(lines: Sequence[TrendLine]) -> str | None:
         return None
     weeks = len({one.week for one in lines})
     of = "that week" if weeks == 1 else f"these {weeks} weeks"
-    counts = {
-        word: sum(getattr(one.recoveries, word) for one in lines)
-        for word in ("opened", "claimed", "recovered", "lapsed")
-    }
-    if not any(counts.values()):
+    all_of_them = together(one.recoveries for one in lines)
+    if all_of_them == Recoveries():
         return f"Recoveries in {of}: none."
-    days = sorted(one.recoveries.days for one in lines if one.recoveries.days is not None)
-    took = ""
-    if days and days[0] == days[-1]:
-        took = f"; median to recovery: {_days(days[0])}"
-    elif days:
-        took = f"; median to recovery, by week: {_number(days[0])} to {_days(days[-1])}"
-    return f"Recoveries in {of}: {', '.join(f'{number} {word}' for word, number in counts.items())}{took}."
+    told = [f"{getattr(all_of_them, word)} {word}" for word in ("opened", "claimed", "recovered", "lapsed")]
+    took = "" if all_of_them.days is None else f"; median to recovery: {_days(all_of_them.days)}"
+    return f"Recoveries in {of}: {', '.join(told)}{took}."
 
 
 def sources(lines: Iterable[TrendLine]) -> str | None:

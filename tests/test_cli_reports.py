@@ -137,7 +137,7 @@ def test_a_day_means_its_end_in_the_programmes_zone(run: CommandLine) -> None:
 
 def test_coverage_has_its_stable_keys_and_both_numbers(run: CommandLine) -> None:
     found = run("coverage", "--json", "--weeks", "3").json
-    assert list(found) == ["as_of", "tiers", "untiered", "weeks"]
+    assert list(found) == ["as_of", "tiers", "untiered", "weeks", "recoveries"]
     first = found["tiers"][0]
     assert list(first)[:12] == TIER_KEYS
     assert (first["tier"], first["rank"], first["window_days"]) == ("Tier 1", 1, 7)

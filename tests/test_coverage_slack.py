@@ -197,7 +197,7 @@ def found(weeks: int, tiers: int, name: str = "Tier {}", *, none: bool = False) 
         for one in now:
             figure = replace(one.coverage, covered=min(one.coverage.eligible, week % 31))
             source = "snapshot" if week % 2 else "reconstructed"
-            happened = Recoveries(1, 1, 1, 1, week + 0.5)
+            happened = Recoveries(1, 1, 1, 1, (week + one.tier.rank,))
             lines.append(TrendLine(day, when, one.tier, figure, figure, figure, 0, 0, 0, 0, happened, source))
     return CoverageOverTime(MONDAY, tuple(now), tuple(lines), 7, 9)
 
@@ -274,6 +274,5 @@ def test_the_change_is_told_against_the_oldest_week_with_a_figure() -> None:
 def test_recoveries_are_told_for_all_tiers_together() -> None:
     told = coverage_words.recoveries(found(4, 2).weeks)
     assert told == (
-        "Recoveries in these 4 weeks: 8 opened, 8 claimed, 8 recovered, 8 lapsed; "
-        "median to recovery, by week: 0.5 to 3.5 days."
+        "Recoveries in these 4 weeks: 8 opened, 8 claimed, 8 recovered, 8 lapsed; median to recovery: 3 days."
     )

@@ -15,6 +15,7 @@ from bot.cli.show import as_csv, as_json, as_table, heading, say, tell
 from models.cadence import State
 from models.queries.coverage import CoverageOverTime, coverage_over_time
 from models.queries.reads import troubles
+from models.queries.recoveries import Recoveries, together
 from models.queries.standings import standings
 from models.queries.trend import TrendLine
 from models.queries.what_if import what_if as outlook_of
@@ -84,9 +85,15 @@ def coverage(
     if chart is not None:
         save_chart(chart, found.weeks, programme.zone)
         note(f"The chart is in {chart}. {coverage_words.picture(found.weeks, programme.zone)}")
-    tiers, past = [_tier_record(one) for one in found.tiers], [_week_record(one) for one in found.weeks]
+    tiers, past = [tier_record(one) for one in found.tiers], [_week_record(one) for one in found.weeks]
     if form == "json":
-        told = {"as_of": now, "tiers": tiers, "untiered": found.untiered, "weeks": past}
+        told = {
+            "as_of": now,
+            "tiers": tiers,
+            "untiered": found.untiered,
+            "weeks": past,
+            "recoveries": _recoveries_record(found),
+        }
         as_json(told if outlook is None else told | {"what_if": _outlook_record(outlook)})
     elif form == "csv" and outlook is not None:
         as_csv(WHAT_IF, _outlook_rows(outlook))
@@ -139,7 +146,7 @@ def _percent(coverage: Coverage) -> str:
     return f"{wording.percent(coverage)} %" if coverage.eligible else "–"
 
 
-def _tier_record(line: TierLine) -> dict[str, Any]:
+def tier_record(line: TierLine) -> dict[str, Any]:
     return {
         "tier": line.tier.name,
         "rank": line.tier.rank,
@@ -175,11 +182,25 @@ def _week_record(one: TrendLine) -> dict[str, Any]:
         "new": one.new,
         "blind": one.blind,
         "paused": one.paused,
-        "opened": one.recoveries.opened,
-        "claimed": one.recoveries.claimed,
-        "recovered": one.recoveries.recovered,
-        "lapsed": one.recoveries.lapsed,
-        "days_to_recovery": one.recoveries.days,
+        **_happened(one.recoveries),
+    }
+
+
+def _recoveries_record(found: CoverageOverTime) -> dict[str, Any]:
+    """Of all the weeks that are told of, together and by tier: a median of medians would be another number."""
+    by_tier = found.recoveries
+    names = {one.tier.rank: one.tier.name for one in found.weeks}
+    tiers = [{"tier": names[rank], "rank": rank, **_happened(one)} for rank, one in by_tier.items()]
+    return {**_happened(together(by_tier.values())), "tiers": tiers}
+
+
+def _happened(one: Recoveries) -> dict[str, Any]:
+    return {
+        "opened": one.opened,
+        "claimed": one.claimed,
+        "recovered": one.recovered,
+        "lapsed": one.lapsed,
+        "days_to_recovery": one.days,
     }
 
 

@@ -9,7 +9,7 @@ import click
 from bot import signal_words, wording
 from bot.cli.common import AsOf, Desk, Failure, as_of_option, json_option, note, pass_desk
 from bot.cli.compare import compare as compare_read
-from bot.cli.coverage import tier_table
+from bot.cli.coverage import tier_record, tier_table
 from bot.cli.reports import overdue_table, standing_record, when
 from bot.cli.show import as_json, heading, say, tell
 from models.actions.write import COMMAND_LINE
@@ -137,6 +137,7 @@ def _record(found: WeeklyRead) -> dict[str, Any]:
         "as_of": found.at,
         "week": found.week,
         "summary": wording.summary(found),
+        "tiers": [tier_record(one) for one in found.tiers],
         "covered": found.overall.covered,
         "eligible": found.overall.eligible,
         "overdue": [standing_record(one) for one in found.overdue],

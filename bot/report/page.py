@@ -192,7 +192,7 @@ def _recoveries(found: Quarter, zone: ZoneInfo) -> Html:
             "recoveries", "Recoveries", element("p", "No weekly read was due yet, so no recovery was opened.")
         )
     span = f"After {method.day(found.since, zone)} and until {method.day(found.until, zone)}"
-    if not found.recoveries:
+    if not found.coverage.recoveries:
         return _section("recoveries", "Recoveries", element("p", f"{span}, none was needed or taken."))
     return _section(
         "recoveries",

@@ -11,6 +11,7 @@ from models.clock import local_day
 from models.queries.coverage import CoverageOverTime
 from models.queries.quarter import Quarter
 from models.queries.recoveries import Recoveries
+from models.queries.recoveries import together as together_of
 from models.queries.trend import TrendLine
 from models.standing import Standing
 from models.weekly_read import Coverage
@@ -55,14 +56,13 @@ def now_table(now: CoverageOverTime) -> Html:
 
 def recovery_table(found: Quarter, caption: str) -> Html:
     names = {one.tier.rank: one.tier.name for one in found.coverage.weeks}
-    ranks = sorted({*names, *found.recoveries})
+    happened = found.coverage.recoveries
     rows = [
-        (
-            outside(names.get(rank, f"Tier {rank}"), TIER_ROOM),
-            _recovered(f"quarter-{rank}", found.recoveries.get(rank, Recoveries())),
-        )
-        for rank in ranks
+        (outside(name, TIER_ROOM), _recovered(f"quarter-{rank}", happened.get(rank, Recoveries())))
+        for rank, name in sorted(names.items())
     ]
+    if len(rows) > 1:
+        rows.append((element("span", "All tiers"), _recovered("quarter-all", together_of(happened.values()))))
     return table(caption, ["Tier", "Opened", "Claimed", "Recovered", "Lapsed", "Median days to recovery"], rows)
 
 

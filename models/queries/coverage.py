@@ -1,6 +1,7 @@
 """Coverage now, at the weekly reads before, and who is not counted: all that a page about coverage shows."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.cadence import State
 from models.queries.programme import Programme
+from models.queries.recoveries import Recoveries, together
 from models.queries.standings import standings
 from models.queries.trend import TrendLine, coverage_now, trend
 from models.tables import Partner, PartnerHistory
@@ -26,6 +28,15 @@ class CoverageOverTime:
     weeks: tuple[TrendLine, ...]
     untiered: int
     paused: int
+
+    @property
+    def recoveries(self) -> Mapping[int, Recoveries]:
+        """What happened in all of these weeks, by tier rank; only of tiers with anything to tell."""
+        by_tier: dict[int, list[Recoveries]] = {}
+        for one in self.weeks:
+            if one.recoveries != Recoveries():
+                by_tier.setdefault(one.tier.rank, []).append(one.recoveries)
+        return {rank: together(those) for rank, those in sorted(by_tier.items())}
 
     @property
     def overall(self) -> Coverage:

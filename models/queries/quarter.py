@@ -3,7 +3,6 @@
 It gathers what other queries count, and counts nothing itself.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,7 +15,6 @@ from models.queries.clocks import scheduled_at
 from models.queries.coverage import CoverageOverTime, coverage_over_time
 from models.queries.programme import Programme, tiers
 from models.queries.reads import troubles
-from models.queries.recoveries import Recoveries, recoveries
 from models.queries.standings import standings
 from models.weekly_read import WeeklyRead
 from models.weeks import week_number
@@ -24,7 +22,7 @@ from models.weeks import week_number
 
 @dataclass(frozen=True, slots=True)
 class Quarter:
-    """`read` is the picture of all partners at `at`; `recoveries`, by tier rank, of the time after `since`.
+    """`read` is the picture of all partners at `at`.
 
     `since` is the read before the first of the weeks, and None where no week is told of.
     """
@@ -32,7 +30,6 @@ class Quarter:
     at: datetime
     coverage: CoverageOverTime
     read: WeeklyRead
-    recoveries: Mapping[int, Recoveries]
     since: datetime | None
     policy: Policy
     shutdowns: tuple[Shutdown, ...]
@@ -60,19 +57,14 @@ def quarter(session: Session, programme: Programme, now: datetime, weeks: int) -
     )
     this_week = week_number(read.week)
     due_at = scheduled_at(programme, this_week)
-    happened: dict[int, Recoveries] = {}
     since = None
     if found.weeks:
-        first, until = week_number(found.weeks[0].week), found.weeks[-1].at
-        since = scheduled_at(programme, first - 1)
-        # All weeks as one: a median over the quarter is none of the medians of its weeks.
-        happened = {rank: one for (_, rank), one in recoveries(session, programme, now, {first: until}).items()}
+        since = scheduled_at(programme, week_number(found.weeks[0].week) - 1)
     first_on = local_day(since, programme.zone) if since else read.today
     return Quarter(
         at=now,
         coverage=found,
         read=read,
-        recoveries=happened,
         since=since,
         policy=programme.policy,
         shutdowns=tuple(one for one in programme.shutdowns if one.until_on >= first_on),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from statistics import median
 
 from sqlalchemy import or_, select
@@ -20,13 +21,30 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Recoveries:
-    """What happened to the recovery episodes of a tier between two reads. `days`: median from opening to recovery."""
+    """What happened to recovery episodes in some time: of a tier, or of all. `took`: days from opening to recovery."""
 
     opened: int = 0
     claimed: int = 0
     recovered: int = 0
     lapsed: int = 0
-    days: float | None = None
+    took: tuple[int, ...] = ()
+
+    @property
+    def days(self) -> float | None:
+        """Median days from opening to recovery. Of several weeks it is none of the medians of its weeks."""
+        return median(self.took) if self.took else None
+
+
+def together(those: Iterable[Recoveries]) -> Recoveries:
+    """Several weeks or tiers as one."""
+    found = list(those)
+    return Recoveries(
+        opened=sum(one.opened for one in found),
+        claimed=sum(one.claimed for one in found),
+        recovered=sum(one.recovered for one in found),
+        lapsed=sum(one.lapsed for one in found),
+        took=tuple(sorted(chain.from_iterable(one.took for one in found))),
+    )
 
 
 def recoveries(
@@ -75,9 +93,7 @@ def recoveries(
             if claim.end_reason == "lapsed" and (week := week_of_event(claim.ended_at)) is not None:
                 lapsed[week, tier.rank] += 1
     return {
-        key: Recoveries(
-            opened[key], claimed[key], recovered[key], lapsed[key], median(days[key]) if key in days else None
-        )
+        key: Recoveries(opened[key], claimed[key], recovered[key], lapsed[key], tuple(sorted(days.get(key, ()))))
         for key in {*opened, *claimed, *recovered, *lapsed}
     }
 

@@ -14,9 +14,11 @@ from models.tables import (
     Mailbox,
     NextStep,
     Partner,
+    PartnerHistory,
     Person,
     Read,
     ReadLine,
+    Tier,
     Touch,
     Workspace,
 )
@@ -98,6 +100,7 @@ def episode() -> View:
             Episode.id.label("episode_id"),
             Episode.partner_id,
             Partner.name.label("partner"),
+            _tier_then().label("tier_rank"),
             Episode.opened_at,
             Episode.closed_at,
             Episode.outcome,
@@ -106,6 +109,15 @@ def episode() -> View:
         .join(Partner, Partner.id == Episode.partner_id)
         .outerjoin(Touch, Touch.id == Episode.touch_id)
     )
+
+
+def _tier_then() -> ColumnElement[int | None]:
+    """Rank of the tier in which the partner was when the episode opened: `models.queries.recoveries` counts by it."""
+    history = PartnerHistory
+    mine = select(Tier.rank).join(history, history.tier_id == Tier.id).where(history.partner_id == Episode.partner_id)
+    last = mine.where(history.from_at <= Episode.opened_at).order_by(history.from_at.desc(), history.id.desc())
+    first = mine.order_by(history.from_at, history.id)
+    return func.coalesce(*(one.limit(1).correlate(Episode).scalar_subquery() for one in (last, first)))
 
 
 def claim() -> View:
