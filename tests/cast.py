@@ -6,9 +6,10 @@ Addresses end in `.example`, which belongs to nobody. Tests may change what they
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from models.actions import mailboxes
@@ -18,9 +19,10 @@ from models.actions.partners import PartnerRow, put_partner
 from models.actions.people import PersonRow
 from models.actions.rematch import roster_change
 from models.cadence import Policy
+from models.db import Base
 from models.queries.programme import Programme
 from models.settings import ReadAt
-from models.tables import Observation, Partner, Person, Sighting, Touch, Workspace
+from models.tables import Mailbox, Observation, Partner, Person, Sighting, Touch, Workspace
 
 ZONE = ZoneInfo("Europe/London")
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -83,6 +85,10 @@ class Cast:
         return self.mailbox_ids[row.email]
 
 
+_written: dict[tuple[datetime, datetime | None, tuple[PartnerRow, ...]], list[tuple[Table, list[Any]]]] = {}
+"""What the doors wrote the first time. The next empty database gets the same rows at a tenth of the time."""
+
+
 def put_cast(
     session: Session,
     *,
@@ -94,33 +100,61 @@ def put_cast(
 
     With None nobody has a mailbox, so every owner is blind.
     """
+    key = (started, observed_until, partners)
+    empty = session.scalar(select(Workspace.id).limit(1)) is None
+    if empty and key in _written:
+        _copy(session, _written[key])
+    else:
+        _write(session, *key)
+        if empty:
+            tables = [
+                (one, [dict(row) for row in session.execute(select(one)).mappings()])
+                for one in Base.metadata.sorted_tables
+            ]
+            _written[key] = [(table, rows) for table, rows in tables if rows]
+    workspace_id = session.scalars(select(Workspace.id).order_by(Workspace.id)).first()
+    assert workspace_id is not None
+    addresses = {
+        row.address: row.id for row in session.scalars(select(Mailbox).where(Mailbox.workspace_id == workspace_id))
+    }
+    return Cast(
+        programme=Programme(workspace_id, TEAM, ZONE, CHANNEL, ReadAt("mon 09:00"), Policy.OUTBOUND, started),
+        person_ids={row.email: row.id for row in session.scalars(select(Person))},
+        partner_ids={row.name: row.id for row in session.scalars(select(Partner))},
+        mailbox_ids=addresses,
+    )
+
+
+def _write(
+    session: Session, started: datetime, observed_until: datetime | None, partners: tuple[PartnerRow, ...]
+) -> None:
     workspace_id = programme_actions.the_workspace(session, started)
     workspace = session.get_one(Workspace, workspace_id)
     workspace.slack_team_id, workspace.bot_user_id = TEAM, "U0CADENCE"
-    workspace.timezone, workspace.channel_id = ZONE.key, CHANNEL
+    workspace.timezone, workspace.channel_id, workspace.started_at = ZONE.key, CHANNEL, started
     with roster_change(session, workspace_id, "cast", started):
         for person in PEOPLE:
             people_actions.put_person(session, workspace_id, "cast", person, started)
         for partner in partners:
             put_partner(session, workspace_id, "cast", partner, started)
     session.flush()
-    boxes = {}
     if observed_until is not None:
         for person in (DANA, PRIYA, TOMAS):
             box = mailboxes.put_mailbox(session, workspace_id, "cast", person.email, "gmail", started)
-            boxes[person.email] = box
             session.add(
                 Observation(
                     mailbox_id=box, from_at=started, until_at=observed_until, recorded_at=observed_until, source="poll"
                 )
             )
     session.flush()
-    return Cast(
-        programme=Programme(workspace_id, TEAM, ZONE, CHANNEL, ReadAt("mon 09:00"), Policy.OUTBOUND, started),
-        person_ids={row.email: row.id for row in session.scalars(select(Person))},
-        partner_ids={row.name: row.id for row in session.scalars(select(Partner))},
-        mailbox_ids=boxes,
-    )
+
+
+def _copy(session: Session, tables: list[tuple[Table, list[Any]]]) -> None:
+    for table, rows in tables:
+        session.execute(insert(table), rows)
+        if session.get_bind().dialect.name == "postgresql" and "id" in table.c:
+            last = max(row["id"] for row in rows)
+            session.execute(select(func.setval(func.pg_get_serial_sequence(f'"{table.name}"', "id"), last)))
 
 
 def put_touch(
