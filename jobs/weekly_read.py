@@ -27,7 +27,7 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
     """
     week = week_of(local_day(now, programme.zone))
     due_at = queries.read_instant(programme, week)
-    if programme.channel is None or not programme.created_at <= due_at <= now:
+    if programme.channel is None or not programme.started or not programme.created_at <= due_at <= now:
         return False
     ran_at = first_ran_at(session, programme.workspace_id, SWEEP)
     return (

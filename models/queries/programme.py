@@ -28,6 +28,8 @@ class Programme:
     shutdowns: tuple[Shutdown, ...] = ()
     leaders_channel: str | None = None  # of the monthly post; None: it is off
     leaders_since: datetime | None = None
+    when_empty: str = "post"  # or skip: a week without anything to recover is not posted
+    started: bool = True  # reads are posted: somebody started them in Slack, or the operator named the channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +169,6 @@ def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutd
         shutdowns=shutdowns,
         leaders_channel=row.leaders_channel_id,
         leaders_since=row.leaders_since,
+        when_empty=row.when_empty,
+        started=row.started_at is not None or settings.channel is not None,
     )
