@@ -114,7 +114,7 @@ def text_input(block_id: str, text: str, *, initial: str = "", hint: str | None 
         action_id=block_id,
         multiline=True,
         max_length=MOST_TEXT,
-        initial_value=cut(initial.encode(errors="ignore").decode(), MOST_TEXT) or None,  # half characters break JSON
+        initial_value=_initial(initial, MOST_TEXT),
     )
     return _input(block_id, text, element, hint=hint)
 
@@ -122,7 +122,7 @@ def text_input(block_id: str, text: str, *, initial: str = "", hint: str | None 
 def line_input(block_id: str, text: str, limit: int, *, initial: str = "", hint: str | None = None) -> Block:
     """An input of one line. Block and element share their id."""
     element = _given(
-        type="plain_text_input", action_id=block_id, max_length=limit, initial_value=cut(initial, limit) or None
+        type="plain_text_input", action_id=block_id, max_length=limit, initial_value=_initial(initial, limit)
     )
     return _input(block_id, text, element, hint=hint)
 
@@ -202,6 +202,11 @@ def cost(text: str) -> int:
 def pages(items: Sequence[Item], size: int = MOST_ROWS) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _initial(text: str, limit: int) -> str | None:
+    """What stands in an input before anybody types. Half characters break JSON."""
+    return cut(text.encode(errors="ignore").decode(), limit) or None
 
 
 def _input(block_id: str, text: str, element: Element, *, optional: bool = False, hint: str | None = None) -> Block:
