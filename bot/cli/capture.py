@@ -28,10 +28,10 @@ from jobs.mailbox.mbox import MboxFile
 from jobs.mailbox.providers import build_mailbox
 from jobs.mailbox.renewal import keep_renewed
 from jobs.reconcile import read_mailbox
-from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.clocks import refresh_clocks
 from models.actions.write import COMMAND_LINE
+from models.email_address import email_address
 from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError
 from models.vault import VaultError

@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from bot.cli.common import Desk, note, pass_desk
 from bot.cli.show import say
-from jobs.roster.rows import email_address
 from models.actions import mailboxes
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.actions.people import PersonRow
 from models.actions.write import COMMAND_LINE
 from models.db import make_engine, make_sessions
+from models.email_address import email_address
 from models.queries.programme import people
 from models.schema import migrate as migrate_database
 from models.schema import shown_url

@@ -12,11 +12,11 @@ from bot.cli.show import as_csv, as_json, as_table, say, tell
 from bot.wording import on_day, plain
 from jobs.mailbox.base import Mailbox, NeedsAuth, ProviderError
 from jobs.mailbox.providers import PROVIDERS, Account, build_mailbox
-from jobs.roster.rows import email_address
 from models.actions import mailboxes as actions
 from models.actions.write import COMMAND_LINE
 from models.addresses import normal_address
 from models.clock import local_day
+from models.email_address import email_address
 from models.mailbox_health import Health, State, health_of, how_to_connect_again
 from models.queries.mail import MailboxFacts, mailboxes
 from models.settings import SettingsError

@@ -5,35 +5,18 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from jobs.roster.table import Problem, Row
-from models.addresses import normal_address
 from models.cadence import Status
 from models.domains import partner_domain
+from models.email_address import email_address
 from models.names import clear_name
 from models.settings import zone_named
 
 LONGEST_STEP = 1000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
-
-
-def email_address(text: str) -> str:
-    """An address in the one spelling under which it is stored; ValueError says what is wrong with it."""
-    if not text:
-        raise ValueError("an e-mail address is missing")
-    normal = normal_address(text)
-    try:
-        validate_email(
-            text, check_deliverability=False, globally_deliverable=False, allow_quoted_local=True, strict=False
-        )
-    except EmailNotValidError as error:
-        raise ValueError(f"'{text}' is not an e-mail address ({_first_sentence(error)})") from error
-    if normal is None:
-        raise ValueError(f"'{text}' is not an e-mail address")
-    return normal
 
 
 def _list(value: object) -> object:
@@ -134,8 +117,3 @@ def checked(row: Row, cells: type[SomeCells], problems: list[Problem]) -> SomeCe
         for one in error.errors():
             problems.append(Problem(row.line, str(one["loc"][0]), one["msg"].removeprefix("Value error, ")))
         return None
-
-
-def _first_sentence(error: Exception) -> str:
-    text = str(error).split(". ")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
