@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -156,7 +157,7 @@ class Dovecot(RealServer):
         if program is None:
             raise RuntimeError("there is no dovecot")
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())  # it reads no root's mail
-        folder, port, self.tls_port = Path(tempfile.mkdtemp(prefix="cadence-imap-")), free_port(), free_port()
+        folder, port, self.tls_port = Path(tempfile.mkdtemp(prefix="cadence-imap-")), *free_ports(2)
         self.certificate = certificate(folder / "certificate.pem", "localhost")
         for name in ("run", "state", "mail", "rawlog"):
             (folder / name).mkdir()
@@ -232,6 +233,13 @@ def dovecot() -> str | None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ones: all are held until the last is found."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
