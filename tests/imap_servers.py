@@ -157,7 +157,8 @@ class Dovecot(RealServer):
         if program is None:
             raise RuntimeError("there is no dovecot")
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())  # it reads no root's mail
-        folder, port, self.tls_port = Path(tempfile.mkdtemp(prefix="cadence-imap-")), *free_ports(2)
+        folder = Path(tempfile.mkdtemp(prefix="cadence-imap-"))
+        port, self.tls_port = free_ports(2)
         self.certificate = certificate(folder / "certificate.pem", "localhost")
         for name in ("run", "state", "mail", "rawlog"):
             (folder / name).mkdir()
