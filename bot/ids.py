@@ -39,6 +39,17 @@ EDIT_SCHEDULE = "edit_schedule"
 SETUP = "setup"
 PREVIEW = "preview"
 IMPORT = "import_roster"
+START = "start_reads"
+CHECK_CHANNEL = "check_channel"
+EDIT_TIER = "edit_tier"
+ADD_TIER = "add_tier"
+TRY_TIER = "try_tier"
+REMOVE_TIER = "remove_tier"
+NEW_PARTNER = "new_partner"
+NEW_PERSON = "new_person"
+FIND_PARTNER = "find_partner"
+FIND_PERSON = "find_person"
+EXPORT_ROSTER = "export_roster"
 AUDIT = "audit"
 AUDIT_PAGE = "audit_page"
 AUDIT_EXPORT = "audit_export"
@@ -70,8 +81,29 @@ ACTIONS = (
     ADD_PARTNER,
     PAUSE,
     RESUME,
+    WALK,
+    WALK_SKIP,
+    WALK_BACK,
+    WALK_PAUSE,
     OPEN_CARD,
     WHY,
+    SETUP,
+    START,
+    PREVIEW,
+    CHECK_CHANNEL,
+    EDIT_SCHEDULE,
+    EDIT_TIERS,
+    EDIT_TIER,
+    ADD_TIER,
+    TRY_TIER,
+    REMOVE_TIER,
+    EDIT_ROSTER,
+    NEW_PARTNER,
+    NEW_PERSON,
+    FIND_PARTNER,
+    FIND_PERSON,
+    IMPORT,
+    EXPORT_ROSTER,
     AUDIT,
     AUDIT_PAGE,
     AUDIT_EXPORT,
@@ -87,7 +119,25 @@ WALK_FORM = "walk_form"
 WALK_PAUSE_FORM = "walk_pause_form"
 PARTNER_FORM = "partner_form"
 AUDIT_MODAL = "audit_modal"
-FORMS = (NEXT_STEP_FORM, PARTNER_FORM, PAUSE_FORM)
+TIERS_MODAL = "tiers_modal"
+ROSTER_MODAL = "roster_modal"
+SCHEDULE_FORM = "schedule_form"
+TIER_FORM = "tier_form"
+EDIT_PARTNER_FORM = "edit_partner_form"
+PERSON_FORM = "person_form"
+IMPORT_FORM = "import_form"
+FORMS = (
+    NEXT_STEP_FORM,
+    PARTNER_FORM,
+    PAUSE_FORM,
+    WALK_FORM,
+    WALK_PAUSE_FORM,
+    SCHEDULE_FORM,
+    TIER_FORM,
+    EDIT_PARTNER_FORM,
+    PERSON_FORM,
+    IMPORT_FORM,
+)
 
 # Inputs of the next-step form: block and element share the name.
 STEP_TEXT = "step_text"
@@ -106,7 +156,39 @@ PARTNER_NAME = "partner_name"
 PARTNER_TIER = "partner_tier"
 PARTNER_OWNER = "partner_owner"
 PARTNER_DOMAIN = "partner_domain"
-MENUS = (STEP_OWNER, PARTNER_OWNER)  # selects that fetch their options from us
+MENUS = (
+    STEP_OWNER,
+    PARTNER_OWNER,
+    WALK_FOR,
+    SCHEDULE_ZONE,
+    FIND_PARTNER,
+    FIND_PERSON,
+)  # selects that fetch their options from us
+
+
+# Inputs of the schedule.
+SCHEDULE_CHANNEL = "schedule_channel"
+SCHEDULE_DAY = "schedule_day"
+SCHEDULE_HOUR = "schedule_hour"
+SCHEDULE_ZONE = "schedule_zone"
+SCHEDULE_EMPTY = "schedule_empty"
+SCHEDULE_LEADERS = "schedule_leaders"
+
+# Inputs of a tier, of a partner beyond those above, of a person, and of an import.
+TIER_NAME = "tier_name"
+TIER_WINDOW = "tier_window"
+TIER_GRACE = "tier_grace"
+PARTNER_CONTACTS = "partner_contacts"
+PARTNER_STATUS = "partner_status"
+PERSON_USER = "person_user"
+PERSON_EMAIL = "person_email"
+PERSON_NAME = "person_name"
+PERSON_ROLE = "person_role"
+PERSON_ALIASES = "person_aliases"
+PERSON_LEFT = "person_left"
+IMPORT_KIND = "import_kind"
+IMPORT_LINES = "import_lines"
+IMPORT_FILE = "import_file"
 
 COMMAND = "/cadence"
 EVENTS = ("app_home_opened", "app_uninstalled", "channel_id_changed", "tokens_revoked")
@@ -132,6 +214,8 @@ class Carried:
     owner: int | None = None
     channel: str | None = None
     domain: str | None = None  # the id of an organisation that is nobody's partner yet
+    file: str | None = None  # uploaded to Slack
+    digest: str | None = None  # of what was tried and may now be done
 
     def need_partner(self) -> int:
         return _needed(self.partner)
@@ -154,8 +238,16 @@ _KEYS = {
     "owner": "w",
     "channel": "c",
     "domain": "h",
+    "file": "f",
+    "digest": "i",
 }
-_WORDS = {"verb": r"[A-Za-z0-9_]{1,40}", "channel": r"[A-Za-z0-9_]{1,40}", "domain": r"[a-z0-9._-]{1,253}"}
+_WORDS = {
+    "verb": r"[A-Za-z0-9_]{1,40}",
+    "channel": r"[A-Za-z0-9_]{1,40}",
+    "domain": r"[a-z0-9._-]{1,253}",
+    "file": r"[A-Za-z0-9_]{1,40}",
+    "digest": r"[0-9a-f]{1,40}",
+}
 _LARGEST = 2**31 - 1
 
 
