@@ -156,15 +156,6 @@ PARTNER_NAME = "partner_name"
 PARTNER_TIER = "partner_tier"
 PARTNER_OWNER = "partner_owner"
 PARTNER_DOMAIN = "partner_domain"
-MENUS = (
-    STEP_OWNER,
-    PARTNER_OWNER,
-    WALK_FOR,
-    SCHEDULE_ZONE,
-    FIND_PARTNER,
-    FIND_PERSON,
-)  # selects that fetch their options from us
-
 
 # Inputs of the schedule.
 SCHEDULE_CHANNEL = "schedule_channel"
@@ -189,6 +180,16 @@ PERSON_LEFT = "person_left"
 IMPORT_KIND = "import_kind"
 IMPORT_LINES = "import_lines"
 IMPORT_FILE = "import_file"
+
+# Selects that fetch their options from us.
+MENUS = (
+    STEP_OWNER,
+    PARTNER_OWNER,
+    WALK_FOR,
+    SCHEDULE_ZONE,
+    FIND_PARTNER,
+    FIND_PERSON,
+)
 
 COMMAND = "/cadence"
 EVENTS = ("app_home_opened", "app_uninstalled", "channel_id_changed", "tokens_revoked")
