@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.listeners.typed import literal, split
-from tests.cast import ACME, DANA, MONDAY, PRIYA, VERA, put_touch
+from tests.cast import ACME, CHANNEL, DANA, MONDAY, PRIYA, VERA, put_touch
 from tests.databases import Database
 from tests.sandbox.slack.workspace import Message
 from tests.slack_lint import elements, lint_message, said
@@ -169,3 +169,23 @@ def test_what_somebody_typed_is_repeated_literally(at: Surface) -> None:
     message = at.ask(DANA, "<!channel> *now* &amp;")
     assert message.mentions == set()
     shown(message)
+
+
+@pytest.mark.parametrize("text", ["overdue share", "overdue mine share", "partner Acme share", "why acme SHARE"])
+def test_share_says_it_to_the_channel_and_only_then(at: Surface, text: str) -> None:
+    before = len(at.workspace.messages(CHANNEL))
+    at.slack.interactions.message(DANA.slack_user_id or "", CHANNEL, f"/cadence {text}")
+    assert at.workspace.wait_until(lambda: len(at.workspace.messages(CHANNEL)) > before)
+    message = at.workspace.messages(CHANNEL)[-1]
+    assert message.visible_to is None
+    assert "Acme" in shown(message)
+
+
+def test_a_partner_may_be_called_share(at: Surface) -> None:
+    assert "“share”" in at.ask(DANA, "partner share").text
+
+
+def test_nothing_is_shared_where_another_company_listens(at: Surface) -> None:
+    at.workspace.channels[CHANNEL].is_ext_shared = True
+    at.workspace.add_token(at.workspace.bot_token, "bot", (*at.workspace.bot_scopes, "channels:read"))
+    assert "another company" in at.ask(DANA, "overdue share").text

@@ -14,6 +14,7 @@ from bot.listeners import (
     reads,
     retired,
     suggestions,
+    walk,
     workspace,
 )
 from bot.listeners.desk import Desk
@@ -27,6 +28,7 @@ def register(app: App, desk: Desk) -> None:
         claims,
         next_steps,
         pause,
+        walk,
         reads,
         nudges,
         suggestions,

@@ -4,9 +4,10 @@ from rapidfuzz import fuzz
 from slack_bolt import App
 
 from bot import ids
-from bot.listeners import audit, cards, claims, coverage, next_steps, nudges, overdue, pause, signals, suggestions
+from bot.asking import is_shared
+from bot.listeners import audit, cards, claims, coverage, next_steps, nudges, overdue, pause, signals, suggestions, walk
 from bot.listeners.call import Call, answering
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, Refused
 from bot.listeners.typed import Command, literal, split
 from bot.views import help as answers
 from bot.views.help import HelpLine
@@ -29,10 +30,16 @@ TABLE: dict[str, Command] = {
     **coverage.COMMANDS,
     **suggestions.COMMANDS,
     **nudges.COMMANDS,
+    **walk.COMMANDS,
     **pause.COMMANDS,
     **audit.COMMANDS,
     "help": Command(show_help, HelpLine("help", "this list", "everyday")),
 }
+
+
+NAMED = ("partner", "why")
+SHARED = (*NAMED, "overdue", "owed", "stale", "quiet", "tiers")
+"""What the channel may see when `share` is typed at the end. `coverage` knows the word itself."""
 
 
 def register(app: App, desk: Desk) -> None:
@@ -45,14 +52,29 @@ def command(call: Call) -> None:
     found = TABLE.get(word)
     if found is None or not found.acks:
         call.ack()
+    sharing = False
+    if word in SHARED:
+        rest, sharing = _shared(rest, named=word in NAMED)
     if found is None:
         told: Payload | None = _unknown(word, rest)
     else:
         if word != "help":
             call.visitor()
+        if sharing and is_shared(call.desk.client, call.channel or ""):
+            raise Refused("People of another company are in this channel, so nothing is shared here.")
         told = found.answer(call, rest)
-    if told is not None:
+    if told is not None and sharing:
+        call.share(told)
+    elif told is not None:
         call.tell(told)
+
+
+def _shared(rest: str, *, named: bool) -> tuple[str, bool]:
+    """What was typed without a last word `share`. `named`: behind a name only, for a partner may be called so."""
+    before, _, last = rest.rpartition(" ")
+    if last.casefold() != "share" or (named and not before):
+        return rest, False
+    return before.rstrip(), True
 
 
 def _unknown(word: str, rest: str) -> Payload:

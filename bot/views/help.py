@@ -22,7 +22,10 @@ class HelpLine:
 
 def help_answer(lines: Sequence[HelpLine]) -> Payload:
     """Every command, by what it is for."""
-    said = ["*Cadence* shows which partners have gone quiet, and who writes to them. Only you see these answers."]
+    said = [
+        "*Cadence* shows which partners have gone quiet, and who writes to them. Only you see these answers; "
+        "with `share` at the end of a list or a card, the channel does."
+    ]
     for group, title in GROUPS.items():
         those = [f"`{ids.COMMAND} {one.example}`: {one.what}" for one in lines if one.group == group]
         if those:
