@@ -117,8 +117,9 @@ def _parent(held: HeldRead, paper: Paper) -> Payload:
         blocks += [rows.partner_row(one, paper, held.settled.get(one.facts.partner_id)) for one in shown]
     else:
         blocks.append(kit.section(needs))
-    if paper.buttons and _more_than_shown(read):
-        blocks.append(kit.actions(see_all(read, held.id)))
+    buttons = _buttons(held) if paper.buttons else []
+    if buttons:
+        blocks.append(kit.actions(*buttons))
     if signals:
         blocks.append(kit.section(signals))
     if unseen:
@@ -145,6 +146,14 @@ def _below(held: HeldRead, page: Sequence[Standing], first: int, paper: Paper) -
     if more:
         blocks.append(kit.actions(see_all(read, held.id)))
     return {"text": f"{where}: {_named(page, more, paper)}", "blocks": blocks}
+
+
+def _buttons(held: HeldRead) -> list[kit.Element]:
+    buttons = [see_all(held.read, held.id)] if _more_than_shown(held.read) else []
+    if held.read.overdue:
+        spoken = "Walk the read: the partners one by one, for programme leads"
+        buttons.append(kit.button(ids.WALK, "Walk the read", Carried(read=held.id), spoken=spoken))
+    return buttons
 
 
 def see_all(read: WeeklyRead, read_id: int) -> kit.Element:
