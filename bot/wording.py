@@ -14,7 +14,7 @@ from bot.literal import escape as escape
 from bot.literal import plain as plain
 from models.cadence import State, Tier
 from models.clock import local_day
-from models.standing import Standing, Who
+from models.standing import ClaimFacts, Standing, Who
 from models.weekly_read import Coverage, MailboxTrouble, Recovery, TierLine, WeeklyRead
 
 NAME_LIMIT = 80
@@ -132,9 +132,13 @@ def owner(standing: Standing) -> str:
 
 
 def claimed(standing: Standing, today: date) -> str | None:
-    """ "Dana Kim is on it, by Thu 26 Nov"; None while nobody is."""
+    """ "Dana Kim is on it, by Thu 26 Nov", or was asked; None while nobody is."""
     claim = standing.claim
-    return f"{name(claim.by.name)} is on it, {by_day(claim.due_on, today)}" if claim else None
+    return f"{on_it(claim)}, {by_day(claim.due_on, today)}" if claim else None
+
+
+def on_it(claim: ClaimFacts) -> str:
+    return f"{name(claim.by.name)} {'was asked, has not answered' if claim.asked else 'is on it'}"
 
 
 def blind(standing: Standing) -> str:

@@ -46,6 +46,7 @@ class ClaimFacts:
     by: Who
     at: datetime
     due_on: date
+    asked: bool = False  # a lead has assigned it, and `by` has neither accepted nor declined yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ def outcome(standing: Standing, paper: Paper, settled: Settled | None = None) ->
     """Who is on it, by an absolute day because the message is read all week; or how the episode ended."""
     claim = standing.claim
     if claim is not None:
-        return "✓ " + paper.words(f"{wording.name(claim.by.name)} is on it · by {_day(claim.due_on, paper)}", 180)
+        mark = "… " if claim.asked else "✓ "
+        return mark + paper.words(f"{wording.on_it(claim)} · by {_day(claim.due_on, paper)}", 180)
     if settled is None:
         return ""
     ended = f"on {_day(local_day(settled.at, paper.zone), paper)}"
@@ -98,16 +99,21 @@ def _accessory(standing: Standing, paper: Paper, settled: Settled | None) -> Ele
     if settled_now(standing, settled):
         return None
     if standing.claim is not None:
-        return kit.overflow(
-            ids.row(ids.ROW_MENU, partner_id),
-            ("Set next step", Carried(verb=ids.NEXT_STEP, partner=partner_id)),
-            ("Release", Carried(verb=ids.RELEASE, partner=partner_id)),
-        )
+        return claim_menu(partner_id, asked=standing.claim.asked)
     if standing.state is not State.OVERDUE and standing.facts.episode is None:
         return None
     spoken = kit.label(f"{CLAIM_LABEL} for {wording.name(standing.facts.name)}", 75, NAME_ROOM * paper.scale)
     return kit.button(
         ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id, read=paper.read_id), spoken=spoken
+    )
+
+
+def claim_menu(partner_id: int, *, asked: bool) -> Element:
+    """What its holder can do with a claim. Everybody who sees a row sees it; who presses is judged then."""
+    said = (("Accept", ids.ACCEPT), ("Decline", ids.DECLINE)) if asked else (("Release", ids.RELEASE),)
+    options = (("Set next step", ids.NEXT_STEP), *said, ("Reassign…", ids.ASSIGN_ONE))
+    return kit.overflow(
+        ids.row(ids.ROW_MENU, partner_id), *((text, Carried(verb=verb, partner=partner_id)) for text, verb in options)
     )
 
 

@@ -271,12 +271,15 @@ def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[in
     )
     found: dict[int, EpisodeFacts] = {}
     for episode, claim in rows:
-        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, _held(claim, by_id))
+        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, _held(claim, by_id, now))
     return found
 
 
-def _held(claim: Claim | None, by_id: dict[int, Who]) -> ClaimFacts | None:
-    return None if claim is None else ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on)
+def _held(claim: Claim | None, by_id: dict[int, Who], now: datetime) -> ClaimFacts | None:
+    if claim is None:
+        return None
+    asked = claim.assigned_by_id is not None and (claim.accepted_at is None or claim.accepted_at > now)
+    return ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on, asked)
 
 
 @dataclass(frozen=True, slots=True)
