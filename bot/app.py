@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
 from bot.listeners.call import Call, acknowledgement, say
-from bot.listeners.desk import Desk, Suggest
+from bot.listeners.desk import Desk, ImportRoster, Suggest
 from models.clock import Clock
 from models.settings import Settings, SettingsError
 
@@ -46,6 +46,7 @@ def build_app(
     *,
     client: WebClient | None = None,
     suggest: Suggest | None = None,
+    import_roster: ImportRoster | None = None,
 ) -> App:
     """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack."""
     if settings.slack_bot_token is None:
@@ -64,7 +65,7 @@ def build_app(
         ),
         listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="listener"),
     )
-    desk = Desk(settings, sessions, reading, clock, client, suggest)
+    desk = Desk(settings, sessions, reading, clock, client, import_roster, suggest)
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app

@@ -18,6 +18,7 @@ from bot.app import EVENTS_PATH, build_app, flask_app
 from bot.listeners.desk import Suggest
 from bot.outbox import Outbox, posting_client
 from bot.redraw import redraw_of
+from jobs.roster.pasted import roster_report
 from jobs.weekly_read import hold_and_post
 from models.actions.people import PersonRow
 from models.settings import Settings, load_settings
@@ -161,7 +162,9 @@ def surface(database: Database, *, cast: Cast | None = None, suggest: Suggest | 
             SLACK_SIGNING_SECRET=workspace.signing_secret,
             SLACK_API_URL=slack.api_url,
         )
-        app = build_app(settings, database.sessions, database.reading, clock, suggest=suggest)
+        app = build_app(
+            settings, database.sessions, database.reading, clock, suggest=suggest, import_roster=roster_report
+        )
         web = make_server("127.0.0.1", 0, flask_app(app, settings), threaded=True)
         slack.delivery.request_url = f"http://127.0.0.1:{web.server_port}{EVENTS_PATH}"
         server = threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True)

@@ -25,6 +25,7 @@ from bot.views.reads_notice import uncertain_payload
 from jobs import monthly, recovery, weekly_read
 from jobs.capture import Capture
 from jobs.nudges import send_nudges
+from jobs.roster.pasted import roster_report
 from jobs.rounds import Rounds
 from jobs.schedule import Job, scheduler
 from jobs.suggest import suggestions_from_mailboxes
@@ -77,7 +78,9 @@ class Running:
         token = settings.slack_bot_token.get_secret_value()
         self.client: WebClient = posting_client(token, settings.slack_api_url)
         with quietly():  # Bolt remarks on having both a client and an authorize
-            self.app: App = build_app(settings, self.sessions, self.reading, clock, suggest=self._suggest)
+            self.app: App = build_app(
+                settings, self.sessions, self.reading, clock, suggest=self._suggest, import_roster=roster_report
+            )
         self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)

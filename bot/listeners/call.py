@@ -69,12 +69,13 @@ class Call:
         team_id, action = self._context.team_id, self.action
         return f"click:{team_id}:{self.user_id}:{action.get('action_ts')}:{action.get('action_id')}"
 
-    def visitor(self, *, acting: bool = False, leading: bool = False) -> Visitor:
+    def visitor(self, *, acting: bool = False, leading: bool = False, address: str | None = None) -> Visitor:
         """Who it is; raises Refused unless they may do this."""
         if self._visitor is None:
             context, user = self._context, self.body.get("user")
             users_team = user.get("team_id") if isinstance(user, dict) else None
-            self._visitor = self.desk.visitor(context.team_id, self.user_id, users_team or context.actor_team_id)
+            team_id = users_team or context.actor_team_id
+            self._visitor = self.desk.visitor(context.team_id, self.user_id, team_id, address)
         if leading and not self._visitor.leads:
             raise Refused("Only a programme lead can do this.")
         if acting and not self._visitor.may_act:
@@ -151,6 +152,14 @@ class Call:
         around = self.body["view"]
         try:
             self._context.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
+        except SlackApiError as error:
+            if error.response.get("error") not in CLOSED:
+                raise
+
+    def update_answered(self, view: View) -> None:
+        """Draws the form anew that was submitted and answered: its hash is another one since, and we do not know it."""
+        try:
+            self._context.client.views_update(view_id=self.body["view"]["id"], view=view)
         except SlackApiError as error:
             if error.response.get("error") not in CLOSED:
                 raise

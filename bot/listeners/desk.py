@@ -6,7 +6,7 @@ Every click is judged here again, whatever the message showed. Nothing in a requ
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from threading import Lock
 
 import structlog
@@ -15,12 +15,14 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.asking import ask
+from bot.first_lead import AddressWanted, Newcomer, first_lead
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.clock import Clock, local_day
 from models.correspondence import Suggestions
 from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
 from models.queries.standings import standings
+from models.roster_report import RosterReport
 from models.settings import Settings
 from models.standing import Standing
 
@@ -33,6 +35,9 @@ PATIENCE_SECONDS = 2
 
 Suggest = Callable[[Programme, int], Suggestions]
 """At most so many organisations that the mail knows and the roster does not. It takes seconds."""
+
+ImportRoster = Callable[[Session, Programme, str, bytes, str, datetime], RosterReport]
+"""Brings "people" or "partners" to what the lines say, as somebody; the caller commits, or takes it back."""
 
 
 class Refused(Exception):
@@ -47,6 +52,8 @@ class Profile:
     team_id: str | None
     guest: bool
     gone: bool
+    name: str | None = None
+    timezone: str | None = None
 
 
 class Directory:
@@ -83,6 +90,8 @@ class Directory:
             team_id=user.get("team_id"),
             guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger")),
             gone=bool(user.get("deleted") or user.get("is_bot")),
+            name=user.get("real_name") or about.get("real_name") or user.get("name"),
+            timezone=user.get("tz"),
         )
 
 
@@ -109,6 +118,7 @@ class Desk:
     reading: sessionmaker[Session]
     clock: Clock
     client: WebClient
+    import_roster: ImportRoster | None = None
     suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
     directory: Directory = field(init=False)
 
@@ -131,8 +141,13 @@ class Desk:
             programme_actions.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
             return programme(session, self.settings, unlinked[0].workspace_id)
 
-    def visitor(self, team_id: str | None, user_id: str | None, users_team_id: str | None) -> Visitor:
-        """The person behind a Slack user; raises Refused for guests, other workspaces' members and strangers."""
+    def visitor(
+        self, team_id: str | None, user_id: str | None, users_team_id: str | None, address: str | None = None
+    ) -> Visitor:
+        """The person behind a Slack user; raises Refused for guests, other workspaces' members and strangers.
+
+        `address` is the own one that somebody typed who may lead a programme that nobody leads yet.
+        """
         home = self.programme(team_id)
         if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
             raise Refused(self._not_ours(home))
@@ -142,7 +157,7 @@ class Desk:
                 raise Refused(self._not_ours(home))
             if profile.guest or profile.gone:
                 raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
-        person = self._person(home, user_id, profile)
+        person = self._person(home, user_id, profile, address)
         leads = person.leads or person.email in self._leads()
         return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
 
@@ -153,7 +168,7 @@ class Desk:
             raise Refused("I do not know this partner: it may have left the roster.")
         return found[0]
 
-    def _person(self, home: Programme, user_id: str, profile: Profile | None) -> Person:
+    def _person(self, home: Programme, user_id: str, profile: Profile | None, address: str | None) -> Person:
         with self.reading() as session:
             everybody = people(session, home.workspace_id)
         known = next((one for one in everybody if one.slack_user_id == user_id), None)
@@ -164,10 +179,21 @@ class Desk:
             (one for one in everybody if email in (one.email, *one.aliases) and one.slack_user_id is None), None
         )
         if email is None or same is None:
+            first = self._first_lead(home, user_id, profile, address)
+            if first is not None:
+                return first
             raise Refused(f"You are not on the roster of this partner programme yet. {self._ask(home)}")
         with self.sessions.begin() as session:
             people_actions.link_person(session, home.workspace_id, same.id, user_id, self.clock.now())
         return same
+
+    def _first_lead(self, home: Programme, user_id: str, profile: Profile | None, address: str | None) -> Person | None:
+        email, name, timezone = (profile.email, profile.name, profile.timezone) if profile else (None, None, None)
+        newcomer = Newcomer(user_id, email, name, timezone, address)
+        try:
+            return first_lead(self.sessions, home, self.settings, newcomer, self.clock.now())
+        except (AddressWanted, ValueError) as error:
+            raise Refused(str(error)) from error
 
     def _not_ours(self, home: Programme) -> str:
         return f"This partner programme belongs to another Slack workspace. {self._ask(home)}"

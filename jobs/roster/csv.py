@@ -47,7 +47,9 @@ class Imported:
     files_only: tuple[str, ...] = ()  # mailboxes whose mail cannot be read again but by importing it again
 
 
-def import_people(session: Session, programme: Programme, data: bytes, now: datetime) -> Imported:
+def import_people(
+    session: Session, programme: Programme, data: bytes, now: datetime, actor: str = COMMAND_LINE
+) -> Imported:
     """Brings people to what the file says; raises RosterError before anything is written."""
     rows, problems = read_table(data, PEOPLE, ("email", "name", "role"))
     read = [(row, cells) for row in rows if (cells := checked(row, PersonCells, problems))]
@@ -86,14 +88,16 @@ def import_people(session: Session, programme: Programme, data: bytes, now: date
     }
     held = {key: {*row.aliases, *filter(None, [row.slack_user_id])} for key, row in now_there.items()}
     asked = {key: {*row.aliases, *filter(None, [row.slack_user_id])} for key, row in wanted.items()}
-    with roster_change(session, programme.workspace_id, COMMAND_LINE, now) as change:
+    with roster_change(session, programme.workspace_id, actor, now) as change:
         for key in _givers_first(held, asked):
             if wanted[key] != now_there.get(key):
-                people_actions.put_person(session, programme.workspace_id, COMMAND_LINE, wanted[key], now)
+                people_actions.put_person(session, programme.workspace_id, actor, wanted[key], now)
     return _rematched(session, programme, _told(now_there, wanted), change.mail, now)
 
 
-def import_partners(session: Session, programme: Programme, data: bytes, now: datetime) -> Imported:
+def import_partners(
+    session: Session, programme: Programme, data: bytes, now: datetime, actor: str = COMMAND_LINE
+) -> Imported:
     """Brings partners to what the file says; raises RosterError before anything is written."""
     rows, problems = read_table(data, PARTNERS, ("name", "tier", "owner_email"))
     if rows and not {"domains", "contacts"} & rows[0].cells.keys():
@@ -150,7 +154,7 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
         raise RosterError(problems)
     held = {key: {*line.domains, *line.contacts} for key, line in stored.items()}
     asked = {key: {*line.domains, *line.contacts} for key, line in wanted.items()}
-    with roster_change(session, programme.workspace_id, COMMAND_LINE, now) as change:
+    with roster_change(session, programme.workspace_id, actor, now) as change:
         for key in _givers_first(held, asked):
             line = wanted[key]
             if line == stored.get(key):
@@ -165,8 +169,8 @@ def import_partners(session: Session, programme: Programme, data: bytes, now: da
                 since=line.since or local_day(now, programme.zone),
                 external_id=line.external_id,
             )
-            partners.put_partner(session, programme.workspace_id, COMMAND_LINE, partner, now)
-    _set_next_steps(session, programme, stored, wanted, {one.email: one.id for one in persons.values()}, now)
+            partners.put_partner(session, programme.workspace_id, actor, partner, now)
+    _set_next_steps(session, programme, stored, wanted, {one.email: one.id for one in persons.values()}, now, actor)
     told = replace(_told(stored, wanted), warnings=tuple(_warnings(wanted.values(), known.people)))
     return _rematched(session, programme, told, change.mail, now)
 
@@ -258,6 +262,7 @@ def _set_next_steps(
     wanted: dict[str, PartnerLine],
     person_ids: dict[str, int],
     now: datetime,
+    actor: str,
 ) -> None:
     """Only those that the file changes; an empty cell leaves what people agreed on in Slack."""
     ids = {name_key(line.name): key for key, line in partner_lines(session, programme.workspace_id).items()}
@@ -268,7 +273,7 @@ def _set_next_steps(
         ):
             owner_id = person_ids.get(line.owner_email or "")
             next_steps.set_next_step(
-                session, programme, ids[key], line.next_step, owner_id, line.next_step_due_on, None, COMMAND_LINE, now
+                session, programme, ids[key], line.next_step, owner_id, line.next_step_due_on, None, actor, now
             )
 
 

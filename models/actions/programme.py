@@ -3,16 +3,14 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from models import tables
 from models.actions.clocks import facts_changed
 from models.actions.write import Change, audit, plain
 from models.cadence import Tier
-from models.tables import (
-    TierHistory,
-)
+from models.tables import Partner, PartnerHistory, TierHistory
 
 
 class OtherWorkspace(Exception):
@@ -87,3 +85,25 @@ def set_tier(session: Session, workspace_id: int, actor: str, tier: Tier, now: d
         after=after,
     )
     return Change.CHANGED if before else Change.ADDED
+
+
+class TierInUse(Exception):
+    """A tier to which partners belong, or belonged in weeks that are on record. The text says which of the two."""
+
+
+def remove_tier(session: Session, workspace_id: int, actor: str, rank: int, now: datetime) -> bool:
+    """Removes a tier that no partner ever had; answers whether it was there. Raises TierInUse."""
+    row = session.scalar(select(tables.Tier).where(tables.Tier.workspace_id == workspace_id, tables.Tier.rank == rank))
+    if row is None:
+        return False
+    if session.scalar(select(Partner.id).where(Partner.tier_id == row.id).limit(1)) is not None:
+        raise TierInUse("partners belong to it: give them another tier first")
+    if session.scalar(select(PartnerHistory.id).where(PartnerHistory.tier_id == row.id).limit(1)) is not None:
+        raise TierInUse("partners belonged to it in past weeks, whose figures need it; it can be renamed")
+    before = Tier(row.rank, row.name, row.window_days, row.grace_days)
+    session.execute(delete(TierHistory).where(TierHistory.tier_id == row.id))
+    session.delete(row)
+    session.flush()
+    facts_changed(session, workspace_id)
+    audit(session, workspace_id, actor, "remove tier", f"tier:{rank}", now, before=plain(before))
+    return True

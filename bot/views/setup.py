@@ -1,0 +1,162 @@
+"""The first run as a list of steps: what is done, what is missing, and the button for each.
+
+The same list is the private message to the installer, the answer to `/cadence setup` and the top of a lead's Home.
+"""
+
+from bot import ids, wording
+from bot.ids import Carried
+from bot.views import kit
+from bot.views.kit import Block, Element, Payload
+from models.actions.setup import UNCHECKED
+from models.queries.setup import CHANNEL, MAILBOXES, PARTNERS, PEOPLE, PREVIEW, SCHEDULE, TIERS, Setup
+
+STEP = 1
+"""Suffix of the action ids here: Home has the same buttons once more, and equal ids on one page are refused."""
+
+NOT_IN_CHANNEL = ("not_in_channel", "channel_not_found")
+NAMES = {
+    CHANNEL: "choose a channel that I can post in",
+    SCHEDULE: "set day, hour and time zone",
+    TIERS: "write down the tiers",
+    PEOPLE: "name the partner managers",
+    PARTNERS: "put partners on the roster",
+    PREVIEW: "look at the private preview",
+}
+INTRO = (
+    "Every Monday I show which partners have gone quiet, and who writes to them next. I read the headers of your "
+    "partner managers' mail, never a body. Until you start it, nobody but you sees anything."
+)
+
+
+def setup_payload(setup: Setup) -> Payload:
+    """`text` says what the blocks say."""
+    blocks = setup_blocks(setup)
+    if not blocks:
+        done = f"Everything is set up: the read is posted {schedule_words(setup.read_at, setup.timezone)}."
+        return kit.notice(kit.words(done, 500))
+    said = [f"{_mark(setup, step)} {title}: {sentence}" for step, title, sentence, _ in _steps(setup)]
+    return {"text": "\n".join(["*Set Cadence up*", INTRO, *said, _end(setup)]), "blocks": blocks}
+
+
+def setup_blocks(setup: Setup) -> list[Block]:
+    """Nothing once reads are posted."""
+    if setup.started:
+        return []
+    blocks = [kit.header("Set Cadence up"), kit.section(INTRO)]
+    for step, title, sentence, button in _steps(setup):
+        blocks.append(kit.section(f"{_mark(setup, step)} *{title}*\n{sentence}", accessory=button))
+    if setup.missing:
+        return [*blocks, kit.context(_end(setup))]
+    start = kit.button(
+        ids.START,
+        "Start the weekly read",
+        Carried(),
+        style="primary",
+        confirm=kit.confirm(
+            "Start the weekly read?", "From now on it is posted in its channel, at its hour.", "Start", "Not yet"
+        ),
+    )
+    return [*blocks, kit.section(_end(setup)), kit.actions(start)]
+
+
+def missing_note(setup: Setup) -> str | None:
+    """One line for a lead, as mrkdwn; None when nothing stands in the way."""
+    if setup.started:
+        return None
+    if not setup.missing:
+        return f"Everything is ready: `{ids.COMMAND} setup` has the button that starts the weekly read."
+    rest = "; ".join(NAMES[one] for one in setup.missing)
+    return f"Before the first read: {rest}. `{ids.COMMAND} setup` takes you there."
+
+
+def channel_words(channel: str | None, trouble: str | None) -> str:
+    """Where the read goes, or why it cannot, with what to do. Mrkdwn."""
+    if channel is None:
+        return "Where everybody reads it. Nothing is posted before you have seen a preview."
+    named = f"<#{channel}>"
+    if trouble is None:
+        return f"The read goes to {named}."
+    if trouble == UNCHECKED:
+        return f"I have not tried yet whether I can post in {named}."
+    if trouble in NOT_IN_CHANNEL:
+        return f"I am not in {named} yet: type `/invite @Cadence` there, then press *Check again*."
+    if trouble.startswith("restricted_action"):
+        return (
+            f"Posting in {named} is restricted, so Slack takes no message of mine there: let a workspace owner allow "
+            "Cadence to post, or choose another channel."
+        )
+    if trouble == "is_archived":
+        return f"{named} is archived: choose another channel."
+    if trouble == "shared":
+        return f"People of other companies are in {named}, and the read is not for them: choose a channel of your own."
+    return f"Slack takes no message of mine in {named} ({kit.words(wording.plain(trouble, 60), 100)})."
+
+
+def schedule_words(read_at: str, timezone: str) -> str:
+    day, hour = read_at.split()
+    return f"on {DAYS[day]} at {hour}, {timezone}"
+
+
+DAYS = {
+    "mon": "Mondays",
+    "tue": "Tuesdays",
+    "wed": "Wednesdays",
+    "thu": "Thursdays",
+    "fri": "Fridays",
+    "sat": "Saturdays",
+    "sun": "Sundays",
+}
+
+
+def check_again() -> Element:
+    return kit.button(ids.row(ids.CHECK_CHANNEL, STEP), "Check again", Carried())
+
+
+def _steps(setup: Setup) -> list[tuple[str, str, str, Element]]:
+    """Step, title, sentence as mrkdwn, button."""
+    when = schedule_words(setup.read_at, setup.timezone)
+    tiers = ", ".join(f"{wording.plain(one.name, 30)} {wording.plural(one.window_days, 'day')}" for one in setup.tiers)
+    scheduled = kit.words(f"It is posted {when}.", 300) if setup.scheduled else "So far UTC is assumed, on Mondays."
+    troubled = setup.channel is not None and setup.trouble is not None
+    place = check_again() if troubled and setup.trouble != "shared" else _button(ids.EDIT_SCHEDULE, "Choose", CHANNEL)
+    people = _count(setup.people, "person", "people", "can own partners")
+    partners = _count(setup.partners, "partner", "partners", "on the roster")
+    boxes = f"{setup.connected} of {setup.owners} owners have connected theirs; without, their partners are unseen."
+    return [
+        (CHANNEL, "Channel", channel_words(setup.channel, setup.trouble), place),
+        (SCHEDULE, "Day, hour and zone", scheduled, _button(ids.EDIT_SCHEDULE, "Change", SCHEDULE, 2)),
+        (TIERS, "Tiers", kit.words(f"{tiers or 'None yet'}.", 600), _button(ids.EDIT_TIERS, "Change", TIERS)),
+        (PEOPLE, "People", people, _button(ids.EDIT_ROSTER, "Add people", PEOPLE)),
+        (PARTNERS, "Partners", partners, _button(ids.IMPORT, "Add partners", PARTNERS)),
+        (MAILBOXES, "Mailboxes", boxes, _button(ids.CONNECT, "Connect mine", MAILBOXES)),
+        (PREVIEW, "Preview", _preview(setup), _button(ids.PREVIEW, "Preview", PREVIEW)),
+    ]
+
+
+def _button(action: str, text: str, step: str, number: int = STEP) -> Element:
+    verb = {PEOPLE: "people", PARTNERS: "partners"}.get(step)
+    return kit.button(ids.row(action, number), text, Carried(verb=verb), spoken=f"{text}: {step}")
+
+
+def _preview(setup: Setup) -> str:
+    return "You have seen it." if setup.previewed else "The first read as it would be today, for your eyes only."
+
+
+def _count(count: int, one: str, many: str, what: str) -> str:
+    return (
+        f"{wording.plural(count, one, many)} {what}."
+        if count
+        else f"Nobody {what} yet."
+        if one == "person"
+        else "None yet: upload a CSV file or paste lines."
+    )
+
+
+def _mark(setup: Setup, step: str) -> str:
+    return "✓" if step in setup.done else "○"
+
+
+def _end(setup: Setup) -> str:
+    if not setup.missing:
+        return "Everything is ready."
+    return f"Still to do: {'; '.join(NAMES[one] for one in setup.missing)}. You can leave and come back at any time."

@@ -1,0 +1,119 @@
+"""Lines as people paste them, or the file they upload, → the importer. A header may be there, in a spreadsheet's words.
+
+Judges nothing of what the cells mean: that is the importer's, and so is all or nothing.
+"""
+
+import csv
+import io
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from jobs.roster.csv import PARTNERS, PEOPLE, Imported, import_partners, import_people
+from jobs.roster.table import RosterError
+from models.queries.programme import Programme
+from models.roster_report import RosterReport
+
+KINDS = {"partners": (PARTNERS, import_partners), "people": (PEOPLE, import_people)}
+WITHOUT_HEADER = {"partners": ("name", "tier", "owner_email", "domains"), "people": ("email", "name", "role")}
+WORDS = {
+    "partner": "name",
+    "company": "name",
+    "account": "name",
+    "owner": "owner_email",
+    "partner_manager": "owner_email",
+    "domain": "domains",
+    "contact": "contacts",
+    "e-mail": "email",
+    "email_address": "email",
+    "full_name": "name",
+    "alias": "aliases",
+    "time_zone": "timezone",
+}
+MARKS = ("\t", ";", ",")
+HEADER_OF_OURS = 1  # line more than the person sees
+
+
+def roster_report(
+    session: Session, programme: Programme, kind: str, data: bytes, actor: str, now: datetime
+) -> RosterReport:
+    """What the import did in this session; with problems it did nothing. The caller commits or takes it back."""
+    columns, read = KINDS[kind]
+    table, shift = _table(data, kind, columns)
+    try:
+        done: Imported = read(session, programme, table, now, actor)
+    except RosterError as error:
+        return RosterReport(problems=tuple((max(one.line - shift, 1), one.column, one.text) for one in error.problems))
+    return RosterReport(
+        done.added, done.changed, done.unchanged, done.warnings, done.rematched.again, done.rematched.voided
+    )
+
+
+def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int]:
+    """The lines as a file with our header, and by how many lines it is longer. What cannot be read stays as it is."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data, 0
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    mark = next((one for one in MARKS if one in first), ",")
+    header = [_column(cell, kind) for cell in next(csv.reader([first], delimiter=mark), [])]
+    shift = 0
+    try:
+        rows = [
+            (number, [cell.strip() for cell in row])
+            for number, row in _numbered(csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True))
+        ]
+    except csv.Error:
+        return data, 0  # the importer says where the quotes do not fit together
+    if not set(header) & set(columns):
+        header, shift = _usual(kind, header), HEADER_OF_OURS
+        rows = [(number + shift, _folded(row, len(header))) for number, row in rows]
+    else:
+        rows = [(number, row) for number, row in rows]
+        named = next((index for index, (_, row) in enumerate(rows) if any(row)), None)
+        if named is not None:
+            rows[named] = (rows[named][0], header)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if shift:
+        writer.writerow(header)
+    written = shift
+    for number, row in rows:
+        out.write("\n" * max(number - written - 1, 0))  # each line keeps its number
+        writer.writerow([cell.replace("\n", " ").replace("\r", " ") for cell in row])
+        written = number
+    return out.getvalue().encode(), shift
+
+
+def _numbered(reader: object) -> list[tuple[int, list[str]]]:
+    """Each row with the line it begins on."""
+    found, line = [], 1
+    for row in reader:  # type: ignore[attr-defined]  # the csv module does not export the type of its reader
+        found.append((line, list(row)))
+        line = reader.line_num + 1  # type: ignore[attr-defined]  # the same
+    return found
+
+
+def _usual(kind: str, first: list[str]) -> list[str]:
+    """What the cells of lines without a header are. People are pasted with the name first as often as not."""
+    names = list(WITHOUT_HEADER[kind])
+    if kind == "people" and len(first) > 1 and "@" in first[1] and "@" not in first[0]:
+        names[0], names[1] = names[1], names[0]
+    return names
+
+
+def _column(cell: str, kind: str) -> str:
+    word = "_".join(cell.strip().casefold().split())
+    if kind == "people" and word == "owner":
+        return word
+    return WORDS.get(word, word)
+
+
+def _folded(row: list[str], columns: int) -> list[str]:
+    """A short row filled up; what is too much belongs to the list in the last column: `acme.com, acme.co.uk`."""
+    if not any(row):
+        return row
+    head, rest = row[: columns - 1], [one for one in row[columns - 1 :] if one]
+    last = ";".join(part for one in rest for part in one.split() if part) if columns == 4 else ";".join(rest)
+    return [*head, *[""] * (columns - 1 - len(head)), last]
