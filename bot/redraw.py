@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from bot.outbox import Render
 from bot.views.kit import Payload
 from bot.views.read import read_parts
+from bot.views.trend import TREND_PART
 from models.queries import reads
 from models.queries.outbox import Post
 from models.queries.programme import programme
@@ -17,7 +18,7 @@ def redraw_of(settings: Settings) -> Render:
     """What the outbox asks for: the message as it should read now, or None where nothing ever changes."""
 
     def render(session: Session, post: Post, now: datetime) -> Payload | None:
-        if post.kind != "read":
+        if post.kind != "read" or post.part == TREND_PART:
             return None
         read_id = reads.read_of_week(session, post.workspace_id, date.fromisoformat(post.period))
         if read_id is None:

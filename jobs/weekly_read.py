@@ -8,12 +8,15 @@ from datetime import datetime, time, timedelta
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.views.read import read_parts, unassigned_payload
+from bot.views.trend import TREND_PART, TREND_WEEKS, trend_payload
 from jobs.recovery import SWEEP
 from models.actions import outbox, reads
 from models.actions.write import CLOCK
 from models.clock import instant, local_day, week_of
 from models.queries import reads as queries
 from models.queries.programme import Programme, first_ran_at, people
+from models.queries.trend import trend
+from models.weekly_read import WeeklyRead
 
 ASK_LEADS_AT = time(16, 0)
 FIRST_ROUND = timedelta(minutes=15)  # a Cadence started just before the hour is still reading its mailboxes then
@@ -48,16 +51,29 @@ def hold_and_post(
         if read_id is None:
             return None
         held = queries.held_read(session, programme, read_id, now)
+        if programme.when_empty == "skip" and calm(held.read):
+            return read_id
+        parts = dict(enumerate(read_parts(held, 0)))
+        drawn = trend_payload(trend(session, programme, now, TREND_WEEKS)) if held.read.overdue else None
+        if drawn is not None:
+            parts[TREND_PART] = drawn
         week = held.read.week.isoformat()
-        for part, payload in enumerate(read_parts(held, 0)):
+        for part, payload in parts.items():
             outbox.enqueue(session, programme.workspace_id, programme.channel, "read", week, part, payload, now)
     return read_id
+
+
+def calm(read: WeeklyRead) -> bool:
+    """Whether a read has nothing that anybody should hear of: nobody slipped, and nobody was left unseen."""
+    return not (read.overdue or read.blind or read.troubles)
 
 
 def ask_leads(sessions: sessionmaker[Session], programme: Programme, now: datetime) -> int:
     """On the day of the read at 16:00 the leads get what nobody has taken yet; answers how many were asked."""
     today = local_day(now, programme.zone)
     week = week_of(today)
+    if any(one.from_on <= today <= one.until_on for one in programme.shutdowns):
+        return 0
     if today.weekday() != programme.read_at.weekday or now < instant(today, ASK_LEADS_AT, programme.zone):
         return 0
     asked = 0

@@ -153,7 +153,7 @@ def test_a_claimed_row_names_its_holder_and_lets_go_by_a_menu() -> None:
     blocks = read.read_parts(held(claimed), 0)[0]["blocks"]
     assert "✓ Dana Kim is on it · by Wed 25 Nov" in said(blocks)
     menu, _ = elements(blocks)
-    assert [option["text"]["text"] for option in menu["options"]] == ["Set next step", "Release"]
+    assert [option["text"]["text"] for option in menu["options"]] == ["Set next step", "Release", "Reassign…"]
     assert "Every slipped partner has a name beside it" in said(blocks)
 
 

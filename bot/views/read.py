@@ -54,15 +54,20 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
     def draw(scale: float) -> Payload:
         paper = Paper(read.today, read.zone, scale=scale)
         needs = wording.plural(len(free), "partner still waits", "partners still wait") + " for a name beside it"
-        lines = [
-            f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {_owner(one)}', 200)}"
-            for one in free[: kit.MOST_ROWS]
-        ]
-        more = len(free) - len(lines)
-        if more:
-            lines.append(f"• and {more} more")
-        told = "\n".join(lines)
-        blocks = [kit.section(f"*{needs}*\n{told}")]
+        blocks, told = [kit.section(f"*{needs}*")], [f"{needs}:"]
+        for one in free[: kit.MOST_ROWS]:
+            line = (
+                f"{rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {_owner(one)}', 200)}"
+            )
+            blocks.append(kit.section(line, accessory=_assign_one(one, held.id, paper)))
+            told.append(f"• {line}")
+        buttons = []
+        if len(free) > kit.MOST_ROWS:
+            more = f"and {len(free) - kit.MOST_ROWS} more"
+            blocks.append(kit.context(more))
+            told.append(f"• {more}")
+            buttons.append(see_all(read, held.id))
+        buttons.append(kit.button(ids.WALK, "Walk the read", Carried(read=held.id)))
         owned = sum(one.facts.owner is not None for one in free)
         if owned:
             question = kit.confirm(
@@ -71,10 +76,19 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
             assign = kit.button(
                 ids.ASSIGN, "Assign to owners", Carried(read=held.id), style="primary", confirm=question
             )
-            blocks.append(kit.actions(assign))
-        return {"text": f"{needs}:\n{told}", "blocks": blocks}
+            buttons.insert(0, assign)
+        blocks.append(kit.actions(*buttons))
+        return {"text": "\n".join(told), "blocks": blocks}
 
     return kit.fitting(draw)
+
+
+def _assign_one(standing: Standing, read_id: int, paper: Paper) -> kit.Element:
+    partner_id = standing.facts.partner_id
+    spoken = kit.label(f"Assign {wording.name(standing.facts.name)}", 75, rows.NAME_ROOM * paper.scale)
+    return kit.button(
+        ids.row(ids.ASSIGN_ONE, partner_id), "Assign…", Carried(partner=partner_id, read=read_id), spoken=spoken
+    )
 
 
 def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:

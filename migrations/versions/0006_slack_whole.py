@@ -80,6 +80,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("country", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("left_at", sa.DateTime(timezone=True), nullable=True))
 
+    with op.batch_alter_table("read", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("troubles", sa.JSON(), nullable=True))
+
     with op.batch_alter_table("workspace", schema=None) as batch_op:
         batch_op.add_column(sa.Column("when_empty", sa.String(), server_default="post", nullable=False))
         batch_op.add_column(sa.Column("installed_by", sa.String(), nullable=True))
@@ -109,6 +112,9 @@ def downgrade() -> None:
         batch_op.drop_column("country")
         batch_op.drop_column("work_to")
         batch_op.drop_column("work_from")
+
+    with op.batch_alter_table("read", schema=None) as batch_op:
+        batch_op.drop_column("troubles")
 
     with op.batch_alter_table("claim", schema=None) as batch_op:
         batch_op.drop_column("accepted_at")

@@ -1,6 +1,7 @@
 """Writes of the weekly read and of nudges. A read is held once a week; its lines are written once and never changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -11,6 +12,7 @@ from models.actions.write import CLOCK, audit, inserted
 from models.clock import local_day, week_of
 from models.queries.programme import Programme
 from models.queries.quiet import newly_quiet
+from models.queries.reads import troubles
 from models.queries.standings import last_touch_ids, standings
 from models.standing import Standing
 from models.tables import Nudge, Read, ReadLine
@@ -31,6 +33,7 @@ def hold_read(session: Session, programme: Programme, now: datetime, actor: str 
         "at": now,
         "policy": str(programme.policy),
         "timezone": programme.zone.key,
+        "troubles": [asdict(one) for one in troubles(session, programme, now)],
     }
     read_id: int | None = inserted(session, Read, row)
     if read_id is None:

@@ -66,7 +66,7 @@ def held_read(session: Session, programme: Programme, read_id: int, now: datetim
         programme.zone,
         previous=_previous_coverage(session, programme, row.at),
         recoveries=_recoveries(session, programme, row.at),
-        troubles=troubles(session, programme, row.at),
+        troubles=_troubles_then(session, programme, row),
         quiet=_were_quiet(session, read_id, lines),
         shutdowns=programme.shutdowns,
     )
@@ -235,6 +235,13 @@ def troubles(session: Session, programme: Programme, now: datetime) -> tuple[Mai
         for box, health in found
         if health.attention
     )
+
+
+def _troubles_then(session: Session, programme: Programme, read: Read) -> tuple[MailboxTrouble, ...]:
+    """As the read saw them; reads of older versions have not kept them."""
+    if read.troubles is None:
+        return troubles(session, programme, read.at)
+    return tuple(MailboxTrouble(**one) for one in read.troubles)
 
 
 def _settled(session: Session, programme: Programme, since: datetime, now: datetime) -> dict[int, Settled]:

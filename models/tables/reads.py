@@ -21,6 +21,7 @@ class Read(Base):
     at: Mapped[At]
     policy: Mapped[str]
     timezone: Mapped[str | None]  # by whose calendar it was judged; reads of older versions do not say
+    troubles: Mapped[list[dict[str, str]] | None] = mapped_column(JSON)  # mailboxes that needed attention then
 
 
 class ReadLine(Base):
