@@ -115,6 +115,8 @@ LIST_MODAL = "list_modal"
 NOTE_MODAL = "note_modal"
 CARD_MODAL = "card_modal"
 PAUSE_FORM = "pause_form"
+ASSIGN_FORM = "assign_form"
+MY_SETTINGS_FORM = "my_settings_form"
 WALK_FORM = "walk_form"
 WALK_PAUSE_FORM = "walk_pause_form"
 PARTNER_FORM = "partner_form"
@@ -143,6 +145,20 @@ FORMS = (
 STEP_TEXT = "step_text"
 STEP_DUE = "step_due"
 STEP_OWNER = "step_owner"
+
+# Input of the form with which a lead assigns a recovery touch.
+ASSIGNEE = "assignee"
+
+# Inputs of my settings.
+MY_HOURS_FROM = "my_hours_from"
+MY_HOURS_TO = "my_hours_to"
+MY_ZONE = "my_zone"
+MY_COUNTRY = "my_country"
+MY_NUDGES = "my_nudges"
+MY_SNOOZE = "my_snooze"
+MY_AWAY = "my_away"
+MY_STAND_IN = "my_stand_in"
+MY_MUTED = "my_muted"
 
 # Inputs of the pause form, and of the walk, whose block ids end in the id of the partner.
 PAUSE_UNTIL = "pause_until"
