@@ -1,10 +1,10 @@
-"""Writes of claims: one holder per episode, given back, or lapsed when the day is over."""
+"""Writes of claims: one holder per episode; accepted, declined, given back, passed on, or lapsed after its day."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
@@ -32,6 +32,22 @@ class ClaimResult:
     holder_id: int | None = None
     holder: str | None = None
     due_on: date | None = None
+    asked: bool = False  # the holder was asked by a lead and has not answered
+    claim_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A current claim."""
+
+    id: int
+    person_id: int
+    name: str
+    due_on: date
+    assigned_by_id: int | None
+    asked: bool
+    partner_id: int
+    opened_at: datetime  # of its episode
 
 
 def claim(
@@ -46,6 +62,7 @@ def claim(
     """One holder per episode. The unique index decides between two people who press in the same instant.
 
     What the presser saw may be old, so the facts are read again; a partner that slipped since opens its episode here.
+    Whoever claims what a lead has asked them to take accepts it.
     """
     settle_episodes(session, programme, now, {partner_id})
     lines = standings(session, programme, now, partner_ids={partner_id})
@@ -63,14 +80,18 @@ def claim(
         "person_id": person_id,
         "at": now,
         "due_on": due_on,
-        "assigned_by_id": assigned_by_id,
+        "assigned_by_id": assigned_by_id if assigned_by_id != person_id else None,
     }
-    if inserted(session, Claim, row) is None:
-        holder = _current(session, episode.id)
-        if holder is None:  # released in between: the next press finds it free
+    claim_id = inserted(session, Claim, row)
+    if claim_id is None:
+        held = current_claim(session, programme, partner_id)
+        if held is None:  # released in between: the next press finds it free
             return ClaimResult(Taken.NOTHING)
-        taken = Taken.YOURS if holder.person_id == person_id else Taken.TAKEN
-        return ClaimResult(taken, holder.person_id, holder.name, holder.due_on)
+        if held.person_id != person_id:
+            return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id)
+        if assigned_by_id is None:
+            accept(session, programme, partner_id, person_id, now)
+        return ClaimResult(Taken.YOURS, person_id, held.name, held.due_on, claim_id=held.id)
     audit(
         session,
         programme.workspace_id,
@@ -81,44 +102,65 @@ def claim(
         after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
     )
     want_redraw(session, programme.workspace_id, episode.opened_at)
-    return ClaimResult(Taken.CLAIMED, person_id, session.get_one(Person, person_id).name, due_on)
+    name = session.get_one(Person, person_id).name
+    return ClaimResult(Taken.CLAIMED, person_id, name, due_on, row["assigned_by_id"] is not None, claim_id)
 
 
-def release(
-    session: Session,
-    programme: Programme,
-    partner_id: int,
-    person_id: int,
-    now: datetime,
-) -> bool:
+def release(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:
     """Gives a claim back; only its holder can. Answers whether there was one to give back."""
+    return _give_back(session, programme, partner_id, person_id, "released", "release", now) is not None
+
+
+def accept(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:
+    """The assignee says yes. Answers whether the claim is theirs; saying it twice is no error."""
     take_turns(session, programme.workspace_id)
-    held = session.execute(
-        select(Claim.id, Episode.opened_at)
-        .join(Episode, Episode.id == Claim.episode_id)
-        .where(
-            Episode.workspace_id == programme.workspace_id,
-            Episode.partner_id == partner_id,
-        )
-        .where(
-            Episode.closed_at.is_(None),
-            Claim.ended_at.is_(None),
-            Claim.person_id == person_id,
-        )
-    ).first()
-    if held is None or not end_claims(session, Claim.id == held.id, "released", now):
+    held = current_claim(session, programme, partner_id)
+    if held is None or held.person_id != person_id:
         return False
-    audit(
-        session,
-        programme.workspace_id,
-        actor_of(person_id),
-        "release",
-        f"partner:{partner_id}",
-        now,
-        before={"by": actor_of(person_id)},
-    )
-    want_redraw(session, programme.workspace_id, held.opened_at)
+    if held.asked:
+        session.execute(update(Claim).where(Claim.id == held.id).values(accepted_at=now))
+        _note(session, programme, partner_id, person_id, "accept claim", now, after={"by": actor_of(person_id)})
+        want_redraw(session, programme.workspace_id, held.opened_at)
     return True
+
+
+def decline(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> Held | None:
+    """The assignee says no, before or after a yes: the episode is open again. Answers the claim that ended."""
+    return _give_back(session, programme, partner_id, person_id, "declined", "decline claim", now)
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What became of an assignment; `before` is the claim of somebody else that it ended."""
+
+    result: ClaimResult
+    before: Held | None = None
+
+
+def assign(
+    session: Session, programme: Programme, partner_id: int, person_id: int, lead_id: int, now: datetime
+) -> Assigned:
+    """A lead gives the recovery touch to somebody, whoever holds it. Somebody who holds it already keeps the claim."""
+    settle_episodes(session, programme, now, {partner_id})
+    held = current_claim(session, programme, partner_id)
+    before = held if held is not None and held.person_id != person_id else None
+    if before is not None:
+        end_claims(session, Claim.id == before.id, "reassigned", now)
+        was = {"by": actor_of(before.person_id)}
+        _note(session, programme, partner_id, lead_id, "reassign claim", now, before=was)
+    return Assigned(claim(session, programme, partner_id, person_id, now, assigned_by_id=lead_id), before)
+
+
+def return_claims(session: Session, programme: Programme, person_id: int, actor: str, now: datetime) -> list[Held]:
+    """Opens to everybody again what somebody held who has left. Answers the claims that ended."""
+    take_turns(session, programme.workspace_id)
+    theirs = [_held(row) for row in session.execute(_current(programme).where(Claim.person_id == person_id)).all()]
+    for held in theirs:
+        end_claims(session, Claim.id == held.id, "left", now)
+        subject, before = f"partner:{held.partner_id}", {"by": actor_of(person_id)}
+        audit(session, programme.workspace_id, actor, "return claim", subject, now, before=before)
+        want_redraw(session, programme.workspace_id, held.opened_at)
+    return theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +204,51 @@ def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[
     return lapsed
 
 
-def _current(session: Session, episode_id: int) -> Row[int, date, str] | None:
-    return session.execute(
-        select(Claim.person_id, Claim.due_on, Person.name)
+def current_claim(session: Session, programme: Programme, partner_id: int) -> Held | None:
+    """The claim on the open episode of a partner."""
+    row = session.execute(_current(programme).where(Episode.partner_id == partner_id)).first()
+    return None if row is None else _held(row)
+
+
+def _current(programme: Programme) -> Select[Claim, str, int, datetime]:
+    return (
+        select(Claim, Person.name, Episode.partner_id, Episode.opened_at)
+        .join(Episode, Episode.id == Claim.episode_id)
         .join(Person, Person.id == Claim.person_id)
-        .where(Claim.episode_id == episode_id, Claim.ended_at.is_(None))
-    ).first()
+        .where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None), Claim.ended_at.is_(None))
+        .order_by(Claim.id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _held(row: Row[Claim, str, int, datetime]) -> Held:
+    one = row.Claim
+    asked = one.assigned_by_id is not None and one.accepted_at is None
+    return Held(one.id, one.person_id, row.name, one.due_on, one.assigned_by_id, asked, row.partner_id, row.opened_at)
+
+
+def _give_back(
+    session: Session, programme: Programme, partner_id: int, person_id: int, reason: str, action: str, now: datetime
+) -> Held | None:
+    take_turns(session, programme.workspace_id)
+    held = current_claim(session, programme, partner_id)
+    if held is None or held.person_id != person_id or not end_claims(session, Claim.id == held.id, reason, now):
+        return None
+    _note(session, programme, partner_id, person_id, action, now, before={"by": actor_of(person_id)})
+    want_redraw(session, programme.workspace_id, held.opened_at)
+    return held
+
+
+def _note(
+    session: Session,
+    programme: Programme,
+    partner_id: int,
+    actor_id: int,
+    action: str,
+    now: datetime,
+    *,
+    before: dict[str, str] | None = None,
+    after: dict[str, str] | None = None,
+) -> None:
+    subject = f"partner:{partner_id}"
+    audit(session, programme.workspace_id, actor_of(actor_id), action, subject, now, before=before, after=after)
