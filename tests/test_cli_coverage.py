@@ -19,7 +19,8 @@ from PIL import Image
 from rich.cells import cell_len
 
 from bot import coverage_words
-from bot.cli.chart import COLOURS, draw, save_chart
+from bot.chart import COLOURS, draw
+from bot.cli.chart import save_chart
 from models.actions import claims, episodes
 from models.actions.partners import pause_partner
 from models.actions.reads import hold_read
