@@ -53,6 +53,7 @@ class Outbox:
     client: WebClient
     clock: Clock
     render: Render
+    posted_plain: Callable[[WebClient, Post, str, str], None] | None = None  # the message is at this channel and ts
     _resting_until: dict[str, datetime] = field(default_factory=dict)  # channel → no updates before
 
     def pump(self, workspace_id: int) -> int:
@@ -109,6 +110,8 @@ class Outbox:
         with self.sessions.begin() as session:
             drawn = fingerprint({"text": text, "blocks": list(blocks or [])})
             actions.sent(session, post.id, answer["channel"] or post.channel, answer["ts"], drawn)
+        if self.posted_plain and not blocks and post.payload.get("blocks"):
+            self.posted_plain(self.client, post, answer["channel"] or post.channel, answer["ts"])
         return True
 
     def _refused(

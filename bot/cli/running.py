@@ -20,6 +20,7 @@ from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.outbox import Outbox, posting_client
 from bot.people import link_people
+from bot.pictures import below_plain_posts
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import monthly, recovery, weekly_read
@@ -81,7 +82,8 @@ class Running:
             self.app: App = build_app(
                 settings, self.sessions, self.reading, clock, suggest=self._suggest, import_roster=roster_report
             )
-        self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings))
+        below = below_plain_posts(settings, self.reading, clock)
+        self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings), below)
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._ticker = scheduler(

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from slack_bolt import App, BoltContext
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
@@ -38,6 +39,11 @@ class Call:
     @property
     def channel(self) -> str | None:
         return self._context.channel_id
+
+    @property
+    def client(self) -> WebClient:
+        """Speaks to the Slack workspace this came from."""
+        return self._context.client
 
     @property
     def action(self) -> Mapping[str, Any]:
@@ -102,8 +108,11 @@ class Call:
         if self.channel and self.user_id:
             self.whisper(self.channel, payload)
 
-    def share(self, payload: Payload) -> None:
-        """Says something to everybody in the channel: at most once, and to this user alone when Slack takes it not."""
+    def share(self, payload: Payload) -> bool:
+        """Says something to everybody in the channel: at most once, and to this user alone when Slack takes it not.
+
+        Answers False where everybody got the words and not the blocks: a chart, perhaps, that Slack does not draw.
+        """
         address = WebhookClient(
             self._context.response_url or "", timeout=10, retry_handlers=[]
         )  # the stock ones repeat
@@ -114,11 +123,12 @@ class Call:
                 log.warning("slack.not_shared", error=str(error)[:200])
                 break
             if status == 200:
-                return
+                return blocks is not None
             log.warning("slack.not_shared", status=status)
             if not 400 <= status < 500:  # whoever does not say no may have taken it
                 break
         self.tell(payload)
+        return True
 
     def whisper(self, channel: str, payload: Payload) -> None:
         """What Slack finds too rich, a chart perhaps, it gets as text: that says the same."""

@@ -1,16 +1,19 @@
 """`/cadence coverage`: the leader's page, for whoever asks or, with `share`, for the channel; and what if."""
 
 import re
+from collections.abc import Sequence
 
 from bot.asking import is_shared
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused
 from bot.listeners.typed import Command, literal
+from bot.pictures import show_picture
 from bot.views import help as answers
 from bot.views.coverage import coverage_answer, what_if_answer
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.queries.coverage import coverage_over_time
+from models.queries.trend import TrendLine
 from models.queries.what_if import what_if
 from models.what_if import other_targets
 
@@ -26,12 +29,14 @@ def look(call: Call, rest: str) -> Payload | None:
     asked, sharing = _shared(typed)
     if sharing and is_shared(call.desk.client, call.channel or ""):
         raise Refused("People of another company are in this channel, so nothing is shared here.")
-    payload = _answer(call, asked)
-    if payload is None:
+    answer = _answer(call, asked)
+    if answer is None:
         return answers.unknown_answer(f"coverage {typed}", COMMANDS["coverage"].help)
+    payload, lines = answer
     if not sharing:
         return payload
-    call.share(payload)
+    if not call.share(payload) and lines:
+        show_picture(call.client, call.channel or "", lines, call.visitor().programme.zone)
     return None
 
 
@@ -49,15 +54,15 @@ COMMANDS = {
 }
 
 
-def _answer(call: Call, asked: str) -> Payload | None:
-    """None when it is not clear what was meant."""
+def _answer(call: Call, asked: str) -> tuple[Payload, Sequence[TrendLine]] | None:
+    """What is said, and the weeks of its chart; None when it is not clear what was meant."""
     programme = call.visitor().programme
     supposed = _WHAT_IF.fullmatch(asked)
     if supposed:
         try:
             targets = other_targets(supposed[1])
             with call.desk.reading() as session:
-                return what_if_answer(what_if(session, programme, call.now, targets))
+                return what_if_answer(what_if(session, programme, call.now, targets)), ()
         except ValueError as error:
             raise Refused(_sentence(error)) from error
     number = _WEEKS.fullmatch(asked) if asked else None
@@ -68,7 +73,7 @@ def _answer(call: Call, asked: str) -> Payload | None:
         raise Refused(f"I can look back over 1 to {MOST_WEEKS} weeks.")
     with call.desk.reading() as session:
         found = coverage_over_time(session, programme, call.now, weeks)
-    return coverage_answer(found, programme.zone)
+    return coverage_answer(found, programme.zone), found.weeks
 
 
 def _shared(typed: str) -> tuple[str, bool]:
