@@ -13,13 +13,11 @@ from bot import ids
 from bot.views.setup import setup_payload
 from models.actions import outbox
 from models.actions.people import PersonRow
-from models.actions.setup import become_lead, may_become_lead
+from models.actions.setup import FIRST_RUN, STEPS, become_lead, may_become_lead
 from models.email_address import email_address
 from models.queries.programme import Person, Programme, people
 from models.queries.setup import setup_of
 from models.settings import Settings
-
-KIND, PERIOD = "setup", "first run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def greet(session: Session, home: Programme, settings: Settings, user_id: str, n
     """The steps of the first run, once, as a private message. Nothing when reads are posted already."""
     if not home.started:
         payload = setup_payload(setup_of(session, home, settings))
-        outbox.enqueue(session, home.workspace_id, user_id, KIND, PERIOD, 0, payload, now)
+        outbox.enqueue(session, home.workspace_id, user_id, STEPS, FIRST_RUN, 0, payload, now)
 
 
 def _row(newcomer: Newcomer) -> PersonRow | None:

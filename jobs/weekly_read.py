@@ -30,7 +30,8 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
     """
     week = week_of(local_day(now, programme.zone))
     due_at = queries.read_instant(programme, week)
-    if programme.channel is None or not programme.started or not programme.created_at <= due_at <= now:
+    begun_at = programme.started_at or programme.created_at
+    if programme.channel is None or not programme.started or not begun_at <= due_at <= now:
         return False
     ran_at = first_ran_at(session, programme.workspace_id, SWEEP)
     return (

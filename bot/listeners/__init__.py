@@ -3,6 +3,7 @@
 from slack_bolt import App
 
 from bot.listeners import (
+    assignments,
     audit,
     cards,
     claims,
@@ -13,6 +14,8 @@ from bot.listeners import (
     pause,
     reads,
     retired,
+    settings,
+    setup,
     suggestions,
     walk,
     workspace,
@@ -26,6 +29,7 @@ def register(app: App, desk: Desk) -> None:
         commands,
         cards,
         claims,
+        assignments,
         next_steps,
         pause,
         walk,
@@ -33,6 +37,8 @@ def register(app: App, desk: Desk) -> None:
         nudges,
         suggestions,
         audit,
+        settings,
+        setup,
         home,
         workspace,
         retired,

@@ -5,7 +5,21 @@ from slack_bolt import App
 
 from bot import ids
 from bot.asking import is_shared
-from bot.listeners import audit, cards, claims, coverage, next_steps, nudges, overdue, pause, signals, suggestions, walk
+from bot.listeners import (
+    audit,
+    cards,
+    claims,
+    coverage,
+    next_steps,
+    nudges,
+    overdue,
+    pause,
+    settings,
+    setup,
+    signals,
+    suggestions,
+    walk,
+)
 from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.typed import Command, literal, split
@@ -33,6 +47,8 @@ TABLE: dict[str, Command] = {
     **walk.COMMANDS,
     **pause.COMMANDS,
     **audit.COMMANDS,
+    **settings.COMMANDS,
+    **setup.COMMANDS,
     "help": Command(show_help, HelpLine("help", "this list", "everyday")),
 }
 
@@ -58,7 +74,7 @@ def command(call: Call) -> None:
     if found is None:
         told: Payload | None = _unknown(word, rest)
     else:
-        if word != "help":
+        if word not in ("help", "setup"):  # who types `setup` may be nobody yet
             call.visitor()
         if sharing and is_shared(call.desk.client, call.channel or ""):
             raise Refused("People of another company are in this channel, so nothing is shared here.")
@@ -66,7 +82,7 @@ def command(call: Call) -> None:
     if told is not None and sharing:
         call.share(told)
     elif told is not None:
-        call.tell(told)
+        call.tell(told if word in setup.COMMANDS else setup.with_note(call, told))
 
 
 def _shared(rest: str, *, named: bool) -> tuple[str, bool]:

@@ -5,15 +5,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models.actions.clocks import facts_changed
 from models.actions.people import PersonRow, put_person
 from models.actions.write import audit
-from models.tables import Person, Workspace
+from models.tables import OutboxPost, Person, Workspace
 
 INSTALLATION = "installation"
+STEPS, FIRST_RUN = "setup", "first run"
+"""Kind and period of the private message that leads through the first run."""
+
 UNCHECKED = "unchecked"
 """In `channel_trouble`: nobody has tried yet whether the bot may post there."""
 
@@ -92,6 +95,15 @@ def start_reads(session: Session, workspace_id: int, actor: str, now: datetime) 
     after = {"channel": row.channel_id, "read_at": row.read_at, "timezone": row.timezone}
     _audit(session, workspace_id, actor, "start reads", now, None, after)
     return True
+
+
+def steps_changed(session: Session, workspace_id: int) -> None:
+    """The installer's list of steps is drawn again, if there is one."""
+    session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == STEPS)
+        .values(redraw_wanted=OutboxPost.redraw_wanted + 1)
+    )
 
 
 def _audit(

@@ -30,6 +30,7 @@ class Programme:
     leaders_since: datetime | None = None
     when_empty: str = "post"  # or skip: a week without anything to recover is not posted
     started: bool = True  # reads are posted: somebody started them in Slack, or the operator named the channel
+    started_at: datetime | None = None  # when somebody did; a week whose hour was over by then is not made up for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Person:
     snoozed_until: date | None
     away_until: date | None
     stand_in_id: int | None = None  # who gets the nudges while the person is away
+    work_from: int | None = None  # hours of the own day in which nudges may come; None: nine to five
+    work_to: int | None = None
+    country: str | None = None  # whose public holidays are kept; None: the one of the time zone
+    left: bool = False  # no longer in this Slack workspace: kept for history, holds nothing, is told nothing
 
     @property
     def who(self) -> Who:
@@ -52,11 +57,11 @@ class Person:
 
     @property
     def may_act(self) -> bool:
-        return self.role in ("manager", "lead")
+        return self.role in ("manager", "lead") and not self.left
 
     @property
     def leads(self) -> bool:
-        return self.role == "lead"
+        return self.role == "lead" and not self.left
 
 
 def programmes(session: Session, settings: Settings) -> list[Programme]:
@@ -134,6 +139,10 @@ def people(session: Session, workspace_id: int) -> list[Person]:
             snoozed_until=row.snoozed_until,
             away_until=row.away_until,
             stand_in_id=stand_ins.get(row.id),
+            work_from=row.work_from,
+            work_to=row.work_to,
+            country=row.country,
+            left=row.left_at is not None,
         )
         for row in rows
     ]
@@ -171,4 +180,5 @@ def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutd
         leaders_since=row.leaders_since,
         when_empty=row.when_empty,
         started=row.started_at is not None or settings.channel is not None,
+        started_at=None if settings.channel is not None else row.started_at,
     )

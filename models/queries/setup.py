@@ -11,6 +11,7 @@ from models.queries.programme import Programme
 from models.settings import Settings
 from models.tables import Mailbox, Partner, Person, Workspace
 from models.tables import Tier as TierRow
+from models.tables.roster import MERGED
 
 CHANNEL, SCHEDULE, TIERS, PEOPLE, PARTNERS, MAILBOXES, PREVIEW = (
     *("channel", "schedule", "tiers", "people", "partners", "mailboxes", "preview"),
@@ -101,3 +102,10 @@ def partners_of_tiers(session: Session, workspace_id: int) -> dict[int, int]:
         .group_by(TierRow.rank)
     )
     return dict(rows.tuples().all())
+
+
+def roster_size(session: Session, workspace_id: int) -> tuple[int, int]:
+    """How many partners and people the roster names."""
+    partners = select(func.count(Partner.id)).where(Partner.workspace_id == workspace_id, Partner.status != MERGED)
+    persons = select(func.count(Person.id)).where(Person.workspace_id == workspace_id, Person.left_at.is_(None))
+    return session.scalar(partners) or 0, session.scalar(persons) or 0

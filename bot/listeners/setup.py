@@ -1,0 +1,140 @@
+"""The first run: its list of steps, the private preview, and the button that starts the weekly read. For leads."""
+
+from slack_bolt import App
+
+from bot import ids
+from bot.listeners.call import Call, on_action
+from bot.listeners.desk import Desk, Refused
+from bot.listeners.homepage import home
+from bot.listeners.typed import Command, literal
+from bot.views import kit
+from bot.views.help import HelpLine
+from bot.views.kit import Payload, View
+from bot.views.read import read_preview
+from bot.views.setup import missing_note, schedule_words, setup_blocks, setup_payload
+from models.actions.deliveries import first_delivery
+from models.actions.setup import note_preview, start_reads, steps_changed
+from models.actions.write import actor_of
+from models.queries.reads import weekly_read
+from models.queries.setup import Setup, setup_of
+
+IN_MODALS = ("section", "header", "context", "divider", "actions", "image")
+MOST_BLOCKS = 50
+ONLY_YOU = "This is how the read would look now. Only you see it, and nothing was posted."
+
+
+def register(app: App, desk: Desk) -> None:
+    on_action(app, desk, ids.SETUP, show_pressed)
+    on_action(app, desk, ids.PREVIEW, preview_pressed)
+    on_action(app, desk, ids.START, start)
+
+
+def setup_now(call: Call) -> Setup:
+    home_of = call.visitor(leading=True).programme
+    with call.desk.reading() as session:
+        return setup_of(session, home_of, call.desk.settings)
+
+
+def note(call: Call) -> str | None:
+    """The line that a lead is told beside every other answer until the first run is over."""
+    visitor = call.visitor()
+    if not visitor.leads or visitor.programme.started:
+        return None
+    return missing_note(setup_now(call))
+
+
+def with_note(call: Call, told: Payload) -> Payload:
+    """The answer, and for a lead below it what the first read still waits for."""
+    try:
+        line = note(call)
+    except Refused:
+        return told  # `help` answers everybody
+    if line is None or len(told["blocks"]) >= MOST_BLOCKS:
+        return told
+    return {"text": f"{told['text']}\n{line}", "blocks": [*told["blocks"], kit.context(line)]}
+
+
+def show(call: Call, rest: str) -> Payload:
+    """Whoever may lead and has no address in Slack types the own one: `setup robin@lantern.example`."""
+    call.visitor(leading=True, address=literal(rest) or None)
+    return setup_payload(setup_now(call))
+
+
+def show_pressed(call: Call) -> None:
+    setup = setup_now(call)
+    if call.surface == "message":
+        call.tell(setup_payload(setup))
+    else:
+        payload = setup_payload(setup)
+        call.open(kit.modal(ids.NOTE_MODAL, "Set Cadence up", setup_blocks(setup) or payload["blocks"]))
+    call.ack()
+
+
+def preview(call: Call, _rest: str) -> Payload:
+    payload = _preview(call)
+    return {"text": f"{ONLY_YOU}\n{payload['text']}", "blocks": [kit.context(ONLY_YOU), *payload["blocks"]]}
+
+
+def preview_pressed(call: Call) -> None:
+    call.carried()
+    payload = _preview(call)
+    if call.surface == "message":
+        call.tell({"text": f"{ONLY_YOU}\n{payload['text']}", "blocks": [kit.context(ONLY_YOU), *payload["blocks"]]})
+    else:
+        call.open(_modal(payload))
+        if call.surface == "home":
+            call.publish(home(call))
+    call.ack()
+
+
+def start(call: Call) -> None:
+    """Posts from the next hour of the schedule on. What is still missing is said instead."""
+    visitor = call.visitor(leading=True)
+    call.carried()
+    setup = setup_now(call)
+    if setup.missing:
+        raise Refused(_plain(missing_note(setup) or ""))
+    workspace_id = visitor.programme.workspace_id
+    with call.desk.sessions.begin() as session:
+        if first_delivery(session, call.key(), call.now):
+            start_reads(session, workspace_id, actor_of(visitor.person.id), call.now)
+            steps_changed(session, workspace_id)
+    call.ack()
+    told = started_note(setup)
+    if call.surface == "home":
+        call.publish(home(call, told["text"]))
+    elif call.surface == "modal":
+        call.update(kit.modal(ids.NOTE_MODAL, "Cadence", told["blocks"]))
+    else:
+        call.tell(told)
+
+
+def started_note(setup: Setup) -> Payload:
+    when = kit.words(schedule_words(setup.read_at, setup.timezone), 200)
+    return kit.notice(f"✓ The weekly read is posted in <#{setup.channel}> {when}.")
+
+
+COMMANDS = {
+    "setup": Command(show, HelpLine("setup", "the steps to the first read, and what is still missing", "lead")),
+    "preview": Command(preview, HelpLine("preview", "the read as it would be posted now, for your eyes only", "lead")),
+}
+
+
+def _preview(call: Call) -> Payload:
+    visitor = call.visitor(leading=True)
+    workspace_id = visitor.programme.workspace_id
+    with call.desk.reading() as session:
+        payload = read_preview(weekly_read(session, visitor.programme, call.now))
+    with call.desk.sessions.begin() as session:
+        note_preview(session, workspace_id, call.now)
+        steps_changed(session, workspace_id)
+    return payload
+
+
+def _modal(payload: Payload) -> View:
+    shown = [block for block in payload["blocks"] if block["type"] in IN_MODALS]
+    return kit.modal(ids.NOTE_MODAL, "Preview", [kit.context(ONLY_YOU), *shown])
+
+
+def _plain(line: str) -> str:
+    return line.replace("`", "")
