@@ -173,6 +173,22 @@ def test_what_slack_finds_too_rich_is_said_as_text(at: Surface) -> None:
     assert len(everybody_sees(at)) == before + 1
 
 
+def test_where_slack_draws_no_chart_the_channel_gets_the_picture_if_the_app_may_upload(at: Surface) -> None:
+    at.workspace.add_token(at.workspace.bot_token, "bot", (*at.workspace.bot_scopes, "files:write"))
+    at.slack.interactions.message("U0DANA", CHANNEL, "/cadence coverage share")
+    assert at.workspace.wait_until(lambda: everybody_sees(at))
+    assert everybody_sees(at)[-1].blocks
+    assert not len(at.workspace.files)  # the chart is drawn: no picture beside it
+    with no_charts():
+        assert not at.ask(DANA, "coverage").blocks
+        at.slack.interactions.message("U0DANA", CHANNEL, "/cadence coverage share")
+        assert at.workspace.wait_until(lambda: everybody_sees(at)[-1].files, timeout=30)
+    *_, words, picture = everybody_sees(at)
+    assert ("Tier 1: 2 of 3 covered, 67 %" in words.text, words.blocks) == (True, [])
+    assert at.workspace.files.get(picture.files[0]["id"]).content.startswith(b"\x89PNG")
+    assert len(at.workspace.files) == 1  # the private answer has none
+
+
 def test_what_if_in_words(at: Surface) -> None:
     message = at.ask(DANA, "coverage what if tier 1 at 30 days and tier 2 at 21")
     words = said(bare(message))

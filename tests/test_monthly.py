@@ -26,6 +26,7 @@ from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Message
 from tests.slack_lint import lint_message
 from tests.surface import StandingClock, Surface, slip, surface, user
+from tests.test_coverage_slack import no_charts
 
 LEADERS = "C0LEADERS"
 DUE = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)  # a Tuesday, and it is winter in London
@@ -222,6 +223,31 @@ def test_a_post_without_an_answer_is_not_repeated_and_a_lead_is_asked(
     with database.reading() as session:
         [asked] = session.scalars(select(OutboxPost).where(OutboxPost.kind == "notice")).all()
         assert asked.payload["text"].startswith("Did the monthly post of 2026-12 arrive?")
+
+
+def test_where_slack_draws_no_chart_the_picture_stands_below_the_post(
+    database: Database, at: Surface, bot: Bot
+) -> None:
+    at.workspace.add_token(at.workspace.bot_token, "bot", (*at.workspace.bot_scopes, "files:write"))
+    switched_on(database)
+    with no_charts():
+        bot.tick()
+    post, *_ = bot.posts()
+    assert (post.text.split(".")[0], post.blocks) == ("Cadence coverage, Tue 1 Dec 2026", [])
+    [below] = [one for one in at.workspace.messages(LEADERS, thread_ts=post.ts) if one.ts != post.ts]
+    assert at.workspace.files.get(below.files[0]["id"]).content.startswith(b"\x89PNG")
+
+
+def test_without_the_right_to_upload_the_words_stand_alone(database: Database, at: Surface, bot: Bot) -> None:
+    scopes = [one for one in at.workspace.bot_scopes if one != "files:write"]
+    at.workspace.add_token(at.workspace.bot_token, "bot", scopes)
+    switched_on(database)
+    with no_charts():
+        bot.tick()
+    [post] = bot.posts()
+    assert "Tier 1: " in post.text
+    assert not post.blocks
+    assert not len(at.workspace.files)
 
 
 def test_the_channel_is_followed_under_a_new_id(database: Database, at: Surface) -> None:
