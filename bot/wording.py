@@ -252,12 +252,12 @@ def reply_owed_line(read: WeeklyRead, shown: int = 6) -> str | None:
 
 
 def blind_line(read: WeeklyRead, shown: int = 6) -> str | None:
-    return unseen(read.blind, shown)
+    return unseen([one.facts.name for one in read.blind], shown)
 
 
-def unseen(those: Sequence[Standing], shown: int = 6) -> str | None:
+def unseen(partners: Sequence[str], shown: int = 6) -> str | None:
     """Who could not be judged, and what would help."""
-    said = [name(one.facts.name) for one in those]
+    said = [name(one) for one in partners]
     if not said:
         return None
     return f"Could not be seen: {listed(said, shown)}. No mailbox of the owner has synced within 24 hours"
@@ -278,6 +278,7 @@ def recovery(one: Recovery) -> str:
         "lapsed": "is open again: the day for its recovery touch has passed",
         "open": "still waits for a recovery touch",
         "late_evidence": "was never overdue: an earlier touch came to light",
+        "shutdown": "was never overdue: all was shut on those days, as was entered since",
         "paused": "is paused",
         "ended": "has ended",
         "re_tiered": f"has moved to {name(one.tier)}" if one.tier else "has changed its tier",

@@ -13,8 +13,11 @@ from models.actions import claims, episodes, next_steps, touches
 from models.actions.claims import Taken
 from models.actions.partners import pause_partner, put_partner
 from models.actions.programme import set_tier
-from models.cadence import State, Status, Tier
+from models.actions.shutdowns import add_shutdown
+from models.cadence import Shutdown, State, Status, Tier
+from models.queries.programme import programmes
 from models.queries.standings import standings
+from models.settings import load_settings
 from models.standing import Standing
 from models.tables import AuditEntry, Claim, Episode, NextStep, Touch
 from tests.cast import ACME, DANA, GLOBEX, MONDAY, PRIYA, TOMAS, Cast, put_cast, put_touch
@@ -171,6 +174,16 @@ def test_evidence_that_arrives_late_says_that_the_partner_was_never_overdue(data
         put_touch(session, cast, ACME, MONDAY - timedelta(days=2), captured_at=MONDAY + timedelta(hours=3))
         assert episodes.settle_episodes(session, cast.programme, MONDAY + timedelta(hours=3)) == 1
     assert seen_episodes(database) == [("late_evidence", False)]
+
+
+def test_a_shutdown_that_is_entered_late_resolves_it_as_such_and_not_as_a_touch(database: Database, cast: Cast) -> None:
+    later = MONDAY + timedelta(hours=3)
+    with database.sessions.begin() as session:
+        days = Shutdown(date(2026, 11, 2), date(2026, 11, 20), "Moving house")
+        add_shutdown(session, cast.workspace_id, "test", days, later)
+        [programme] = programmes(session, load_settings())
+        assert episodes.settle_episodes(session, programme, later) == 1
+    assert seen_episodes(database) == [("shutdown", False)]
 
 
 def test_an_older_touch_that_was_too_old_anyway_leaves_the_episode_open(database: Database, cast: Cast) -> None:

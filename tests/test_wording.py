@@ -266,6 +266,7 @@ def test_what_there_is_not_gets_no_line() -> None:
         ("lapsed", "Dana Kim", None, "Acme is open again: the day for its recovery touch has passed"),
         ("open", None, None, "Acme still waits for a recovery touch"),
         ("late_evidence", None, None, "Acme was never overdue: an earlier touch came to light"),
+        ("shutdown", None, None, "Acme was never overdue: all was shut on those days, as was entered since"),
         ("paused", None, None, "Acme is paused"),
         ("ended", None, None, "Acme has ended"),
         ("re_tiered", None, None, "Acme has moved to Tier 2"),

@@ -11,7 +11,7 @@ from bot.views.kit import Block, Element
 from models.cadence import State
 from models.clock import local_day
 from models.queries.reads import Settled
-from models.standing import Standing
+from models.standing import NextStepFacts, Standing
 
 NAME_ROOM = 160
 CLAIM_LABEL = "Claim recovery touch"
@@ -68,6 +68,7 @@ def outcome(standing: Standing, paper: Paper, settled: Settled | None = None) ->
     said = {
         "recovered": f"Recovered{by} {ended}",
         "late_evidence": "An earlier touch came to light: it was never overdue",
+        "shutdown": "All was shut on those days, as was entered since: it was never overdue",
         "paused": f"Paused {ended}",
         "ended": f"Ended {ended}",
         "re_tiered": f"Moved to another tier {ended}",
@@ -99,22 +100,33 @@ def _accessory(standing: Standing, paper: Paper, settled: Settled | None) -> Ele
     if settled_now(standing, settled):
         return None
     if standing.claim is not None:
-        return claim_menu(partner_id, asked=standing.claim.asked)
+        return claim_menu(partner_id, asked=standing.claim.asked, step=standing.facts.next_step)
     if standing.state is not State.OVERDUE and standing.facts.episode is None:
-        return None
+        return step_menu(partner_id, standing.facts.next_step) if standing.facts.next_step else None
     spoken = kit.label(f"{CLAIM_LABEL} for {wording.name(standing.facts.name)}", 75, NAME_ROOM * paper.scale)
     return kit.button(
         ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id, read=paper.read_id), spoken=spoken
     )
 
 
-def claim_menu(partner_id: int, *, asked: bool) -> Element:
+def claim_menu(partner_id: int, *, asked: bool, step: NextStepFacts | None = None) -> Element:
     """What its holder can do with a claim. Everybody who sees a row sees it; who presses is judged then."""
     said = (("Accept", ids.ACCEPT), ("Decline", ids.DECLINE)) if asked else (("Release", ids.RELEASE),)
-    options = (("Set next step", ids.NEXT_STEP), *said, ("Reassign…", ids.ASSIGN_ONE))
-    return kit.overflow(
-        ids.row(ids.ROW_MENU, partner_id), *((text, Carried(verb=verb, partner=partner_id)) for text, verb in options)
-    )
+    options = [("Set next step", ids.NEXT_STEP), *said, ("Reassign…", ids.ASSIGN_ONE)]
+    menu = [(text, Carried(verb=verb, partner=partner_id)) for text, verb in options]
+    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *menu[:1], *_done(partner_id, step), *menu[1:])
+
+
+def step_menu(partner_id: int, step: NextStepFacts) -> Element:
+    """What can be done with a next step where there is nothing to claim."""
+    edit = ("Change next step", Carried(verb=ids.NEXT_STEP, partner=partner_id))
+    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *_done(partner_id, step), edit)
+
+
+def _done(partner_id: int, step: NextStepFacts | None) -> list[tuple[str, Carried]]:
+    if step is None or step.id is None:
+        return []
+    return [("Next step is done", Carried(verb=ids.STEP_DONE, partner=partner_id, step=step.id))]
 
 
 def _day(day: date, paper: Paper) -> str:

@@ -1,6 +1,7 @@
 """Writes of recovery episodes: they open for a partner that slipped and close by what the facts say."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import and_, func, or_, select, update
@@ -10,6 +11,7 @@ from models.actions.outbox import want_redraw
 from models.actions.write import CAPTURE, CLOCK, audit, inserted
 from models.cadence import State
 from models.queries.programme import Programme
+from models.queries.shutdowns import kept_shutdowns
 from models.queries.standings import counting, standings
 from models.standing import Standing
 from models.tables import Claim, Episode, Touch, Workspace
@@ -51,7 +53,8 @@ def settle_episodes(
     """Closes every open episode that the facts have resolved; answers how many.
 
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
-    the partner was not overdue at the opening after all. A pause, an end or another tier closes it as such.
+    the partner was not overdue at the opening after all, and so does a shutdown that was entered late. A pause, an
+    end or another tier closes it as such.
     """
     take_turns(session, programme.workspace_id)
     query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
@@ -131,8 +134,18 @@ def _resolved_otherwise(session: Session, programme: Programme, episode: Episode
         return str(today.state)
     then = standings(session, programme, episode.opened_at, partner_ids={episode.partner_id})[0]
     if then.state not in (State.OVERDUE, State.BLIND):
-        return "late_evidence"
+        return "shutdown" if _shut_since(session, programme, episode) else "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
+
+
+def _shut_since(session: Session, programme: Programme, episode: Episode) -> bool:
+    """Whether a shutdown that was entered after the opening is what keeps the partner from having been overdue."""
+    known = kept_shutdowns(session, programme.workspace_id, entered_by=episode.opened_at)
+    before = replace(programme, shutdowns=tuple(one.shutdown for one in known))
+    if len(before.shutdowns) == len(programme.shutdowns):
+        return False
+    then = standings(session, before, episode.opened_at, partner_ids={episode.partner_id})[0]
+    return then.state in (State.OVERDUE, State.BLIND)
 
 
 def _close(

@@ -27,7 +27,7 @@ class Episode(Base):
     partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id"), index=True)
     opened_at: Mapped[At]
     closed_at: Mapped[At | None]
-    outcome: Mapped[str | None]  # recovered, late_evidence, paused, ended, re_tiered
+    outcome: Mapped[str | None]  # recovered, late_evidence, shutdown, paused, ended, re_tiered
     touch_id: Mapped[int | None] = mapped_column(ForeignKey("touch.id"))
 
 
