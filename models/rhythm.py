@@ -9,11 +9,11 @@ so that what a partner's gaps teach is two sums: how many there were, and how lo
 mail a partner may have written its last, with a chance that falls the longer it has kept writing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from math import ceil, exp, inf, isfinite, log, log1p
+from math import ceil, exp, inf, isfinite, log1p
 from zoneinfo import ZoneInfo
 
 from models.clock import local_day
@@ -22,7 +22,7 @@ ENOUGH_DAYS = 3
 """Days with mail, and so two gaps, before anything is said about a partner."""
 
 LITTLE_DAYS = 5
-"""Below as many days with mail the words say that there is little history, and `fit_prior` learns nothing."""
+"""Below as many days with mail the words say that there is little history."""
 
 AHEAD_DAYS = 60
 """How far ahead `Silence.stays_silent` looks."""
@@ -53,9 +53,9 @@ class Prior:
 
 
 DEFAULT_PRIOR = Prior(shape=0.56, scale=1.82, bend=0.62, lasting=19.6)
-"""Learned by `fit_prior` from half of the correspondents of W3C's public mailing lists, 1995 to 2004, all gaps scored;
+"""Learned from half of the correspondents of W3C's public mailing lists, 1995 to 2004, all gaps scored;
 `make bench ONLY=rhythm CSV=…` learns it anew, and judges it on the other half. `memory_days` was chosen on both: 90,
-180 and 365 foretell alike, and 180 keeps enough of a partner that writes monthly. `fit_prior` learns a programme's."""
+180 and 365 foretell alike, and 180 keeps enough of a partner that writes monthly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,112 +164,7 @@ def one_in(chance: float) -> str:
     return f"about 1 in {int(count / step + 0.5) * step}"
 
 
-def fit_prior(
-    histories: Iterable[Sequence[int]], today: int, start: Prior = DEFAULT_PRIOR, scored: int = 12_000
-) -> Prior:
-    """The prior under which the partners' gaps, each foretold from the earlier ones, are the least surprising.
-
-    `histories` are partners' days with mail as ordinals; days from `today` on are left out. The silence up to today
-    is evidence too: that the gap is at least so long. Of more than about `scored` gaps in all, every n-th partner is
-    taken, with all of its gaps: a part of them would say too much or too little of leaving. A normal pull of one unit
-    of logarithm holds each parameter to `start`, so that a handful of partners changes nothing by much. `memory_days`
-    is taken over, as are a `bend` of 1 and a `lasting` of infinity.
-    """
-    paths = [_path(history, today, start) for history in histories]
-    paths = [path for path in paths if path]
-    paths = paths[:: max(1, ceil(sum(map(len, paths)) / scored))]
-    free = [log(start.shape), log(start.scale)]
-    free += [log(start.bend)] if start.bend < 1 else []
-    free += [log(start.lasting)] if isfinite(start.lasting) else []
-
-    def prior_at(point: Sequence[float]) -> Prior:
-        shape, scale, *rest = (exp(min(max(one, -7.0), 7.0)) for one in point)
-        lasting = rest.pop() if isfinite(start.lasting) else inf
-        return Prior(shape, scale, min(rest[0], 1.0) if rest else 1.0, lasting, start.memory_days)
-
-    def surprise(point: Sequence[float]) -> float:
-        pull = sum((one - origin) ** 2 / 2 for one, origin in zip(point, free, strict=True))
-        return pull + _surprise(paths, prior_at(point))
-
-    return prior_at(minimum(surprise, free))
-
-
-Gap = tuple[int, float, float, bool, bool]
-"""Days, the fading of what came before, the weight of what came before, whether it is scored, whether it has ended."""
-
-
-def _path(history: Sequence[int], today: int, prior: Prior) -> list[Gap]:
-    heard = sorted({day for day in history if day < today})
-    if len(heard) < LITTLE_DAYS:
-        return []
-    weight = 0.0
-    path: list[Gap] = []
-    for place, (day, later) in enumerate(zip(heard, [*heard[1:], today], strict=True), 1):
-        gap = later - day
-        fading = exp(-gap / prior.memory_days)
-        path.append((gap, fading, weight, place >= LITTLE_DAYS, place < len(heard)))
-        weight = weight * fading + 1.0
-    return path
-
-
-def _surprise(paths: Iterable[Sequence[Gap]], prior: Prior) -> float:
-    shape, scale, bend, lasting = prior.shape, prior.scale, prior.bend, prior.lasting
-    bent = [max(days - 0.5, 0.0) ** bend for days in range(_LONGEST + 1)]
-    reached = [max(days - 1.0, 0.0) ** bend for days in range(_LONGEST + 2)]
-    total = 0.0
-    for path in paths:
-        exposure = 0.0
-        for days, fading, weight, scored, ended in path:
-            gap = min(days, _LONGEST)
-            if scored:
-                power = -(shape + weight)
-                own = scale + exposure
-                leaves = 1.0 / (1.0 + lasting + weight)
-                survives = exp(power * log1p(reached[gap] / own))
-                if ended:
-                    survives -= exp(power * log1p(reached[gap + 1] / own))
-                    leaves, survives = 0.0, survives * (1.0 - leaves)
-                    total -= log(max(survives, 1e-12))
-                else:
-                    total -= log(max(leaves + (1.0 - leaves) * survives, 1e-12))
-            exposure = exposure * fading + bent[gap]
-    return total
-
-
-def minimum(
-    cost: Callable[[Sequence[float]], float], start: Sequence[float], step: float = 0.4, rounds: int = 200
-) -> list[float]:
-    """Where a smooth function of a few numbers is least, by the simplex of Nelder and Mead: no derivative is needed."""
-    corners = [list(start)]
-    corners += [[*start[:place], start[place] + step, *start[place + 1 :]] for place in range(len(start))]
-    ranked = sorted((cost(corner), corner) for corner in corners)
-    for _ in range(rounds):
-        if ranked[-1][0] - ranked[0][0] < 0.01:
-            break
-        worst = ranked[-1][1]
-        middle = [sum(values) / len(start) for values in zip(*(corner for _, corner in ranked[:-1]), strict=True)]
-
-        def moved(by: float, worst: Sequence[float] = worst, middle: Sequence[float] = middle) -> list[float]:
-            return [centre + by * (centre - old) for centre, old in zip(middle, worst, strict=True)]
-
-        new = [(value, at) for at in (moved(1.0),) for value in (cost(at),)]
-        if new[0][0] < ranked[0][0]:
-            new.append((cost(further := moved(2.0)), further))
-        elif new[0][0] >= ranked[-2][0]:
-            inside = moved(-0.5 if new[0][0] >= ranked[-1][0] else 0.5)
-            new.append((cost(inside), inside))
-        best = min(new)
-        if best[0] < ranked[-1][0]:
-            ranked[-1] = best
-        else:
-            low = ranked[0][1]
-            shrunk = [[(a + b) / 2 for a, b in zip(low, corner, strict=True)] for _, corner in ranked[1:]]
-            ranked[1:] = [(cost(corner), corner) for corner in shrunk]
-        ranked.sort()
-    return ranked[0][1]
-
-
-_LONGEST = 1080
+LONGEST_DAYS = 1080
 """Gaps longer than three years are taken for three years."""
 
 
@@ -278,7 +173,7 @@ def _tables(prior: Prior) -> tuple[list[float], list[float]]:
     """Weights by age in days, and (gap - ½) ** bend by gap in days: a partner's sums are looked up, not computed."""
     memory = prior.memory_days
     ages = range(ceil(MEMORIES * memory) if isfinite(memory) else 36_500)
-    return [exp(-age / memory) for age in ages], [max(gap - 0.5, 0.0) ** prior.bend for gap in range(_LONGEST + 1)]
+    return [exp(-age / memory) for age in ages], [max(gap - 0.5, 0.0) ** prior.bend for gap in range(LONGEST_DAYS + 1)]
 
 
 def _median(gaps: list[tuple[int, float]], weights: float) -> int | None:

@@ -11,20 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.rhythm import (
-    AHEAD_DAYS,
-    DEFAULT_PRIOR,
-    ENOUGH_DAYS,
-    Prior,
-    _path,
-    _surprise,
-    days_of,
-    fit_prior,
-    minimum,
-    one_in,
-    quiet,
-    rhythm_of,
-)
+from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, ENOUGH_DAYS, Prior, days_of, one_in, quiet, rhythm_of
+from tests.benchmarks._rhythm_fit import _path, _surprise, fit_prior, minimum
 
 TODAY = date(2026, 11, 23)
 NOW = TODAY.toordinal()

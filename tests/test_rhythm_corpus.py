@@ -5,7 +5,7 @@ Every partner is judged by what was learned from others, before the day of the q
 
 import pytest
 
-from models.rhythm import fit_prior
+from tests.benchmarks._rhythm_fit import fit_prior
 from tests.benchmarks.rhythm import Judged, cuts_of, half_of, histories_of, judge, measures, rows_at
 from tests.databases import ROOT
 

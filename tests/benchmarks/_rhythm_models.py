@@ -10,7 +10,8 @@ from itertools import pairwise
 from math import erfc, exp, inf, lgamma, log, log1p, sqrt
 from statistics import fmean, median
 
-from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, Prior, fit_prior, minimum, rhythm_of
+from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, Prior, rhythm_of
+from tests.benchmarks._rhythm_fit import fit_prior, minimum
 
 Days = Sequence[int]
 Answer = Callable[[Days, int], tuple[float, float]]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from models.domains import organisation
-from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, ENOUGH_DAYS, Prior, fit_prior, quiet, rhythm_of
+from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, ENOUGH_DAYS, Prior, quiet, rhythm_of
+from tests.benchmarks._rhythm_fit import fit_prior
 from tests.benchmarks._rhythm_models import MODELS, Days, Known, Row
 
 CUTS_APART = 91
