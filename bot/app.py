@@ -4,9 +4,9 @@ Nothing is read from the environment, though Bolt would: everything comes from t
 """
 
 import secrets
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -16,26 +16,65 @@ from slack_bolt import App, BoltContext
 from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack import Ack
+from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 from slack_sdk.signature import SignatureVerifier
+from slack_sdk.webhook import WebhookClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
 from bot.listeners.call import Call, acknowledgement, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
+from bot.staff import Busy, Staff
+from bot.views.help import note_modal
 from models.clock import Clock
 from models.settings import Settings, SettingsError
-
-THREADS = 32
-"""Bolt's five would leave a burst of clicks waiting past the three seconds that Slack allows."""
 
 REPLAY_WINDOW = 10_000
 EVENTS_PATH = "/slack/events"
 LARGEST_REQUEST = 2_000_000
 log = structlog.get_logger(__name__)
+
+
+class PatientApp(App):
+    """Bolt's, and it says so when every thread is taken: a click is never left without an answer."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        try:
+            return super().dispatch(req)
+        except Busy:
+            log.error("slack.busy", kind=req.body.get("type") or req.body.get("command"))
+            return busy_response(req.body)
+
+
+BUSY = "Cadence is busy right now, and nothing was saved. Please try again in a moment."
+
+
+def busy_response(body: dict[str, Any]) -> BoltResponse:
+    """What Slack shows of itself: a line under a command, a page over a form. Events it delivers again."""
+    kind = body.get("type")
+    if kind == "event_callback":
+        return BoltResponse(status=503)
+    answer: dict[str, Any] | str = ""
+    if body.get("command"):
+        answer = {"response_type": "ephemeral", "text": BUSY}
+    elif kind == "view_submission":
+        answer = {"response_action": "update", "view": note_modal(BUSY)}
+    elif kind == "block_suggestion":
+        answer = {"options": []}
+    elif body.get("response_url"):
+        threading.Thread(target=_say_busy, args=(body["response_url"],), daemon=True).start()
+    return BoltResponse(status=200, body=answer)
+
+
+def _say_busy(response_url: str) -> None:
+    try:
+        WebhookClient(response_url, timeout=10).send(text=BUSY, response_type="ephemeral", replace_original=False)
+    except (OSError, ValueError) as error:
+        log.warning("slack.not_told", error=str(error)[:200])
 
 
 def build_app(
@@ -54,7 +93,7 @@ def build_app(
     token = settings.slack_bot_token.get_secret_value()
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     client = client or surface_client(token, settings.slack_api_url)
-    app = App(
+    app = PatientApp(
         name="cadence",
         client=WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=client.retry_handlers),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
@@ -63,7 +102,7 @@ def build_app(
         authorize=lambda enterprise_id, team_id, user_id: AuthorizeResult(
             enterprise_id=enterprise_id, team_id=team_id, user_id=user_id, bot_token=token
         ),
-        listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="listener"),
+        listener_executor=Staff(),
     )
     desk = Desk(settings, sessions, reading, clock, client, import_roster, suggest)
     listeners.register(app, desk)

@@ -13,6 +13,7 @@ from bot import ids
 from bot.ids import Carried, OldButton
 from bot.listeners.desk import Desk, Refused, Visitor
 from bot.outbox import TOO_RICH
+from bot.staff import acknowledged
 from bot.views import help as answers
 from bot.views.kit import Payload, View
 from models.queries.programme import Programme
@@ -31,6 +32,7 @@ class Call:
         self.desk, self._context, self.body = desk, context, body
         self.now = desk.clock.now()
         self._visitor: Visitor | None = None
+        self._answered = False
 
     @property
     def user_id(self) -> str | None:
@@ -57,6 +59,13 @@ class Call:
 
     def ack(self, **answer: Any) -> None:
         self._context.ack(**answer)
+        self._answered = True
+        acknowledged()
+
+    def let_go(self) -> None:
+        """Acknowledges before Slack is called, which may take its time. A form's acknowledgement is its answer."""
+        if not self._answered and self.body.get("type") in (None, "block_actions", "event_callback"):
+            self.ack()
 
     def carried(self) -> Carried:
         """What the button or the chosen option carries; raises OldButton."""
@@ -94,6 +103,7 @@ class Call:
 
     def tell(self, payload: Payload) -> None:
         """Says something to this user alone: by the request's own address, else as an ephemeral message."""
+        self.let_go()
         respond = self._context.respond
         if self._context.response_url and respond is not None:
             try:
@@ -132,6 +142,7 @@ class Call:
 
     def whisper(self, channel: str, payload: Payload) -> None:
         """What Slack finds too rich, a chart perhaps, it gets as text: that says the same."""
+        self.let_go()
         blocks = payload["blocks"] or None
         try:
             self._context.client.chat_postEphemeral(
@@ -144,6 +155,7 @@ class Call:
 
     def open(self, view: View) -> None:
         """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more."""
+        self.let_go()
         trigger_id = self.body.get("trigger_id") or ""
         push = self.surface == "modal" and self.body.get("type") == "block_actions"
         client = self._context.client
@@ -159,6 +171,7 @@ class Call:
 
     def update(self, view: View) -> None:
         """Draws the open modal anew. That it was closed in the meantime is no error."""
+        self.let_go()
         around = self.body["view"]
         try:
             self._context.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
@@ -176,6 +189,7 @@ class Call:
 
     def update_below(self, view: View) -> None:
         """Draws the page anew above which this form was opened. That it was closed in the meantime is no error."""
+        self.let_go()
         below = self.body["view"].get("previous_view_id") or self.body["view"].get("root_view_id")
         try:
             self._context.client.views_update(view_id=below, view=view)
@@ -183,9 +197,18 @@ class Call:
             if error.response.get("error") not in CLOSED:
                 raise
 
-    def publish(self, view: View) -> None:
-        """Draws the user's Home tab anew."""
-        self._context.client.views_publish(user_id=self.user_id or "", view=view)
+    def publish(self, view: View, again: Callable[[], View] | None = None) -> None:
+        """Draws the user's Home tab anew; once more, from the facts of then, when it has changed in the meantime."""
+        self.let_go()
+        user_id, client = self.user_id or "", self._context.client
+        seen = self.body.get("view") or (self.body.get("event") or {}).get("view") or {}
+        known = seen.get("hash") if seen.get("type") == "home" else None
+        try:
+            client.views_publish(user_id=user_id, view=view, hash=known)
+        except SlackApiError as error:
+            if error.response.get("error") != "hash_conflict":
+                raise
+            client.views_publish(user_id=user_id, view=again() if again else view)
 
 
 Listen = Callable[[Call], None]
@@ -196,6 +219,8 @@ def answering(desk: Desk, listen: Listen) -> Callable[[BoltContext, dict[str, An
 
     def listener(context: BoltContext, body: dict[str, Any]) -> None:
         call = Call(desk, context, body)
+        if body.get("type") == "event_callback":
+            acknowledged()  # Bolt has answered it
         try:
             listen(call)
         except (Refused, OldButton, Late) as error:

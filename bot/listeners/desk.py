@@ -3,8 +3,9 @@
 Every click is judged here again, whatever the message showed. Nothing in a request is believed but Slack's own ids.
 """
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Lock
@@ -62,15 +63,32 @@ class Directory:
     def __init__(self, client: WebClient) -> None:
         self._client = WebClient(token=client.token, base_url=client.base_url, timeout=PATIENCE_SECONDS)
         self._known: dict[str, tuple[float, Profile | None]] = {}  # user → until when, what
+        self._asking: set[str] = set()
         self._lock = Lock()
 
-    def profile(self, user_id: str) -> Profile | None:
+    def profile(self, user_id: str, *, waits: bool = True) -> Profile | None:
+        """What Slack says of somebody. Who does not wait gets what was known last, and has Slack asked behind."""
         now = time.monotonic()
         with self._lock:
             until, known = self._known.get(user_id, (0.0, None))
-        if now < until:
-            return known
-        found = self._ask(user_id)
+            if now < until:
+                return known
+            if not waits:
+                if user_id not in self._asking:
+                    self._asking.add(user_id)
+                    threading.Thread(target=self._ask_behind, args=(user_id,), name="profile", daemon=True).start()
+                return known
+        return self._learn(user_id)
+
+    def _ask_behind(self, user_id: str) -> None:
+        try:
+            self._learn(user_id)
+        finally:
+            with self._lock:
+                self._asking.discard(user_id)
+
+    def _learn(self, user_id: str) -> Profile | None:
+        now, found = time.monotonic(), self._ask(user_id)
         with self._lock:
             if len(self._known) > MOST_REMEMBERED:
                 self._known.clear()
@@ -151,13 +169,17 @@ class Desk:
         home = self.programme(team_id)
         if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
             raise Refused(self._not_ours(home))
-        profile = self.directory.profile(user_id)
+        with self.reading() as session:
+            everybody = people(session, home.workspace_id)
+        known = next((one for one in everybody if one.slack_user_id == user_id), None)
+        # Whom the roster knows is not kept waiting for Slack: a profile that changed since is heeded at the next click.
+        profile = self.directory.profile(user_id, waits=known is None)
         if profile is not None:
             if profile.team_id is not None and profile.team_id != home.team_id:
                 raise Refused(self._not_ours(home))
             if profile.guest or profile.gone:
                 raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
-        person = self._person(home, user_id, profile, address)
+        person = known or self._person(home, everybody, user_id, profile, address)
         leads = person.leads or person.email in self._leads()
         return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
 
@@ -168,12 +190,14 @@ class Desk:
             raise Refused("I do not know this partner: it may have left the roster.")
         return found[0]
 
-    def _person(self, home: Programme, user_id: str, profile: Profile | None, address: str | None) -> Person:
-        with self.reading() as session:
-            everybody = people(session, home.workspace_id)
-        known = next((one for one in everybody if one.slack_user_id == user_id), None)
-        if known is not None:
-            return known
+    def _person(
+        self,
+        home: Programme,
+        everybody: Sequence[Person],
+        user_id: str,
+        profile: Profile | None,
+        address: str | None,
+    ) -> Person:
         email = profile.email if profile else None
         same = next(
             (one for one in everybody if email in (one.email, *one.aliases) and one.slack_user_id is None), None

@@ -6,6 +6,7 @@ from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.homepage import home
 from bot.views.home import stranger_view
+from bot.views.kit import View
 from models.actions.deliveries import first_delivery
 
 
@@ -19,8 +20,11 @@ def opened(call: Call) -> None:
     with call.desk.sessions.begin() as session:
         if not first_delivery(session, call.key(), call.now):
             return
-    try:
-        view = home(call)
-    except Refused as error:
-        view = stranger_view(str(error))
-    call.publish(view)
+
+    def draw() -> View:
+        try:
+            return home(call)
+        except Refused as error:
+            return stranger_view(str(error))
+
+    call.publish(draw(), draw)
