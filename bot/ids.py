@@ -66,6 +66,11 @@ FILTER_TIER = "filter_tier"
 FILTER_OWNER = "filter_owner"
 
 ACTIONS = (
+    ACCEPT,
+    DECLINE,
+    ASSIGN_ONE,
+    STEP_DONE,
+    STEP_HISTORY,
     CLAIM,
     RELEASE,
     NEXT_STEP,
@@ -81,6 +86,8 @@ ACTIONS = (
     ADD_PARTNER,
     PAUSE,
     RESUME,
+    FILTER_TIER,
+    FILTER_OWNER,
     WALK,
     WALK_SKIP,
     WALK_BACK,
@@ -130,6 +137,7 @@ PERSON_FORM = "person_form"
 IMPORT_FORM = "import_form"
 FORMS = (
     NEXT_STEP_FORM,
+    ASSIGN_FORM,
     PARTNER_FORM,
     PAUSE_FORM,
     WALK_FORM,
@@ -200,8 +208,10 @@ IMPORT_FILE = "import_file"
 # Selects that fetch their options from us.
 MENUS = (
     STEP_OWNER,
+    ASSIGNEE,
     PARTNER_OWNER,
     WALK_FOR,
+    FILTER_OWNER,
     SCHEDULE_ZONE,
     FIND_PARTNER,
     FIND_PERSON,
@@ -233,6 +243,7 @@ class Carried:
     domain: str | None = None  # the id of an organisation that is nobody's partner yet
     file: str | None = None  # uploaded to Slack
     digest: str | None = None  # of what was tried and may now be done
+    step: int | None = None  # the next step that was shown: there may be a newer one
 
     def need_partner(self) -> int:
         return _needed(self.partner)
@@ -257,6 +268,7 @@ _KEYS = {
     "domain": "h",
     "file": "f",
     "digest": "i",
+    "step": "s",
 }
 _WORDS = {
     "verb": r"[A-Za-z0-9_]{1,40}",

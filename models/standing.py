@@ -39,6 +39,7 @@ class NextStepFacts:
     due_on: date | None
     owner: Who | None
     set_at: datetime | None = None
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +180,15 @@ def sort_key(standing: Standing) -> tuple[float, float, str, str, int]:
     40 days of silence are 1.3 windows to a tier of 30 days and 5.7 to one of 7, and the list must say so.
     """
     facts = standing.facts
-    tier = facts.tier
-    rank = float("inf") if tier is None else float(tier.rank)
     days = standing.days_quiet if standing.days_since is None else standing.days_since
+    return list_order(facts.tier, days, facts.name, facts.partner_id)
+
+
+def list_order(tier: Tier | None, days: int, name: str, partner_id: int) -> tuple[float, float, str, str, int]:
+    """The same from its parts; `days` are those since the last touch, or since the start of the cadence."""
+    rank = float("inf") if tier is None else float(tier.rank)
     windows = 0.0 if tier is None else days / max(tier.window_days, 1)
-    return (rank, -windows, facts.name.casefold(), facts.name, facts.partner_id)
+    return (rank, -windows, name.casefold(), name, partner_id)
 
 
 def _known_at(facts: PartnerFacts, now: datetime) -> PartnerFacts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.ids import Carried
 from bot.views import kit, read
 from models.queries.reads import HeldRead, Settled
 from models.standing import NextStepFacts, Standing, Who
@@ -101,7 +102,7 @@ def test_hostile_names_are_shown_literally_and_mention_nobody() -> None:
         for part in read.read_parts(held(*standings, troubles=troubles, recoveries=recoveries), 3):
             lint_message(part)
         for page in range(3):
-            lint_view(read.read_modal(held(*standings), page))
+            lint_view(read.read_modal(held(*standings), Carried(page=page)))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -174,7 +175,7 @@ def test_the_preview_is_the_read_without_buttons() -> None:
 def test_the_modal_turns_through_everything() -> None:
     seen: list[str] = []
     for page in range(27):
-        view = read.read_modal(many(400), page)
+        view = read.read_modal(many(400), Carried(page=page))
         lint_view(view)
         seen += _partners(view)
     assert len(seen) == len(set(seen)) == 400

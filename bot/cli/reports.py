@@ -92,7 +92,7 @@ def touches(desk: Desk, typed: str | None, limit: int | None, form: str | None, 
 
 def tell_unseen(desk: Desk, blind: Sequence[Standing], troubled: Sequence[MailboxTrouble]) -> None:
     """What a list cannot know: partners without a mailbox that shows their mail, mailboxes that need attention."""
-    named = wording.unseen(blind, BLIND_SHOWN)
+    named = wording.unseen([one.facts.name for one in blind], BLIND_SHOWN)
     if named:
         tell(desk, f"{named}.")
     for one in troubled:

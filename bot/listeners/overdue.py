@@ -5,12 +5,13 @@ import re
 from bot.ids import Carried
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused
+from bot.listeners.pages import drawn
 from bot.listeners.pages import overdue as overdue_now
 from bot.listeners.typed import MENTION, Command, literal
 from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
-from bot.views.lists import overdue_answer
+from bot.views.lists import IN_ANSWER, overdue_answer
 from bot.views.rows import Paper
 from models.names import name_key
 from models.queries.programme import people, tiers
@@ -42,7 +43,8 @@ def _listed(call: Call, carried: Carried) -> Payload:
     visitor = call.visitor()
     found = overdue_now(call, visitor, carried)
     paper = Paper(visitor.today, visitor.programme.zone, buttons=visitor.may_act)
-    return overdue_answer(found.title, found.those, carried, paper, found.blind, found.troubles)
+    first = drawn(call, found.leaf.partner_ids[:IN_ANSWER])
+    return overdue_answer(found.title, first, carried, paper, found.blind, found.troubles, found.leaf.total)
 
 
 def _filter(call: Call, rest: str) -> Carried | None:

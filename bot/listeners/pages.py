@@ -10,38 +10,43 @@ from bot.listeners.cards import card_view
 from bot.listeners.desk import Refused, Visitor
 from bot.listeners.homepage import home
 from bot.views.kit import Payload, View
-from bot.views.lists import Entry, list_modal
-from bot.views.read import read_modal
+from bot.views.lists import Leaf, Listed, chosen, leaf, list_modal
+from bot.views.read import read_leaf, read_modal
 from bot.views.rows import Paper
-from models.cadence import State
 from models.queries.programme import people, tiers
-from models.queries.reads import held_read, troubles
+from models.queries.reads import HeldRead, held_read, troubles
 from models.queries.slack import has_read
+from models.queries.slipped import holders, in_order, slipped
 from models.queries.standings import standings
-from models.standing import Standing, Who, sort_key
+from models.standing import Standing
 from models.weekly_read import MailboxTrouble
 
 
 def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
     """A page of a held read, or of what is overdue now."""
-    visitor, page = call.visitor(), carried.page or 0
-    with call.desk.reading() as session:
-        if carried.read is not None:
-            if not has_read(session, visitor.programme.workspace_id, carried.read):
-                raise Refused("I do not know this weekly read.")
-            return read_modal(held_read(session, visitor.programme, carried.read, call.now), page, note)
+    visitor = call.visitor()
+    if carried.read is not None:
+        return read_modal(_held(call, carried.read), carried, note)
     found = overdue(call, visitor, carried)
-    entries = [Entry("Overdue", one) for one in found.those]
-    return list_modal(found.title, entries, page, carried, Paper(visitor.today, visitor.programme.zone), note=note)
+    paper = Paper(visitor.today, visitor.programme.zone)
+    lines = {one.facts.partner_id: one for one in drawn(call, found.leaf.partner_ids)}
+    return list_modal(found.title, found.leaf, lines, carried, paper, note=note)
+
+
+def menu_leaf(call: Call, carried: Carried) -> Leaf:
+    """What the menus of an open list choose from."""
+    if carried.read is not None:
+        return read_leaf(_held(call, carried.read))
+    return overdue(call, call.visitor(), Carried()).leaf
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """What is overdue now, with its title; `blind` are those of the same kind that could not be seen."""
+    """What is overdue now, with its title; `blind` are the names of the same kind that could not be seen."""
 
     title: str
-    those: Sequence[Standing]
-    blind: Sequence[Standing]
+    leaf: Leaf
+    blind: Sequence[str]
     troubles: Sequence[MailboxTrouble]
 
 
@@ -49,38 +54,61 @@ def overdue(call: Call, visitor: Visitor, carried: Carried) -> Overdue:
     """Of everybody; if asked, of one tier, or what one person owns or has claimed."""
     home = visitor.programme
     with call.desk.reading() as session:
-        everything = standings(session, home, call.now)
+        found = slipped(session, home, call.now)
+        held_by = holders(session, home.workspace_id)
         troubled = troubles(session, home, call.now)
-        everybody = people(session, home.workspace_id)
+        everybody = {one.id: one for one in people(session, home.workspace_id)}
         names = {tier.rank: tier.name for tier in tiers(session, home.workspace_id, call.now).values()}
-    those = sorted((one for one in everything if one.state in (State.OVERDUE, State.BLIND)), key=sort_key)
+    who = {one.id: one.who for one in everybody.values()}
+    late = [
+        Listed("Overdue", one.partner_id, one.tier, who.get(one.owner_id or 0), held_by.get(one.partner_id))
+        for one in found
+        if not one.blind
+    ]
+    unseen = [
+        Listed(one.name, one.partner_id, one.tier, who.get(one.owner_id or 0), held_by.get(one.partner_id))
+        for one in found
+        if one.blind
+    ]
     title = "Overdue partners"
     if carried.tier is not None:
-        title = f"Overdue partners of {names.get(carried.tier, f'tier {carried.tier}')}"
-        those = [one for one in those if one.facts.tier is not None and one.facts.tier.rank == carried.tier]
+        title = f"{title} of {names.get(carried.tier, f'tier {carried.tier}')}"
     if carried.owner is not None:
-        owners = {one.id: one.name for one in everybody}
-        mine = carried.owner == visitor.person.id
-        title = "Your overdue partners" if mine else f"Overdue partners of {owners.get(carried.owner, 'nobody')}"
-        those = [
-            one for one in those if carried.owner in (_id(one.facts.owner), _id(one.claim.by if one.claim else None))
-        ]
-        boxes = next(({one.email, *one.aliases} for one in everybody if one.id == carried.owner), set())
+        owner = everybody.get(carried.owner)
+        if owner is not None and owner.id == visitor.person.id:
+            title = f"Your {title[0].lower()}{title[1:]}"
+        else:
+            title = f"{title}{',' if carried.tier is not None else ''} of {owner.name if owner else 'nobody'}"
+        boxes = {owner.email, *owner.aliases} if owner else set()
         troubled = tuple(one for one in troubled if one.address in boxes)
-    late = [one for one in those if one.state is State.OVERDUE]
-    return Overdue(title, late, [one for one in those if one.state is State.BLIND], troubled)
+    blind = [one.heading for one in unseen if chosen(one, carried)]
+    return Overdue(title, leaf(late, carried), blind, troubled)
+
+
+def drawn(call: Call, partner_ids: Sequence[int]) -> list[Standing]:
+    """These partners as they stand now, in this order."""
+    with call.desk.reading() as session:
+        return in_order(standings(session, call.visitor().programme, call.now, partner_ids=partner_ids), partner_ids)
+
+
+def _held(call: Call, read_id: int) -> HeldRead:
+    home = call.visitor().programme
+    with call.desk.reading() as session:
+        if not has_read(session, home.workspace_id, read_id):
+            raise Refused("I do not know this weekly read.")
+        return held_read(session, home, read_id, call.now)
 
 
 def answer(call: Call, payload: Payload) -> None:
     """Says it where it was pressed: a page that stays open is drawn again with the sentence on top."""
     if call.surface == "home":
-        call.publish(home(call, payload["text"]))
+        call.publish(home(call, payload["text"]), lambda: home(call, payload["text"]))
         return
-    drawn = None
+    page = None
     if call.surface == "modal":
-        drawn = _page(call, str(call.body["view"].get("callback_id")), call.beneath(), payload["text"])
-    if drawn is not None:
-        call.update(drawn)
+        page = _page(call, str(call.body["view"].get("callback_id")), call.beneath(), payload["text"])
+    if page is not None:
+        call.update(page)
     else:
         call.tell(payload)
 
@@ -94,7 +122,7 @@ def answer_form(call: Call, payload: Payload) -> None:
     elif below is not None:
         call.update_below(below)
     else:
-        call.publish(home(call, payload["text"]))
+        call.publish(home(call, payload["text"]), lambda: home(call, payload["text"]))
 
 
 def form_of(call: Call, partner_id: int) -> Carried:
@@ -112,7 +140,3 @@ def _page(call: Call, kind: str | None, carried: Carried, note: str) -> View | N
     if kind == ids.CARD_MODAL:
         return card_view(call, carried.need_partner(), note)
     return None
-
-
-def _id(who: Who | None) -> int | None:
-    return who.id if who else None

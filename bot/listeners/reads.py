@@ -3,10 +3,12 @@
 from slack_bolt import App
 
 from bot import ids
-from bot.listeners.call import Call, on_action
+from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused
-from bot.listeners.pages import answer, list_view
+from bot.listeners.pages import answer, list_view, menu_leaf
 from bot.views import help as answers
+from bot.views.kit import MOST_OPTIONS
+from bot.views.lists import owner_choices
 from models.actions.deliveries import first_delivery
 from models.actions.slack import it_arrived, post_again
 from models.actions.write import actor_of
@@ -15,6 +17,9 @@ from models.actions.write import actor_of
 def register(app: App, desk: Desk) -> None:
     on_action(app, desk, ids.SEE_ALL, see_all)
     on_action(app, desk, ids.TURN_PAGE, turn_page)
+    on_action(app, desk, ids.FILTER_TIER, filter_list)
+    on_action(app, desk, ids.FILTER_OWNER, filter_list)
+    app.options(ids.FILTER_OWNER)(answering(desk, offer_owners))
     on_action(app, desk, ids.POST_AGAIN, send_again)
     on_action(app, desk, ids.IT_ARRIVED, arrived)
 
@@ -27,6 +32,18 @@ def see_all(call: Call) -> None:
 def turn_page(call: Call) -> None:
     call.update(list_view(call, call.carried()))
     call.ack()
+
+
+def filter_list(call: Call) -> None:
+    """The chosen option carries the list it leads to."""
+    call.update(list_view(call, call.carried()))
+    call.ack()
+
+
+def offer_owners(call: Call) -> None:
+    """The owners of a list with more of them than a menu takes, while somebody types."""
+    here = call.beneath()
+    call.ack(options=owner_choices(menu_leaf(call, here), here, str(call.body.get("value") or ""))[:MOST_OPTIONS])
 
 
 def send_again(call: Call) -> None:

@@ -138,16 +138,20 @@ def select_input(
     block_id: str, text: str, options: Sequence[Element], initial: Element | None, wanted: str = "Choose a person"
 ) -> Block:
     """A menu; one with more options than Slack takes asks us while people type."""
+    return _input(block_id, text, menu(block_id, options, initial, wanted))
+
+
+def menu(action_id: str, options: Sequence[Element], initial: Element | None, wanted: str) -> Element:
+    """A menu that acts at once; one with more options than Slack takes asks us while people type."""
     few = len(options) <= MOST_OPTIONS
-    element = _given(
+    return _given(
         type="static_select" if few else "external_select",
-        action_id=block_id,
+        action_id=action_id,
         placeholder=_plain(wanted, 150),
         options=list(options) if few else None,
         min_query_length=None if few else 0,
         initial_option=initial,
     )
-    return _input(block_id, text, element)
 
 
 def modal(

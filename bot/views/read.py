@@ -9,7 +9,7 @@ from bot import ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
 from bot.views.kit import Payload, View
-from bot.views.lists import Entry, list_modal
+from bot.views.lists import Leaf, Listed, leaf, list_modal
 from bot.views.rows import Paper
 from models.queries.reads import HeldRead
 from models.standing import Standing
@@ -91,8 +91,8 @@ def _assign_one(standing: Standing, read_id: int, paper: Paper) -> kit.Element:
     )
 
 
-def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:
-    """Everything a read names, 15 partners at a time."""
+def read_modal(held: HeldRead, carried: Carried, note: str | None = None) -> View:
+    """Everything a read names, 15 partners at a time, of one tier or owner if asked."""
     read = held.read
     lists = {
         "Overdue": read.overdue,
@@ -102,9 +102,23 @@ def read_modal(held: HeldRead, page: int, note: str | None = None) -> View:
         "Gone quiet": tuple(one.standing for one in read.quiet),
         "Could not be seen": read.blind,
     }
-    entries = [Entry(heading, one) for heading, those in lists.items() for one in those]
+    every = {one.facts.partner_id: one for those in lists.values() for one in those}
+    listed = [_listed(heading, one) for heading, those in lists.items() for one in those]
     paper = Paper(read.today, read.zone, read_id=held.id)
-    return list_modal(wording.title(read), entries, page, Carried(read=held.id), paper, held.settled, note)
+    here = Carried(read=held.id, tier=carried.tier, owner=carried.owner, page=carried.page)
+    return list_modal(wording.title(read), leaf(listed, here), every, here, paper, held.settled, note)
+
+
+def read_leaf(held: HeldRead) -> Leaf:
+    """All of a read, for its menus."""
+    read = held.read
+    those = (*read.overdue, *read.due_soon, *read.reply_owed, *read.step_stale, *read.blind)
+    return leaf([_listed("", one) for one in (*those, *(one.standing for one in read.quiet))], Carried())
+
+
+def _listed(heading: str, one: Standing) -> Listed:
+    facts = one.facts
+    return Listed(heading, facts.partner_id, facts.tier, facts.owner, one.claim.by.id if one.claim else None)
 
 
 def _parent(held: HeldRead, paper: Paper) -> Payload:

@@ -31,6 +31,8 @@ from models.tables import (
 )
 from models.tables.roster import MERGED
 
+A_HANDFUL = 500
+
 
 def human(direction: str, touch: type[Touch] = Touch, known_at: datetime | None = None) -> ColumnElement[bool]:
     """Touches written by a person in one direction and not voided. `known_at`: captured by then, not voided by then."""
@@ -89,9 +91,9 @@ def partner_facts(
     workspace_id = programme.workspace_id
     by_id = {person.id: person.who for person in people(session, workspace_id)}
     tiers_then = tiers(session, workspace_id, now)
-    observed = _observed(session, workspace_id, now, known_at)
-    steps = _next_steps(session, workspace_id, now, by_id)
-    episodes = _episodes(session, workspace_id, now, by_id)
+    observed = last_observed(session, workspace_id, now, known_at)
+    steps = _next_steps(session, workspace_id, now, by_id, partner_ids)
+    episodes = _episodes(session, workspace_id, now, by_id, partner_ids)
     facts = []
     for row in session.execute(_clocks(programme, now, partner_ids, known_at)):
         partner: Partner = row.Partner
@@ -202,7 +204,7 @@ def _author(touch: Touch | None, by_id: dict[int, Who]) -> str | None:
     return person.name if person else touch.by_address
 
 
-def _observed(
+def last_observed(
     session: Session, workspace_id: int, now: datetime, known_at: datetime | None = None
 ) -> dict[int, datetime]:
     """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
@@ -233,25 +235,35 @@ def _observed(
     return newest
 
 
-def _next_steps(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, NextStepFacts]:
+def _next_steps(
+    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
+) -> dict[int, NextStepFacts]:
     rows = session.scalars(
         select(NextStep)
         .where(
             NextStep.workspace_id == workspace_id,
             NextStep.set_at <= now,
             or_(NextStep.ended_at.is_(None), NextStep.ended_at > now),
+            _only(NextStep.partner_id, partner_ids),
         )
         .order_by(NextStep.id)
     )
     return {
         row.partner_id: NextStepFacts(
-            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None, row.set_at
+            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None, row.set_at, row.id
         )
         for row in rows
     }
 
 
-def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who]) -> dict[int, EpisodeFacts]:
+def _only(column: Any, partner_ids: Collection[int] | None) -> ColumnElement[bool]:
+    """Of a handful of partners when it is a handful: whoever asks for one does not read everybody's promises."""
+    return true() if partner_ids is None or len(partner_ids) > A_HANDFUL else column.in_(partner_ids)
+
+
+def _episodes(
+    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
+) -> dict[int, EpisodeFacts]:
     rows = session.execute(
         select(Episode, Claim)
         .outerjoin(
@@ -266,6 +278,7 @@ def _episodes(session: Session, workspace_id: int, now: datetime, by_id: dict[in
             Episode.workspace_id == workspace_id,
             Episode.opened_at <= now,
             or_(Episode.closed_at.is_(None), Episode.closed_at > now),
+            _only(Episode.partner_id, partner_ids),
         )
         .order_by(Episode.id, Claim.id)
     )
