@@ -14,10 +14,13 @@ from bot.listeners import (
     nudges,
     overdue,
     pause,
+    roster,
+    roster_import,
     settings,
     setup,
     signals,
     suggestions,
+    tiers,
     walk,
 )
 from bot.listeners.call import Call, answering
@@ -47,6 +50,9 @@ TABLE: dict[str, Command] = {
     **walk.COMMANDS,
     **pause.COMMANDS,
     **audit.COMMANDS,
+    **tiers.COMMANDS,
+    **roster.COMMANDS,
+    **roster_import.COMMANDS,
     **settings.COMMANDS,
     **setup.COMMANDS,
     "help": Command(show_help, HelpLine("help", "this list", "everyday")),
