@@ -74,8 +74,11 @@ SQLALCHEMY_OUTSIDE_MODELS = {
 
 # What the bot does that needs each permission. Nothing that reads messages, nothing that posts uninvited.
 SCOPES = {
+    "channels:read": "whether a channel is archived, or shared with another company",
     "chat:write": "the weekly read, its updates and the nudges",
     "commands": "/cadence",
+    "files:read": "to import a roster that a lead uploads",
+    "files:write": "to send exports, and a picture where Slack draws no chart",
     "im:write": "to open a direct message for a nudge",
     "users:read": "a person's name and time zone",
     "users:read.email": "to find a partner manager by e-mail address",
@@ -186,6 +189,7 @@ def test_the_manifest_asks_for_no_permission_without_a_reason() -> None:
     scopes = _manifest()["oauth_config"]["scopes"]
     asked = [*scopes["bot"], *scopes.get("bot_optional", [])]
     assert sorted(asked) == sorted(SCOPES)
+    assert set(scopes["bot"]) == {"chat:write", "commands", "users:read"}
     assert "user" not in scopes
 
 
