@@ -14,6 +14,7 @@ from models.actions.clocks import refresh_clocks
 from models.actions.partners import PartnerRow, put_partner
 from models.actions.rematch import roster_change
 from models.cadence import Tier
+from models.tables import Workspace
 from models.weekly_read import Coverage, MailboxTrouble, TierLine
 from tests.cast import ACME, DANA, INITECH, MONDAY, PRIYA, ROBIN, VERA, put_touch
 from tests.databases import Database
@@ -142,3 +143,12 @@ def test_the_fullest_home_stays_within_a_hundred_blocks(count: int, name: str) -
     lint_view(view)
     assert len(view["blocks"]) <= 100 - 35  # room for the first run, uncertain posts, mailboxes and settings
     assert kit.weight([view]) < 200_000
+
+
+def test_a_lead_sees_why_the_channel_takes_no_read(at: Surface, database: Database) -> None:
+    with database.sessions.begin() as session:
+        session.get_one(Workspace, at.cast.workspace_id).channel_trouble = "is_archived"
+    shown = words(at.home(ROBIN))
+    assert "The weekly read rests" in shown
+    assert "is archived: choose another channel" in shown
+    assert "The weekly read rests" not in words(at.home(DANA))

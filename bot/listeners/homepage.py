@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 from bot.listeners.call import Call
 from bot.listeners.desk import Visitor
 from bot.views.home import FREE, HomePage, Week, home_view
-from bot.views.kit import View
+from bot.views.kit import Block, View
+from bot.views.setup import setup_blocks, trouble_blocks
 from models.queries.book import book, read_progress
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import people
 from models.queries.reads import troubles
+from models.queries.setup import setup_of
 from models.queries.standings import standings
 from models.queries.trend import coverage_now
 from models.standing import sort_key
@@ -37,6 +39,7 @@ def home(call: Call, note: str | None = None) -> View:
                 troubles=_troubles(session, visitor, call.now),
                 note=note,
                 week=_week(session, visitor, call.now) if visitor.leads else None,
+                setup=_setup(session, call, visitor),
             )
         )
 
@@ -50,6 +53,14 @@ def _week(session: Session, visitor: Visitor, now: datetime) -> Week:
     first: Sequence[int] = progress.free[:FREE]
     free = sorted(standings(session, programme, now, partner_ids=first), key=sort_key) if first else ()
     return Week(tiers, progress.read_id, progress.listed, progress.settled, free)
+
+
+def _setup(session: Session, call: Call, visitor: Visitor) -> Sequence[Block]:
+    """What the first read still waits for; later, why the channel takes none."""
+    if not visitor.leads:
+        return ()
+    setup = setup_of(session, visitor.programme, call.desk.settings)
+    return trouble_blocks(setup) if setup.started else setup_blocks(setup)
 
 
 def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:

@@ -59,6 +59,18 @@ def setup_blocks(setup: Setup) -> list[Block]:
     return [*blocks, kit.section(_end(setup)), kit.actions(start)]
 
 
+def trouble_blocks(setup: Setup) -> list[Block]:
+    """While the channel takes no message: why, and what a lead can do. The schedule rests meanwhile."""
+    if setup.trouble is None:
+        return []
+    said = channel_words(setup.channel, setup.trouble)
+    return [
+        kit.header("The weekly read rests"),
+        kit.section(said),
+        kit.actions(kit.button(ids.EDIT_SCHEDULE, "Schedule and channel", Carried(), style="primary"), check_again()),
+    ]
+
+
 def missing_note(setup: Setup) -> str | None:
     """One line for a lead, as mrkdwn; None when nothing stands in the way."""
     if setup.started:
