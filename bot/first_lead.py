@@ -1,4 +1,4 @@
-"""Who may lead a programme that nobody leads yet. Asks Slack nothing; what Slack says about the user is handed over.
+"""Who may lead a programme that nobody leads yet, and the message that leads them through the first run.
 
 Whoever installed Cadence, or is named by the operator, leads. Without either it is the first who opens it, as long as
 nobody at all is on the roster: a workspace that was set up is never taken over by opening a tab.
@@ -7,17 +7,24 @@ nobody at all is on the roster: a workspace that was set up is never taken over 
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import ids
+from bot.asking import ask
 from bot.views.setup import setup_payload
 from models.actions import outbox
 from models.actions.people import PersonRow
 from models.actions.setup import FIRST_RUN, STEPS, become_lead, may_become_lead
 from models.email_address import email_address
+from models.queries.outbox import is_queued
 from models.queries.programme import Person, Programme, people
-from models.queries.setup import setup_of
+from models.queries.setup import installed_by, setup_of
 from models.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +83,52 @@ def _row(newcomer: Newcomer) -> PersonRow | None:
         return None
     name = newcomer.name or address.partition("@")[0]
     return PersonRow(address, name, "lead", newcomer.user_id, (), newcomer.timezone)
+
+
+def greet_installer(
+    client: WebClient,
+    reading: sessionmaker[Session],
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    home: Programme,
+    now: datetime,
+) -> bool:
+    """Finds whoever installed Cadence, or the first of the operator's leads, in Slack, and writes to them; once.
+
+    Without the scope `users:read.email` nobody is found by address: then the steps stand where a lead looks first.
+    """
+    if home.started:
+        return False
+    with reading() as session:
+        if is_queued(session, home.workspace_id, STEPS, FIRST_RUN):
+            return False
+        installer = installed_by(session, home.workspace_id)
+        everybody = people(session, home.workspace_id)
+    found = _user(client, "users.info", user=installer) if installer else None
+    if installer is None:
+        asked = (_user(client, "users.lookupByEmail", email=one) for one in settings.leads)
+        found = next((one for one in asked if one is not None), None)
+    if found is None:
+        return False
+    if not any(one.leads and one.slack_user_id == found.user_id for one in everybody):
+        try:
+            return first_lead(sessions, home, settings, found, now) is not None
+        except AddressWanted:
+            return False  # the first press or word of theirs asks for it
+    with sessions.begin() as session:
+        greet(session, home, settings, found.user_id, now)
+    return True
+
+
+def _user(client: WebClient, method: str, **params: str) -> Newcomer | None:
+    try:
+        user = ask(client, method, **params)["user"] or {}
+    except (SlackApiError, OSError) as error:
+        log.info("setup.nobody_found", error=str(error)[:200])
+        return None
+    about = user.get("profile") or {}
+    stranger = user.get("deleted") or user.get("is_bot") or user.get("is_restricted") or user.get("is_stranger")
+    if stranger or not user.get("id"):
+        return None
+    confirmed = about.get("email") if user.get("is_email_confirmed", True) else None
+    return Newcomer(user["id"], str(confirmed).lower() if confirmed else None, user.get("real_name"), user.get("tz"))

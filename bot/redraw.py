@@ -7,10 +7,13 @@ from sqlalchemy.orm import Session
 from bot.outbox import Render
 from bot.views.kit import Payload
 from bot.views.read import read_parts
+from bot.views.setup import setup_payload
 from bot.views.trend import TREND_PART
+from models.actions.setup import STEPS
 from models.queries import reads
 from models.queries.outbox import Post
 from models.queries.programme import programme
+from models.queries.setup import setup_of
 from models.settings import Settings
 
 
@@ -18,6 +21,8 @@ def redraw_of(settings: Settings) -> Render:
     """What the outbox asks for: the message as it should read now, or None where nothing ever changes."""
 
     def render(session: Session, post: Post, now: datetime) -> Payload | None:
+        if post.kind == STEPS:
+            return setup_payload(setup_of(session, programme(session, settings, post.workspace_id), settings))
         if post.kind != "read" or post.part == TREND_PART:
             return None
         read_id = reads.read_of_week(session, post.workspace_id, date.fromisoformat(post.period))

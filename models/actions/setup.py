@@ -1,7 +1,7 @@
 """Writes of the first run: who leads, where and when the read is posted, and from when on it is."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.actions.clocks import facts_changed
 from models.actions.people import PersonRow, put_person
 from models.actions.write import audit
+from models.queries.programme import people
 from models.tables import OutboxPost, Person, Workspace
 
 INSTALLATION = "installation"
@@ -50,6 +51,10 @@ def may_become_lead(
 
 
 def become_lead(session: Session, workspace_id: int, wanted: PersonRow, now: datetime) -> None:
+    """Whoever is on the roster already, under this address, keeps the own name and the other addresses."""
+    known = next((one for one in people(session, workspace_id) if one.email == wanted.email), None)
+    if known is not None:
+        wanted = replace(wanted, name=known.name, aliases=known.aliases)
     put_person(session, workspace_id, INSTALLATION, wanted, now)
 
 

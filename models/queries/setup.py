@@ -109,3 +109,8 @@ def roster_size(session: Session, workspace_id: int) -> tuple[int, int]:
     partners = select(func.count(Partner.id)).where(Partner.workspace_id == workspace_id, Partner.status != MERGED)
     persons = select(func.count(Person.id)).where(Person.workspace_id == workspace_id, Person.left_at.is_(None))
     return session.scalar(partners) or 0, session.scalar(persons) or 0
+
+
+def installed_by(session: Session, workspace_id: int) -> str | None:
+    """The Slack user whose installation this is."""
+    return session.get_one(Workspace, workspace_id).installed_by
