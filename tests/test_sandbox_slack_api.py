@@ -309,9 +309,36 @@ def test_lists_are_paged(world: World) -> None:
 def test_a_file_is_uploaded_in_three_steps(world: World) -> None:
     writer = world.client_with("files:write")
     answer = writer.files_upload_v2(channel=world.channel.id, filename="a.csv", content="a,b", title="A list")
-    upload = world.slack.uploads[answer["files"][0]["id"]]
-    assert b"a,b" in upload["content"]
-    assert world.channel.messages[-1].text == "Uploaded A list"
+    file = world.ws.files.get(answer["files"][0]["id"])
+    assert (file.content, file.title, file.channels) == (b"a,b", "A list", [world.channel.id])
+    assert [one["id"] for one in world.channel.messages[-1].files] == [file.id]
+    assert world.refused("files.completeUploadExternal", writer, files=[{"id": "F404"}]) == "file_not_found"
+    elsewhere = world.ws.add_channel("elsewhere")
+    short = writer.files_getUploadURLExternal(filename="b.csv", length=3)
+    sent = urllib.request.Request(short["upload_url"], b"too long")  # noqa: S310 - loopback
+    urllib.request.urlopen(sent, timeout=10).close()  # noqa: S310
+    for_both = {"files": [{"id": short["file_id"]}]}
+    assert (
+        world.refused("files.completeUploadExternal", writer, channel_id=elsewhere.id, **for_both) == "not_in_channel"
+    )
+    assert world.refused("files.completeUploadExternal", writer, **for_both) == "file_update_failed"
+
+
+def test_a_file_is_given_only_to_a_token_that_may_read_files(world: World) -> None:
+    file = world.ws.files.add("roster.csv", b"name\nAcme\n", world.ana.id)
+    assert world.refused("files.info", file=file.id) == "missing_scope"
+    reader = world.client_with("files:read")
+    assert world.refused("files.info", reader, file="F404") == "file_not_found"
+    url = reader.files_info(file=file.id)["file"]["url_private_download"]
+
+    def fetched(token: str | None) -> bytes:
+        headers = {"Authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as found:  # noqa: S310
+            content: bytes = found.read()
+            return content
+
+    assert fetched(reader.token) == file.content
+    assert b"<!doctype html>" in fetched(world.client.token).lower()  # a page that asks to sign in, and no error
 
 
 def page(world: World, path: str, body: Json | None = None) -> Json:

@@ -42,6 +42,15 @@ def pressed(element: Json, block_id: str, action: Json, ts: str) -> Json:
     return entry | {key: action.get(key)}
 
 
+def _as_offered(element: Json, value: Any) -> Any:
+    """Choices as the app wrote them, whatever the page sends along."""
+    if element.get("type") in CHOICES:
+        return _known(element, value)
+    if element.get("type") in MANY_CHOICES:
+        return [_known(element, one) for one in value or ()]
+    return value
+
+
 def _known(element: Json, chosen: Any) -> Json | None:
     if chosen is None:
         return None
@@ -51,7 +60,9 @@ def _known(element: Json, chosen: Any) -> Json | None:
     raise SlackError("This choice is no longer offered.")
 
 
-def merged(state: Json, values: Json | None, press: Json | None = None) -> Json:
+def merged(
+    content: Mapping[str, Any] | Sequence[Json], state: Json, values: Json | None, press: Json | None = None
+) -> Json:
     """The state with what the page reports, for the fields that exist, and with what was just picked."""
     fresh = {block_id: {a: dict(held) for a, held in actions.items()} for block_id, actions in state.items()}
     for block_id, actions in (values or {}).items():
@@ -59,7 +70,8 @@ def merged(state: Json, values: Json | None, press: Json | None = None) -> Json:
             known = fresh.get(block_id, {}).get(action_id)
             if known is not None:
                 key = STATE_KEYS[known["type"]]
-                known[key] = held.get(key, [] if key.endswith("s") else None)
+                value = held.get(key, [] if key.endswith("s") else None)
+                known[key] = _as_offered(find(content, block_id, action_id) or {}, value)
     if press:
         known = fresh.get(press["block_id"], {}).get(press["action_id"])
         if known is not None:
@@ -103,6 +115,22 @@ def _complaint(element: Json, value: Any, *, optional: bool) -> str:
         return _number_complaint(element, text)
     if kind == "datepicker" and not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return "Please enter a valid date."
+    if kind == "timepicker" and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        return "Please enter a valid time."
+    if kind == "file_input":
+        return _file_complaint(element, value)
+    most = element.get("max_selected_items")
+    if most and isinstance(value, list) and len(value) > most:
+        return f"Please choose no more than {most}."
+    return ""
+
+
+def _file_complaint(element: Json, files: Sequence[Json]) -> str:
+    most, kinds = element.get("max_files", 10), element.get("filetypes")
+    if len(files) > most:
+        return f"Please choose no more than {most} file{'s' if most > 1 else ''}."
+    if kinds and any(one["filetype"] not in kinds for one in files):
+        return f"Please choose a file of type {', '.join(kinds)}."
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox.slack import fields, payloads, validate
 from tests.sandbox.slack.delivery import Ack
 from tests.sandbox.slack.errors import SlackError
+from tests.sandbox.slack.files import LARGEST
 from tests.sandbox.slack.views import View, elements_with_ids, initial_state
 from tests.sandbox.slack.workspace import Channel, Message, User
 
@@ -94,9 +95,10 @@ class Interactions:
                 return _no("This control is no longer there.")
             pressed = fields.pressed(element, block_id, action, ws.new_ts())
             if isinstance(source, Message):
-                state = fields.merged(initial_state({"blocks": source.blocks}), values, pressed)
+                state = fields.merged(source.blocks, initial_state({"blocks": source.blocks}), values, pressed)
             else:
-                state = source.state = fields.merged(source.state, values, pressed)
+                values = self._picked(user, source, values)
+                state = source.state = fields.merged(source.content, source.state, values, pressed)
             place = self._place(source, state)
             if isinstance(source, Message):
                 place["response_url"] = server.responses.new_url(user.id, source.channel, source)
@@ -142,7 +144,8 @@ class Interactions:
     def submit(self, user_id: str, view_id: str, values: Json | None = None) -> Json:
         ws = self._ws
         view = self._modal(user_id, view_id)
-        view.state = fields.merged(view.state, values)
+        values = self._picked(ws.users[user_id], view, values)
+        view.state = fields.merged(view.content, view.state, values)
         missing = fields.complaints(view.content, view.state)
         if missing:
             return {"ok": False, "errors": missing}
@@ -201,6 +204,40 @@ class Interactions:
             event["view"] = ws.views.payload(home)
         sent = self._server.delivery.event("app_home_opened", event | {"event_ts": ws.new_ts()})
         return {"ok": True, "sent": sent}
+
+    # --- what is chosen from the workspace
+
+    def upload(self, user_id: str, name: str, content: bytes) -> Json:
+        """A person picks a file for a form; its payload stands in the form's state until it is submitted."""
+        if not content:
+            return _no("This file is empty.")
+        if len(content) > LARGEST:
+            return _no("This file is too large.")
+        ws = self._ws
+        return {"ok": True, "file": ws.files.payload(ws.files.add(name, content, ws.users[user_id].id))}
+
+    def _picked(self, user: User, view: View, values: Json | None) -> Json | None:
+        """Files, people and conversations that the page names, if they are there and this person may see them."""
+        ws = self._ws
+        checked: Json = {}
+        for block_id, actions in (values or {}).items():
+            for action_id, held in actions.items():
+                held = dict(held)
+                kind = str((fields.find(view.content, block_id, action_id) or {}).get("type"))
+                if kind == "file_input":
+                    held["files"] = [self._own_file(user, one) for one in held.get("files") or ()]
+                for name, known in (("user", ws.users), ("conversation", ws.channels), ("channel", ws.channels)):
+                    chosen = held.get(f"selected_{name}s") or [held.get(f"selected_{name}")]
+                    if any(one and one not in known and one not in ws.users for one in chosen):
+                        raise SlackError("This choice is no longer offered.")
+                checked.setdefault(block_id, {})[action_id] = held
+        return checked
+
+    def _own_file(self, user: User, one: Any) -> Json:
+        file = self._ws.files.get(str(one.get("id") if isinstance(one, dict) else one))
+        if file.user != user.id:
+            raise SlackError("file_not_found")
+        return self._ws.files.payload(file)
 
     # --- finding things
 

@@ -44,6 +44,8 @@ def _target(asked: Asked) -> Channel:
         raise SlackError("not_in_channel")
     if channel.is_archived:
         raise SlackError("is_archived")
+    if channel.refuses:
+        raise SlackError(channel.refuses)
     return channel
 
 

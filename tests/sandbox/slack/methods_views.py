@@ -1,10 +1,9 @@
-"""views.* and files.*: what the app shows on a trigger, and what it uploads."""
+"""views.*: what the app shows on a trigger, and on Home."""
 
 from typing import Any
 
 from tests.sandbox.slack import validate
 from tests.sandbox.slack.errors import SlackError
-from tests.sandbox.slack.methods_chat import visible_channel
 from tests.sandbox.slack.views import View
 from tests.sandbox.slack.web_api import Asked, method
 
@@ -62,32 +61,3 @@ def views_publish(asked: Asked) -> Json:
     if not ws.feature("features", "app_home", "home_tab_enabled", default=False):
         raise SlackError("not_enabled")
     return _shown(asked, ws.views.publish(user, stored(asked, content), asked.text("hash")))
-
-
-@method("files.getUploadURLExternal", "files:write")
-def upload_url(asked: Asked) -> Json:
-    name = asked.need("filename")
-    if not asked.text("length").isdigit() or asked.text("length") == "0":
-        raise SlackError("invalid_arguments", "[ERROR] missing required field: length")
-    file_id = asked.workspace.new_id("F")
-    asked.server.uploads[file_id] = {"id": file_id, "name": name, "content": b""}
-    return {"upload_url": f"{asked.server.page_url}upload/{file_id}", "file_id": file_id}
-
-
-@method("files.completeUploadExternal", "files:write")
-def upload_complete(asked: Asked) -> Json:
-    ws = asked.workspace
-    files = validate.decode(asked.args.get("files"), "invalid_arguments") or []
-    known = [asked.server.uploads.get(str(one.get("id"))) for one in files]
-    if not known or not all(one and one["content"] for one in known):
-        raise SlackError("file_not_found")
-    done = [{"id": one["id"], "title": one.get("title", "")} for one in files]
-    channel_id = asked.text("channel_id") or asked.text("channels")
-    if channel_id:
-        channel = visible_channel(asked, channel_id)
-        if ws.bot.id not in channel.members:
-            raise SlackError("not_in_channel")
-        names = ", ".join(str(one["title"] or one["id"]) for one in done)
-        text = asked.text("initial_comment") or f"Uploaded {names}"
-        ws.post(channel.id, ws.bot.id, text, thread_ts=asked.text("thread_ts") or None)
-    return {"files": done}

@@ -26,7 +26,8 @@ def message(workspace: "Workspace", one: "Message") -> Json:
         payload |= {"bot_id": one.bot_id, "app_id": workspace.app_id, "bot_profile": profile}
     if one.username:
         payload["username"] = one.username
-    for key, value in (("blocks", one.blocks), ("attachments", one.attachments), ("metadata", one.metadata)):
+    parts = ("blocks", one.blocks), ("attachments", one.attachments), ("files", one.files), ("metadata", one.metadata)
+    for key, value in parts:
         if value:
             payload[key] = value
     if one.edited_ts:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.sandbox.slack import methods_chat, methods_people, methods_views, ui_api, web_api
+from tests.sandbox.slack import methods_chat, methods_files, methods_people, methods_views, ui_api, web_api
 from tests.sandbox.slack.delivery import Delivery
 from tests.sandbox.slack.errors import SlackError
 from tests.sandbox.slack.faults import Faults
@@ -18,7 +18,7 @@ from tests.sandbox.slack.responses import Responses
 from tests.sandbox.slack.socket_mode import SocketMode
 from tests.sandbox.slack.workspace import Workspace
 
-REGISTERED = (methods_chat, methods_people, methods_views)
+REGISTERED = (methods_chat, methods_files, methods_people, methods_views)
 """Importing them fills the table of methods."""
 STATIC = Path(__file__).parent / "static"
 
@@ -50,7 +50,6 @@ class SlackServer:
         self.workspace = workspace or Workspace()
         self.faults = Faults()
         self.pace = web_api.Pace()
-        self.uploads: dict[str, dict[str, Any]] = {}
         self.socket_mode = SocketMode(self.workspace, host, socket_port)
         self.delivery = Delivery(
             self.workspace,
@@ -64,6 +63,7 @@ class SlackServer:
         self._http: BaseWSGIServer = make_server(host, port, self.app, threaded=True, request_handler=QuietHandler)
         self.page_url = f"http://{host}:{self._http.server_port}/"
         self.api_url = f"{self.page_url}api/"
+        self.workspace.files.base_url = self.page_url
         self.responses = Responses(self.workspace, self.page_url)
         self.interactions = Interactions(self)
         self._routes(blueprints)
@@ -123,10 +123,24 @@ class SlackServer:
 
         @app.post("/upload/<file_id>")
         def upload(file_id: str) -> Response:
-            if file_id not in self.uploads:
+            file = self.workspace.files.find(file_id)
+            if file is None or file.complete:
                 return Response("unknown file", 404)
             # The stock client sends the bare bytes and calls them a form.
             data = request.get_data(cache=True, parse_form_data=False)
             first = next(iter(request.files.values()), None)
-            self.uploads[file_id]["content"] = first.read() if first else data
-            return Response("OK", mimetype="text/plain")
+            file.content = first.read() if first else data
+            return Response(f"OK - {len(file.content)}", mimetype="text/plain")
+
+        @app.get("/files-pri/<where>/<path:name>")
+        def download(where: str, name: str) -> Response:
+            """The bytes, for a token that may read files; anybody else is sent to a page that is no file."""
+            file = self.workspace.files.find(where.partition("-")[2])
+            value = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+            token = self.workspace.tokens.get(value)
+            may = token is not None and not token.revoked and not token.expired and "files:read" in token.scopes
+            if not may:
+                return Response(status=302, headers={"Location": f"/?redir=%2Ffiles-pri%2F{where}"})
+            if file is None or not file.complete:
+                return Response("File not found", 404, mimetype="text/html")
+            return Response(file.content, mimetype=file.mimetype)

@@ -1,6 +1,7 @@
 """The JSON that the workspace page in the browser lives on. No authentication: it listens on the loopback only."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -99,6 +100,21 @@ def blueprint(server: "SlackServer") -> Blueprint:
         values = (body.get("state") or {}).get("values")
         return jsonify(hands.submit(_user(body).id, str(body.get("view_id")), values))
 
+    @ui.post("/upload")
+    def upload() -> Response:
+        sent = request.files.get("file")
+        if sent is None:
+            raise SlackError("no_file")
+        user = _user(dict(request.form))
+        return jsonify(hands.upload(user.id, sent.filename or "file", sent.read()))
+
+    @ui.get("/file/<file_id>")
+    def file(file_id: str) -> Response:
+        """For people, who are signed in: no token."""
+        found = ws.files.get(file_id)
+        headers = {"Content-Disposition": f"inline; filename*=UTF-8''{quote(found.name)}"}
+        return Response(found.content, headers=headers, mimetype=found.mimetype)
+
     @ui.post("/close")
     def close() -> Response:
         body = _body()
@@ -154,6 +170,7 @@ def blueprint(server: "SlackServer") -> Blueprint:
             "username": one.username or (author.real_name if author else one.user),
             "text": one.text,
             "blocks": one.blocks,
+            "files": one.files,
             "edited": one.edited_ts is not None,
             "ephemeral": one.visible_to is not None,
             "thread_ts": one.thread_ts,

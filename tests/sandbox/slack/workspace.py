@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.sandbox.slack.files import Files
 from tests.sandbox.slack.views import Views
 
 Json = dict[str, Any]
@@ -55,6 +56,7 @@ class Message:
     at: datetime
     blocks: list[Json] = field(default_factory=list)
     attachments: list[Json] = field(default_factory=list)
+    files: list[Json] = field(default_factory=list)
     metadata: Json | None = None
     bot_id: str | None = None
     username: str | None = None
@@ -85,6 +87,8 @@ class Channel:
     members: list[str] = field(default_factory=list)
     is_archived: bool = False
     is_ext_shared: bool = False
+    refuses: str = ""
+    """What a post gets as an answer: `restricted_action`, `restricted_action_read_only_channel` …"""
     messages: list[Message] = field(default_factory=list)
     read: dict[str, str] = field(default_factory=dict)
 
@@ -130,6 +134,7 @@ class Workspace:
         self.domain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         self.signing_secret = signing_secret
         self.views = Views(self)
+        self.files = Files(self)
         self.late_acks: list[str] = []
         self.refused: list[str] = []
         """Answers of the app that Slack would not show: invalid blocks in an ack, errors for unknown blocks."""

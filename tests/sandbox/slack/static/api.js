@@ -15,6 +15,12 @@ export async function post(path, body) {
   return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
+export async function upload(path, fields) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  return answer(await fetch(path, { method: "POST", body }));
+}
+
 const SPOKEN = {
   channel_not_found: "This conversation is not there any more.",
   user_not_found: "This person is not in the workspace any more.",

@@ -1,5 +1,5 @@
 // What people fill in. Each field answers `node.read()`: its entry in Slack's state.values, without the type.
-import { post, spoken } from "./api.js";
+import { post, spoken, upload } from "./api.js";
 import { h, press } from "./dom.js";
 import { text } from "./mrkdwn.js";
 import { combobox } from "./popup.js";
@@ -168,7 +168,36 @@ function externals(element, at) {
   return reading(node, () => chosen, "selected_options");
 }
 
+// --- files, which go to the workspace as soon as they are picked
+
+function files(element, at) {
+  let held = at.prior?.files || [];
+  const most = element.max_files ?? 10, kinds = element.filetypes;
+  const picker = h("input", { type: "file", class: "hidden-file", multiple: most > 1, accept: kinds?.map((one) => `.${one}`).join(",") || null });
+  const list = h("ul", { class: "files-of" }), said = h("small", { role: "status" });
+  const node = h("div", { class: "file-input" }, picker, list, said);
+  const drop = (file) => press(() => { held = held.filter((one) => one !== file); draw(); at.changed(node); },
+    { class: "plain", "aria-label": `Remove ${file.name}` }, "×");
+  const draw = () => list.replaceChildren(...held.map((file) => h("li", {}, h("bdi", {}, file.name), drop(file))));
+  picker.addEventListener("change", async () => {
+    said.textContent = "Uploading …";
+    try {
+      const sent = await Promise.all([...picker.files].map((file) => upload("/ui/upload", { user: at.user, file })));
+      const refused = sent.find((one) => !one?.ok);
+      if (refused) throw new Error(spoken(refused?.error));
+      held = [...held, ...sent.map((one) => one.file)].slice(-most);
+      said.textContent = "";
+    } catch (error) { said.textContent = error.message; }
+    picker.value = "";
+    draw();
+    at.changed(node);
+  });
+  draw();
+  return reading(node, () => held, "files");
+}
+
 const FIELDS = {
+  file_input: files,
   plain_text_input: typed("text"), email_text_input: typed("email"), url_text_input: typed("url"), number_input: typed("number"),
   datepicker: typed("date", "selected_date", "initial_date"), timepicker: typed("time", "selected_time", "initial_time"),
   datetimepicker: moment,

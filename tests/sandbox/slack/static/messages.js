@@ -4,7 +4,15 @@ import { avatar, h, press, refill } from "./dom.js";
 import { day, mrkdwn, near, time } from "./mrkdwn.js";
 
 const asSection = (text) => ({ type: "section", block_id: "text", text: { type: "mrkdwn", text } });
-const wordsOf = (message) => (message.blocks?.length ? message.blocks : [asSection(message.text)]);
+const wordsOf = (message) => (message.blocks?.length ? message.blocks : message.text ? [asSection(message.text)] : []);
+
+// What was uploaded with the message: pictures are shown, anything else can be opened.
+const files = (message) => (message.files || []).map((file) => {
+  const link = `/ui/file/${file.id}`;
+  const name = h("span", {}, h("bdi", {}, file.title), h("small", {}, `${file.pretty_type} · ${file.size.toLocaleString("en-GB")} bytes`));
+  if (!file.mimetype.startsWith("image/")) return h("a", { class: "file", href: link, target: "_blank" }, h("span", { class: "file-kind", "aria-hidden": "true" }, file.pretty_type.slice(0, 4)), name);
+  return h("figure", { class: "picture" }, h("figcaption", {}, file.title), h("img", { src: link, alt: file.title, loading: "lazy" }));
+});
 
 function make(message, place) {
   const person = place.people.find((one) => one.id === message.user);
@@ -18,7 +26,7 @@ function make(message, place) {
       h("p", { class: "by" },
         h("strong", {}, h("bdi", {}, message.username)), person?.is_bot ? h("span", { class: "badge" }, "App") : null,
         h("time", { datetime: message.at, title: `${day(message.at)}, ${time(message.at)}` }, time(message.at))),
-      body, foot));
+      body, files(message), foot));
   node.renew = (now) => {
     patch(body, wordsOf(now), at);
     const count = `${now.reply_count} ${now.reply_count === 1 ? "reply" : "replies"}`;
