@@ -193,6 +193,9 @@ def list_order(tier: Tier | None, days: int, name: str, partner_id: int) -> tupl
 
 def _known_at(facts: PartnerFacts, now: datetime) -> PartnerFacts:
     """The same facts without what lies after `now`. A reply without its touch goes with it."""
+    told = (facts.last_touch_at, facts.last_heard_at, facts.last_reply_at, facts.last_outbound_at, facts.observed_at)
+    if all(at is None or at <= now for at in told) and (facts.last_touch_at or not facts.last_reply_at):
+        return facts
     touched = facts.last_touch_at is not None and facts.last_touch_at <= now
 
     def past(at: datetime | None) -> datetime | None:

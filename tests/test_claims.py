@@ -160,7 +160,7 @@ def test_a_lead_assigns_what_is_left_to_the_owners(at: Surface) -> None:
     assert set(holders(at)) >= {"Priya Nair", "Tomás Silva"}
     at.pump()
     private = at.workspace.messages(at.workspace.im("U0TOMAS").id)
-    assert "Robin Okafor has assigned" in private[-1].text
+    assert "Robin Okafor asks you to take" in private[-1].text
     assert "Initech" in private[-1].text
 
 

@@ -118,7 +118,7 @@ def test_every_message_shows_any_name_literally_and_fits(name: str) -> None:
         home_view(page),
         stranger_view(name),
         help.note_modal(name),
-        next_step_form(standing, [who, Who(10, name, "second@lantern.example")], who, "C1"),
+        next_step_form(standing, [who, Who(10, name, "second@lantern.example")], who, Carried(partner=1, channel="C1")),
     ):
         lint_view(view)
 

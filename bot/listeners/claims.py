@@ -1,31 +1,33 @@
-"""Claim, release and assign. The database decides who was first; the posted messages are redrawn by the outbox."""
+"""Claim, release, accept and decline. The database decides who was first; posted messages are redrawn by the outbox."""
+
+import re
 
 from slack_bolt import App
 
 from bot import ids
 from bot.ids import OldButton
-from bot.listeners import next_steps
+from bot.listeners import assignments, next_steps
 from bot.listeners.call import Call, on_action
-from bot.listeners.desk import Desk, Refused
+from bot.listeners.desk import Desk
 from bot.listeners.pages import answer
 from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import claims as views
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
-from models.actions import claims, outbox
+from models.actions import claims
 from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
 from models.queries.programme import people
-from models.queries.reads import held_read
-from models.queries.slack import has_read
-from models.queries.standings import standings
+
+_FOR = re.compile(r"(?P<partner>.+)\s+(?:for|to)\s+(?P<person>\S.*)", re.IGNORECASE)
 
 
 def register(app: App, desk: Desk) -> None:
     on_action(app, desk, ids.CLAIM, claim)
     on_action(app, desk, ids.RELEASE, release)
     on_action(app, desk, ids.ROW_MENU, row_menu)
-    on_action(app, desk, ids.ASSIGN, assign)
+    on_action(app, desk, ids.ACCEPT, accept)
+    on_action(app, desk, ids.DECLINE, decline)
 
 
 def claim(call: Call) -> None:
@@ -44,12 +46,33 @@ def release(call: Call) -> None:
 
 def row_menu(call: Call) -> None:
     verb = call.carried().verb
-    if verb == ids.RELEASE:
-        release(call)
-    elif verb == ids.NEXT_STEP:
-        next_steps.open_form(call)
-    else:
+    chosen = {
+        ids.RELEASE: release,
+        ids.ACCEPT: accept,
+        ids.DECLINE: decline,
+        ids.NEXT_STEP: next_steps.open_form,
+        ids.STEP_DONE: next_steps.done,
+        ids.STEP_HISTORY: next_steps.show_history,
+        ids.ASSIGN_ONE: assignments.assign_one,
+    }.get(verb or "")
+    if chosen is None:
         raise OldButton("the menu has no such option any more")
+    chosen(call)
+
+
+def accept(call: Call) -> None:
+    """What a lead has asked of the visitor, taken. Pressing it again is no error."""
+    told = take_on(call, call.carried().need_partner(), call.key())
+    call.ack()
+    if told is not None:
+        answer(call, told)
+
+
+def decline(call: Call) -> None:
+    told = turn_down(call, call.carried().need_partner(), call.key())
+    call.ack()
+    if told is not None:
+        answer(call, told)
 
 
 def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
@@ -64,7 +87,7 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     if result.holder is None or result.due_on is None:
         return views.nothing_note(partner)
     if result.taken is Taken.TAKEN:
-        return views.taken_note(partner, result.holder, result.due_on, visitor.today)
+        return views.taken_note(partner, result.holder, result.due_on, visitor.today, asked=result.asked)
     again = result.taken is Taken.YOURS
     return views.claimed_note(partner_id, partner, result.due_on, visitor.today, again=again)
 
@@ -83,50 +106,57 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     return views.not_yours_note(partner, held.by.name if held else None)
 
 
-def assign(call: Call) -> None:
-    """Gives what nobody has taken to its owner, and tells each owner once."""
-    visitor = call.visitor(leading=True)
-    read_id, home = call.carried().need_read(), visitor.programme
-    call.ack()  # forty claims may take longer than Slack waits
-    given: dict[int, list[views.Assigned]] = {}
-    unowned = taken = 0
+def take_on(call: Call, partner_id: int, key: str) -> Payload | None:
+    visitor = call.visitor(acting=True)
     with call.desk.sessions.begin() as session:
-        if not first_delivery(session, call.key(), call.now):
-            return
-        if not has_read(session, home.workspace_id, read_id):
-            raise Refused("I do not know this weekly read.")
-        held = held_read(session, home, read_id, call.now)
-        listed = {one.facts.partner_id for one in held.read.overdue if one.facts.partner_id not in held.settled}
-        able = {one.id: one for one in people(session, home.workspace_id) if one.may_act}
-        for standing in standings(session, home, call.now, partner_ids=listed):
-            owner = standing.facts.owner
-            if standing.claim is not None:
-                taken += 1
-            elif owner is None or owner.id not in able:
-                unowned += 1
-            else:
-                result = claims.claim(
-                    session, home, standing.facts.partner_id, owner.id, call.now, assigned_by_id=visitor.person.id
-                )
-                if result.taken is Taken.CLAIMED and result.due_on is not None:
-                    given.setdefault(owner.id, []).append(
-                        views.Assigned(standing.facts.partner_id, standing.facts.name, result.due_on)
-                    )
-        for owner_id, mine in given.items():
-            slack_user_id = able[owner_id].slack_user_id
-            if slack_user_id and owner_id != visitor.person.id:
-                told = views.assigned_payload(visitor.person.name, mine, visitor.today)
-                period = f"{read_id}:{call.action.get('action_ts')}"
-                outbox.enqueue(session, home.workspace_id, slack_user_id, "assigned", period, 0, told, call.now)
-    answer(call, views.assigned_note(sum(map(len, given.values())), unowned, taken))
+        if not first_delivery(session, key, call.now):
+            return None
+        name = call.desk.standing(session, visitor, partner_id).facts.name
+        mine = claims.accept(session, visitor.programme, partner_id, visitor.person.id, call.now)
+        held = claims.current_claim(session, visitor.programme, partner_id)
+    if mine and held is not None:
+        return views.claimed_note(partner_id, name, held.due_on, visitor.today)
+    return views.not_asked_note(name, held.name if held else None)
+
+
+def turn_down(call: Call, partner_id: int, key: str) -> Payload | None:
+    """Back to everybody; the lead who had asked is told once."""
+    visitor = call.visitor(acting=True)
+    home, me = visitor.programme, visitor.person
+    with call.desk.sessions.begin() as session:
+        if not first_delivery(session, key, call.now):
+            return None
+        name = call.desk.standing(session, visitor, partner_id).facts.name
+        ended = claims.decline(session, home, partner_id, me.id, call.now)
+        if ended is None:
+            held = claims.current_claim(session, home, partner_id)
+            return views.not_asked_note(name, held.name if held else None)
+        everybody = {one.id: one for one in people(session, home.workspace_id)}
+        lead = everybody.get(ended.assigned_by_id or 0)
+        if lead is not None:
+            told = views.declined_payload(partner_id, name, me.name)
+            assignments.tell(session, home, lead, "declined", f"claim:{ended.id}", told, call.now)
+    return views.answered_note(partner_id, name, lead=lead.name if lead and lead.slack_user_id else None)
 
 
 def claim_typed(call: Call, rest: str) -> Payload | None:
+    """`claim Acme`; for leads also `claim Acme for @Dana`. A name may hold a "for" itself, so names decide."""
     typed = literal(rest)
     found = look_up(call, typed)
-    if found is None or found.partner is None or not found.exact:
+    if found is not None and found.partner is not None and found.exact:
+        return take(call, found.partner.id, None)
+    split = _FOR.fullmatch(rest.strip())
+    if split is None:
         return not_found("claim Acme", found, typed)
-    return take(call, found.partner.id, None)
+    call.visitor(leading=True)
+    named = literal(split["partner"])
+    found = look_up(call, named)
+    if found is None or found.partner is None or not found.exact:
+        return not_found("claim Acme for @Dana", found, named)
+    person = assignments.assignee(call, split["person"])
+    if person.id == call.visitor().person.id:
+        return take(call, found.partner.id, None)
+    return assignments.give(call, found.partner.id, person, None)
 
 
 def release_typed(call: Call, rest: str) -> Payload | None:
@@ -138,6 +168,8 @@ def release_typed(call: Call, rest: str) -> Payload | None:
 
 
 COMMANDS = {
-    "claim": Command(claim_typed, HelpLine("claim Acme", "take its recovery touch", "everyday")),
+    "claim": Command(
+        claim_typed, HelpLine("claim Acme", "take its recovery touch; leads also `claim Acme for @Dana`", "everyday")
+    ),
     "release": Command(release_typed, HelpLine("release Acme", "give it back", "everyday")),
 }

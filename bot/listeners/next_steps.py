@@ -1,29 +1,44 @@
-"""The next-step form: opened from a row, a note, a card or a command, checked, and saved."""
+"""Next steps: agreed in a form or in one typed line, finished, and looked back upon."""
 
+import re
 from datetime import date
-from typing import Any
 
 from slack_bolt import App
 
 from bot import ids
 from bot.ids import OldButton
 from bot.listeners.call import Call, answering, on_action
-from bot.listeners.desk import Desk, Visitor
-from bot.listeners.homepage import home
-from bot.listeners.typed import Command, literal, look_up, not_found
+from bot.listeners.desk import Desk, Refused, Visitor
+from bot.listeners.pages import answer, answer_form, form_of
+from bot.listeners.typed import Command, literal, not_found, unescaped
 from bot.views import kit
 from bot.views.help import HelpLine
+from bot.views.inputs import Values, read_choice, read_text
 from bot.views.kit import Payload
-from bot.views.next_step import next_step_form, owner_options, saved_note
+from bot.views.next_step import agreed_note, done_note, history_modal, next_step_form, owner_options, saved_note
+from bot.views.rows import Paper
 from models.actions import next_steps
 from models.actions.deliveries import first_delivery
 from models.actions.write import actor_of
+from models.due_words import UnclearDay, split_due
+from models.names import name_key, spelled_out
+from models.queries.lookup import Found, best_match
+from models.queries.next_steps import step_history
 from models.queries.programme import Person, people
+from models.queries.standings import partner_names
 from models.standing import NextStepFacts
+
+MOST_STEPS = 40
+DONE = ("done", "is done", "finished")
+_QUOTED = re.compile("^[\"“„«']([^\"”“»']+)[\"”“»']\\s*[:,]?\\s*")
+_OPENING = re.compile(r"^[\s:,;\u2013\u2014-]+")
+_EXAMPLE = "next Acme: send the revised terms by friday"
 
 
 def register(app: App, desk: Desk) -> None:
     on_action(app, desk, ids.NEXT_STEP, open_form)
+    on_action(app, desk, ids.STEP_DONE, done)
+    on_action(app, desk, ids.STEP_HISTORY, show_history)
     app.view(ids.NEXT_STEP_FORM)(answering(desk, submit))
     app.options(ids.STEP_OWNER)(answering(desk, suggest_owners))
 
@@ -33,22 +48,38 @@ def open_form(call: Call) -> None:
     call.ack()
 
 
-def show_form(call: Call, partner_id: int) -> None:
+def show_form(call: Call, partner_id: int, due_on: date | None = None) -> None:
     visitor = call.visitor(acting=True)
     with call.desk.reading() as session:
         standing = call.desk.standing(session, visitor, partner_id)
         owners = [one.who for one in _owners(call, visitor)]
-    channel = call.channel if call.surface == "message" else None
-    call.open(next_step_form(standing, owners, visitor.person.who, channel))
+    call.open(next_step_form(standing, owners, visitor.person.who, form_of(call, partner_id), due_on))
+
+
+def show_history(call: Call) -> None:
+    """Everything that was ever agreed with the partner."""
+    visitor, partner_id = call.visitor(), call.carried().need_partner()
+    with call.desk.reading() as session:
+        name = call.desk.standing(session, visitor, partner_id).facts.name
+        steps, count = step_history(session, partner_id, MOST_STEPS)
+    call.open(history_modal(partner_id, name, steps, count, Paper(visitor.today, visitor.programme.zone)))
+    call.ack()
+
+
+def done(call: Call) -> None:
+    carried = call.carried()
+    told = finish(call, carried.need_partner(), carried.step, call.key())
+    call.ack()
+    if told is not None:
+        answer(call, told)
 
 
 def submit(call: Call) -> None:
     """Saves the form, or says beside the field what is wrong with it."""
     visitor, beneath = call.visitor(acting=True), call.beneath()
     partner_id, values = beneath.need_partner(), call.body["view"]["state"]["values"]
-    text = str(_value(values, ids.STEP_TEXT, "value") or "").strip()
-    due_on = _day(_value(values, ids.STEP_DUE, "selected_date"))
-    chosen = (_value(values, ids.STEP_OWNER, "selected_option") or {}).get("value")
+    text, chosen = read_text(values, ids.STEP_TEXT), read_choice(values, ids.STEP_OWNER)
+    due_on = _day(values)
     owner = next((one for one in _owners(call, visitor) if str(one.id) == chosen), None)
     errors = {}
     if not text:
@@ -59,32 +90,41 @@ def submit(call: Call) -> None:
         errors[ids.STEP_DUE] = "This day is over: choose today or a later one."
     if owner is None:
         errors[ids.STEP_OWNER] = "Choose a partner manager of the roster."
-    if errors:
+    if errors or owner is None:
         call.ack(response_action="errors", errors=errors)
         return
-    step = NextStepFacts(text, due_on, owner.who if owner else None)
-    with call.desk.sessions.begin() as session:
-        if not first_delivery(session, call.key(), call.now):
-            call.ack()
-            return
-        standing = call.desk.standing(session, visitor, partner_id)
-        me = visitor.person.id
-        next_steps.set_next_step(
-            session,
-            visitor.programme,
-            partner_id,
-            text,
-            owner.id if owner else None,
-            due_on,
-            me,
-            actor_of(me),
-            call.now,
-        )
+    step = NextStepFacts(text, due_on, owner.who)
+    name = agree(call, partner_id, step, call.key())
     call.ack()
-    if beneath.channel is not None:
-        call.whisper(beneath.channel, saved_note(standing.facts.name, step, visitor.today))
-    else:
-        call.publish(home(call))
+    if name is not None:
+        answer_form(call, saved_note(name, step, visitor.today))
+
+
+def agree(call: Call, partner_id: int, step: NextStepFacts, key: str | None) -> str | None:
+    """The next step itself; answers the partner's name, or None when Slack delivered this before."""
+    visitor = call.visitor(acting=True)
+    me, owner_id = visitor.person.id, step.owner.id if step.owner else None
+    with call.desk.sessions.begin() as session:
+        if key is not None and not first_delivery(session, key, call.now):
+            return None
+        name = call.desk.standing(session, visitor, partner_id).facts.name
+        home = visitor.programme
+        next_steps.set_next_step(
+            session, home, partner_id, step.text, owner_id, step.due_on, me, actor_of(me), call.now
+        )
+    return name
+
+
+def finish(call: Call, partner_id: int, step_id: int | None, key: str | None) -> Payload | None:
+    """Ends the next step as done; None when Slack delivered this click before."""
+    visitor = call.visitor(acting=True)
+    home, me = visitor.programme, visitor.person.id
+    with call.desk.sessions.begin() as session:
+        if key is not None and not first_delivery(session, key, call.now):
+            return None
+        name = call.desk.standing(session, visitor, partner_id).facts.name
+        finished = next_steps.finish_next_step(session, home, partner_id, me, call.now, step_id=step_id)
+    return done_note(partner_id, name, finished)
 
 
 def suggest_owners(call: Call) -> None:
@@ -94,18 +134,56 @@ def suggest_owners(call: Call) -> None:
 
 
 def typed(call: Call, rest: str) -> Payload | None:
-    """`/cadence next Acme` opens the form, for which Slack gives three seconds."""
-    name = literal(rest)
-    found = look_up(call, name)
-    if found is None or found.partner is None:
+    """`next Acme: send the revised terms by friday`, or `next Acme done`. Without words the form opens.
+
+    For a form Slack gives three seconds, so what was typed is understood first.
+    """
+    visitor = call.visitor(acting=True)
+    found, text = _understood(call, rest)
+    if found is None or found.partner is None or not found.exact:
         call.ack()
-        return not_found("next Acme", found, name)
-    show_form(call, found.partner.id)
+        return not_found(_EXAMPLE, found, literal(rest))
+    partner_id = found.partner.id
+    if text.casefold().strip(" .!") in DONE:
+        call.ack()
+        return finish(call, partner_id, None, None)
+    try:
+        text, due_on = split_due(text, visitor.today)
+    except UnclearDay as error:
+        raise Refused(f"{error} Nothing was saved.") from error
+    if not text:
+        show_form(call, partner_id, due_on)
+        call.ack()
+        return None
     call.ack()
-    return None
+    step = NextStepFacts(text[: kit.MOST_TEXT], due_on, visitor.person.who)
+    return agreed_note(str(agree(call, partner_id, step, None)), step, visitor.today)
 
 
-COMMANDS = {"next": Command(typed, HelpLine("next Acme", "agree on the next step", "everyday"), acks=True)}
+COMMANDS = {
+    "next": Command(typed, HelpLine(_EXAMPLE, "agree on the next step; `next Acme done`", "everyday"), acks=True)
+}
+
+
+def _understood(call: Call, rest: str) -> tuple[Found | None, str]:
+    """The partner that is meant, and the words behind its name. The longest name that fits is the one meant."""
+    said = " ".join(unescaped(rest).split())
+    if not said:
+        return None, ""
+    with call.desk.reading() as session:
+        names = partner_names(session, call.visitor().programme.workspace_id, call.now)
+    if quoted := _QUOTED.match(said):
+        return best_match(names, quoted[1]), _OPENING.sub("", said[quoted.end() :])
+    known = {key for one in names for key in (name_key(one.name), spelled_out(one.name))}
+    ends = [one.start() for one in re.finditer(r"[\s:]|$", said)]
+    for end in reversed(ends):
+        if {name_key(said[:end]), spelled_out(said[:end])} & known:
+            return best_match(names, said[:end]), _OPENING.sub("", said[end:])
+    colon = said.find(":")
+    if colon > 0:
+        return best_match(names, said[:colon]), said[colon + 1 :].strip()
+    guesses = [best_match(names, said[:end]) for end in ends[:4]]
+    return next((one for one in guesses if one.partner is not None), guesses[0]), ""
 
 
 def _owners(call: Call, visitor: Visitor) -> list[Person]:
@@ -115,11 +193,8 @@ def _owners(call: Call, visitor: Visitor) -> list[Person]:
         ]
 
 
-def _value(values: dict[str, Any], block_id: str, name: str) -> Any:
-    return (values.get(block_id, {}).get(block_id) or {}).get(name)
-
-
-def _day(written: object) -> date | None:
+def _day(values: Values) -> date | None:
+    written = ((values.get(ids.STEP_DUE) or {}).get(ids.STEP_DUE) or {}).get("selected_date")
     if not written:
         return None
     try:

@@ -36,9 +36,13 @@ def split(typed: str) -> tuple[str, str]:
 
 
 def literal(text: str) -> str:
+    """What the user typed, before Slack made links and entities of it, without quotes around all of it."""
+    return unescaped(text).strip().strip(_QUOTES).strip()
+
+
+def unescaped(text: str) -> str:
     """What the user typed, before Slack made links and entities of it."""
-    shown = _LINK.sub(lambda found: found[2] or found[1], text)
-    return html.unescape(shown).strip().strip(_QUOTES).strip()
+    return html.unescape(_LINK.sub(lambda found: found[2] or found[1], text))
 
 
 def look_up(call: Call, typed: str) -> Found | None:

@@ -7,7 +7,11 @@ from datetime import date
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
-from bot.views.kit import Payload
+from bot.views.kit import Element, Payload, View
+from bot.views.rows import claim_menu
+from models.standing import Standing
+
+FEW = 5  # so many assignments are shown with buttons, more with menus
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,12 @@ def claimed_note(partner_id: int, partner: str, due_on: date, today: date, *, ag
     return {"text": said, "blocks": [kit.section(said), _follow_up(partner_id, partner)]}
 
 
-def taken_note(partner: str, holder: str, due_on: date, today: date) -> Payload:
+def taken_note(partner: str, holder: str, due_on: date, today: date, *, asked: bool = False) -> Payload:
     """To whoever came second."""
     name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(holder), 200)
+    if asked:
+        until = wording.by_day(due_on, today)
+        return kit.notice(f"{who} was asked to take {kit.strong(name)}, {until}, and has not answered yet.")
     return kit.notice(
         f"{who} picked up {kit.strong(name)} a moment ago, {wording.by_day(due_on, today)}. It is in good hands."
     )
@@ -76,16 +83,14 @@ def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Paylo
         shown = given[: kit.MOST_ROWS]
         more = len(given) - len(shown)
         who, what = wording.name(lead), wording.plural(len(given), "recovery touch", "recovery touches")
-        head = kit.words(f"{who} has assigned {what} to you. Release what you cannot take.", 300 * scale)
+        head = kit.words(f"{who} asks you to take {what}. Accept what you can, decline what you cannot.", 300 * scale)
         blocks, said = [kit.section(head)], [head]
         for one in shown:
             line = kit.words(f"{wording.name(one.name)}, {wording.by_day(one.due_on, today)}", 250 * scale)
-            menu = kit.overflow(
-                ids.row(ids.ROW_MENU, one.partner_id),
-                ("Set next step", Carried(verb=ids.NEXT_STEP, partner=one.partner_id)),
-                ("Release", Carried(verb=ids.RELEASE, partner=one.partner_id)),
-            )
-            blocks.append(kit.section(line, accessory=menu))
+            few = len(given) <= FEW
+            blocks.append(kit.section(line, accessory=None if few else claim_menu(one.partner_id, asked=True)))
+            if few:
+                blocks.append(kit.actions(*_answers(one)))
             said.append(line)
         if more:
             rest = f"and {more} more: `{ids.COMMAND} mine` shows them all"
@@ -94,6 +99,83 @@ def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Paylo
         return {"text": "\n".join(said), "blocks": blocks}
 
     return kit.fitting(draw)
+
+
+def answered_note(partner_id: int, partner: str, *, lead: str | None) -> Payload:
+    """To whoever declined; `lead` is who had asked and hears of it."""
+    told = released_note(partner_id, partner)
+    if lead is None:
+        return told
+    said = f"{told['text']} {kit.words(wording.name(lead), 200)} hears that it is free."
+    return {"text": said, "blocks": [kit.section(said, accessory=told["blocks"][0]["accessory"])]}
+
+
+def not_asked_note(partner: str, holder: str | None) -> Payload:
+    """To whoever answers for a claim that is not, or no longer, theirs."""
+    name = kit.words(wording.name(partner), 200)
+    if holder is None:
+        return kit.notice(f"{kit.strong(name)} waits for nobody's answer any more.")
+    return kit.notice(f"{kit.strong(name)} is with {kit.words(wording.name(holder), 200)} now.")
+
+
+def declined_payload(partner_id: int, partner: str, person: str) -> Payload:
+    """To the lead who had asked, in private and once."""
+    name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(person), 200)
+    said = f"{who} cannot take {kit.strong(name)} this time, so it is open to everybody again."
+    carried, spoken = Carried(partner=partner_id), wording.name(partner)
+    assign = kit.button(ids.row(ids.ASSIGN_ONE, partner_id), "Ask somebody else…", carried, spoken=f"Assign {spoken}")
+    take = kit.button(ids.row(ids.CLAIM, partner_id), "Claim it myself", carried, spoken=f"Claim {spoken} myself")
+    return {"text": said, "blocks": [kit.section(said), kit.actions(assign, take)]}
+
+
+def reassigned_payload(lead: str, partner: str, to: str) -> Payload:
+    """To whoever held it before, in private and once."""
+    name, who, new = (kit.words(wording.name(one), 200) for one in (partner, lead, to))
+    return kit.notice(f"{who} has asked {new} to take {kit.strong(name)}, so it is off your list.")
+
+
+def given_note(
+    partner: str, to: str, due_on: date, today: date, *, before: str | None, reached: bool, again: bool
+) -> Payload:
+    """To the lead who assigned one. `reached`: Slack knows the assignee, who is told in private."""
+    name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(to), 200)
+    until = wording.by_day(due_on, today)
+    if again:
+        return kit.notice(f"{who} holds {kit.strong(name)} already, {until}.")
+    said = [f"{who} is asked to take {kit.strong(name)}, {until}, and can accept or decline."]
+    if not reached:
+        said.append("I do not know this person in Slack yet, so please pass it on yourself.")
+    if before is not None:
+        said.append(f"{kit.words(wording.name(before), 200)} hears that it is off the list.")
+    return kit.notice(" ".join(said))
+
+
+def assign_form(standing: Standing, options: Sequence[Element], carried: Carried) -> View:
+    """Whom a lead asks: the owner is proposed, unless the owner holds it."""
+    facts, claim = standing.facts, standing.claim
+    name = kit.strong(kit.words(wording.name(facts.name), 300))
+    said = f"Who takes the recovery touch to {name}?"
+    if claim is not None:
+        said += f"\n{kit.words(wording.on_it(claim), 300)}: whoever you choose takes over."
+    proposed = str(facts.owner.id) if facts.owner and (claim is None or claim.by.id != facts.owner.id) else None
+    initial = next((one for one in options if one["value"] == proposed), None)
+    return kit.modal(
+        ids.ASSIGN_FORM,
+        "Assign",
+        [kit.section(said), kit.select_input(ids.ASSIGNEE, "Partner manager", options, initial)],
+        carried=carried,
+        submit="Ask",
+        close="Cancel",
+    )
+
+
+def _answers(one: Assigned) -> list[Element]:
+    name, carried = wording.name(one.name), Carried(partner=one.partner_id)
+    return [
+        kit.button(ids.row(ids.ACCEPT, one.partner_id), "Accept", carried, spoken=f"Accept {name}", style="primary"),
+        kit.button(ids.row(ids.DECLINE, one.partner_id), "Decline", carried, spoken=f"Decline {name}"),
+        kit.button(ids.row(ids.NEXT_STEP, one.partner_id), "Set next step", carried, spoken=f"Next step for {name}"),
+    ]
 
 
 def _follow_up(partner_id: int, partner: str) -> kit.Block:

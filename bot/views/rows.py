@@ -120,7 +120,8 @@ def claim_menu(partner_id: int, *, asked: bool, step: NextStepFacts | None = Non
 def step_menu(partner_id: int, step: NextStepFacts) -> Element:
     """What can be done with a next step where there is nothing to claim."""
     edit = ("Change next step", Carried(verb=ids.NEXT_STEP, partner=partner_id))
-    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *_done(partner_id, step), edit)
+    past = ("Earlier steps", Carried(verb=ids.STEP_HISTORY, partner=partner_id))
+    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *_done(partner_id, step), edit, past)
 
 
 def _done(partner_id: int, step: NextStepFacts | None) -> list[tuple[str, Carried]]:

@@ -29,6 +29,7 @@ class Programme:
     leaders_channel: str | None = None  # of the monthly post; None: it is off
     leaders_since: datetime | None = None
     when_empty: str = "post"  # or skip: a week without anything to recover is not posted
+    channel_trouble: str | None = None  # Slack's word for why the channel takes no message; reads rest
     started: bool = True  # reads are posted: somebody started them in Slack, or the operator named the channel
     started_at: datetime | None = None  # when somebody did; a week whose hour was over by then is not made up for
 
@@ -179,6 +180,7 @@ def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutd
         leaders_channel=row.leaders_channel_id,
         leaders_since=row.leaders_since,
         when_empty=row.when_empty,
+        channel_trouble=row.channel_trouble,
         started=row.started_at is not None or settings.channel is not None,
         started_at=None if settings.channel is not None else row.started_at,
     )
