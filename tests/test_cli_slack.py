@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from bot.cli.doctor import NEEDED, USEFUL
+from models.actions.leaders import set_leaders_channel
 from models.vault import new_key
 from tests.cast import CHANNEL, DANA, MONDAY, PRIYA, TEAM, Cast, put_cast
 from tests.command_line import CommandLine, Said
@@ -62,6 +63,9 @@ def test_doctor_looks_at_everything_and_shows_no_secret(run: CommandLine, slack:
     assert all(line.startswith("mailbox ") for line in lines(said, "✗"))  # the cast's were never given a secret
     assert slack.workspace.bot_token not in said.out + said.err
     assert KEY not in said.out + said.err
+    scopes = [one for one in slack.workspace.bot_scopes if one != "channels:read"]
+    env = {**(run.env or {}), "SLACK_BOT_TOKEN": slack.workspace.add_token("xoxb-blind", "bot", scopes).value}
+    said = CommandLine(run.url, env=env)("doctor", status=1)
     assert any(CHANNEL in line and "/invite" in line for line in lines(said, "–"))
 
 
@@ -95,6 +99,33 @@ def test_doctor_sees_the_channel_where_it_may(run: CommandLine, slack: SlackServ
     assert f"channel: the bot is in {CHANNEL}" in lines(CommandLine(run.url, env=env)("doctor", status=1), "✓")
     slack.workspace.archive(CHANNEL)
     assert any("is archived" in line for line in lines(CommandLine(run.url, env=env)("doctor", status=1), "✗"))
+
+
+def test_doctor_looks_at_the_channel_of_the_leaders_and_says_what_to_do(
+    run: CommandLine, slack: SlackServer, database: Database, cast: Cast
+) -> None:
+    def told(mark: str, token: str | None = None) -> list[str]:
+        env = {**(run.env or {}), **({"SLACK_BOT_TOKEN": token} if token else {})}
+        said = lines(CommandLine(run.url, env=env)("doctor", status=1), mark)
+        return [one.removeprefix("leaders' channel: ") for one in said if one.startswith("leaders' channel: ")]
+
+    assert not [*told("✓"), *told("✗"), *told("–")]  # none is named: the post is off
+    with database.sessions.begin() as session:
+        set_leaders_channel(session, cast.workspace_id, "test", "C0LEADERS", MONDAY)
+    scopes = [one for one in slack.workspace.bot_scopes if one != "channels:read"]
+    [unseen] = told("–", slack.workspace.add_token("xoxb-blind", "bot", scopes).value)
+    assert unseen.startswith("C0LEADERS is set; the bot may not look at it (missing_scope)")
+    seeing = slack.workspace.add_token("xoxb-seeing", "bot", (*scopes, "channels:read")).value
+    [unknown] = told("✗", seeing)
+    assert unknown == "Slack knows no C0LEADERS that the bot may see: check the id and `/invite @Cadence`"
+    channel = slack.workspace.add_channel("leadership", id="C0LEADERS", members=["U0ROBIN"])
+    assert told("✗", seeing) == ["the bot is not in C0LEADERS: `/invite @Cadence` there"]
+    channel.members.append(slack.workspace.bot.id)
+    assert told("✓", seeing) == ["the bot is in C0LEADERS"]
+    channel.is_ext_shared = True
+    [shared] = told("✗", seeing)
+    assert shared.startswith("C0LEADERS is shared with another company, so nothing is posted there: choose another")
+    assert "`cadence leaders --off`" in shared
 
 
 def test_the_scopes_that_doctor_asks_for_are_those_of_the_manifest() -> None:

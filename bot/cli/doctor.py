@@ -32,6 +32,9 @@ NEEDED = ("chat:write", "commands", "users:read")
 USEFUL = {
     "im:write": "nudges cannot open a direct message",
     "users:read.email": "people are not found by their address",
+    "channels:read": "Slack does not tell whether a channel is shared with another company",
+    "files:write": "no picture is shared where Slack draws no chart",
+    "files:read": "a roster cannot be uploaded as a file",
 }
 SLACK_SECONDS = 10
 
@@ -153,7 +156,10 @@ def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
     if programme is not None and programme.channel is None:
         yield False, "channel: set CADENCE_CHANNEL to the id (C…) of the channel for the weekly read"
     elif programme is not None and programme.channel is not None:
-        yield _channel(client, programme.channel)
+        yield _channel(client, programme.channel, "channel", "choose another in CADENCE_CHANNEL")
+    if programme is not None and programme.leaders_channel is not None:
+        another = "choose another with `cadence leaders --channel`, or `cadence leaders --off`"
+        yield _channel(client, programme.leaders_channel, "leaders' channel", another)
 
 
 def _scopes(answer: SlackResponse) -> Iterator[Finding]:
@@ -172,21 +178,24 @@ def _scopes(answer: SlackResponse) -> Iterator[Finding]:
             yield None, f"scopes: without {scope} {without}"
 
 
-def _channel(client: WebClient, channel: str) -> Finding:
-    """Looking at a channel needs a scope that the bot does without; then only the first post can tell."""
+def _channel(client: WebClient, channel: str, name: str, another: str) -> Finding:
+    """Looking at a channel needs a scope that the bot does without; then only the first post can tell.
+
+    `another` is how a different channel is chosen.
+    """
     try:
         about = ask(client, "conversations.info", channel=channel)["channel"] or {}
     except SlackApiError as error:
         reason = refusal(error)
         if reason == "channel_not_found":
-            return False, f"channel: Slack knows no {channel} that the bot may see: check the id and `/invite @Cadence`"
-        return None, f"channel: {channel} is set; the bot may not look at it ({reason}), so `/invite @Cadence` there"
+            return False, f"{name}: Slack knows no {channel} that the bot may see: check the id and `/invite @Cadence`"
+        return None, f"{name}: {channel} is set; the bot may not look at it ({reason}), so `/invite @Cadence` there"
     except Exception as error:
-        return False, f"channel: {channel} could not be looked at ({type(error).__name__})"
+        return False, f"{name}: {channel} could not be looked at ({type(error).__name__})"
     if about.get("is_archived"):
-        return False, f"channel: {channel} is archived: choose another in CADENCE_CHANNEL"
-    if about.get("is_ext_shared"):
-        return False, f"channel: {channel} is shared with another company: nothing is posted there, choose another"
+        return False, f"{name}: {channel} is archived: {another}"
+    if about.get("is_ext_shared") or about.get("is_pending_ext_shared"):
+        return False, f"{name}: {channel} is shared with another company, so nothing is posted there: {another}"
     if about.get("is_member") is False:
-        return False, f"channel: the bot is not in {channel}: `/invite @Cadence` there"
-    return True, f"channel: the bot is in {channel}"
+        return False, f"{name}: the bot is not in {channel}: `/invite @Cadence` there"
+    return True, f"{name}: the bot is in {channel}"

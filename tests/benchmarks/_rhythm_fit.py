@@ -1,4 +1,4 @@
-"""Learns the prior of `models.rhythm` from many histories. The product keeps what was learned, and learns nothing itself."""
+"""Learns the prior of `models.rhythm` from many histories: the product has what was learned, and learns nothing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil, exp, inf, isfinite, log, log1p
