@@ -67,7 +67,7 @@ def trouble_blocks(setup: Setup) -> list[Block]:
     return [
         kit.header("The weekly read rests"),
         kit.section(said),
-        kit.actions(kit.button(ids.EDIT_SCHEDULE, "Schedule and channel", Carried(), style="primary"), check_again()),
+        kit.actions(_schedule_button(), check_again()),
     ]
 
 
@@ -118,6 +118,10 @@ DAYS = {
     "sat": "Saturdays",
     "sun": "Sundays",
 }
+
+
+def _schedule_button() -> Element:
+    return kit.button(ids.row(ids.EDIT_SCHEDULE, STEP), "Schedule and channel", Carried(), style="primary")
 
 
 def check_again() -> Element:
