@@ -113,7 +113,7 @@ def test_the_walk_shows_the_evidence_and_keeps_what_is_agreed(at: Surface) -> No
             ("set next step", f"person:{at.cast.person(ROBIN)}"),
         } <= done
     at.pump()
-    assert "✓ Priya Nair is on it · by Wed 25 Nov" in said(at.read().blocks)
+    assert "… Priya Nair was asked, has not answered · by Wed 25 Nov" in said(at.read().blocks)
 
 
 def test_whoever_is_assigned_hears_of_it_and_the_lead_alone_does_not(at: Surface) -> None:
@@ -149,7 +149,7 @@ def test_a_walk_goes_on_where_a_name_is_missing(at: Surface) -> None:
     at.slack.interactions.close(user(ROBIN), view.id)
     at.slack.interactions.message(user(ROBIN), CHANNEL, "/cadence walk")
     assert "Partner 2 of 7" in words(at)
-    assert "Acme: ✓ Dana Kim is on it · by Wed 25 Nov" in words(at)
+    assert "Acme: … Dana Kim was asked, has not answered · by Wed 25 Nov" in words(at)
 
 
 def test_what_others_did_meanwhile_is_said_and_skipped(at: Surface, database: Database) -> None:
