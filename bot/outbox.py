@@ -17,6 +17,7 @@ from slack_sdk.http_retry import RetryHandler
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.views.kit import Payload
+from bot.views.reads_notice import channel_payload, frozen_payload, plain_payload
 from models.actions import outbox as actions
 from models.clock import Clock
 from models.queries import outbox as queries
@@ -31,6 +32,8 @@ CANNOT_CHANGE = (
     "is_inactive",
     "message_not_found",
 )
+FROZEN = ("cant_update_message", "edit_window_closed")
+SAYS_NO = ("channel_not_found", "is_archived", "is_inactive", "not_in_channel")
 REFUSED_REST = timedelta(minutes=1)  # an update that was refused is not asked for every two seconds
 log = structlog.get_logger(__name__)
 
@@ -55,6 +58,7 @@ class Outbox:
     render: Render
     posted_plain: Callable[[WebClient, Post, str, str], None] | None = None  # the message is at this channel and ts
     _resting_until: dict[str, datetime] = field(default_factory=dict)  # channel → no updates before
+    _posts_rest_until: dict[int, datetime] = field(default_factory=dict)  # workspace → no posts before
 
     def pump(self, workspace_id: int) -> int:
         """Everything that is due now; answers how many messages were posted or updated."""
@@ -62,12 +66,12 @@ class Outbox:
         with self.reading() as session:
             posts = queries.due_posts(session, workspace_id, now)
             redraws = queries.due_redraws(session, workspace_id)
-        done = sum(self.send(post) for post in posts)
+        done = sum(self.send(post) for post in posts if self._posts_rest_until.get(workspace_id, now) <= now)
         return done + sum(self.redraw(post) for post in redraws)
 
     def send(self, post: Post) -> bool:
         """Takes the row, calls Slack, keeps the answer. Answers whether the message is known to be there."""
-        thread_ts = None
+        thread_ts = post.payload.get("thread_ts")
         if post.part > 0 and post.kind == "read":
             status, thread_ts = self._parent(post)
             if thread_ts is None and status != "gone":  # "gone" without a ts: it arrived, nobody knows where
@@ -109,7 +113,10 @@ class Outbox:
             return False
         with self.sessions.begin() as session:
             drawn = fingerprint({"text": text, "blocks": list(blocks or [])})
-            actions.sent(session, post.id, answer["channel"] or post.channel, answer["ts"], drawn)
+            remark = "shown as text: Slack refused its layout" if post.payload.get("blocks") and not blocks else None
+            actions.sent(session, post.id, answer["channel"] or post.channel, answer["ts"], drawn, remark)
+            if post.kind == "read":
+                actions.channel_works(session, post.workspace_id, post.channel)
         if self.posted_plain and not blocks and post.payload.get("blocks"):
             self.posted_plain(self.client, post, answer["channel"] or post.channel, answer["ts"])
         return True
@@ -119,19 +126,45 @@ class Outbox:
     ) -> bool:
         reason = _reason(error)
         if reason == "ratelimited":
+            until = self._posts_rest_until[post.workspace_id] = self.clock.now() + _retry_after(error)
             with self.sessions.begin() as session:
-                actions.put_back(session, post.id, self.clock.now() + _retry_after(error), reason)
+                actions.put_back(session, post.id, until, reason)
             return False
         if reason in TOO_RICH and blocks:
-            log.error("outbox.plain_fallback", post=post.id, error=reason)
+            self._too_rich(post, blocks, reason)
             return self._post(post, thread_ts, None)
         with self.sessions.begin() as session:
             if reason in MAYBE_TAKEN or _status(error) >= 500:
                 actions.unknown(session, post.id, reason)
             else:
                 actions.failed(session, post.id, reason)
+                if says_no(post, reason):
+                    self._rest(session, post, reason, post.id)
         log.warning("outbox.refused", post=post.id, kind=post.kind, error=reason)
         return False
+
+    def _too_rich(self, post: Post, blocks: Sequence[dict[str, Any]], reason: str) -> None:
+        """Somebody should know, but for a chart: not every Slack draws one, and its text says the same."""
+        log.error("outbox.plain_fallback", post=post.id, error=reason)
+        if not any(block["type"] == "data_visualization" for block in blocks):
+            with self.sessions.begin() as session:
+                told = plain_payload(post, reason)
+                actions.tell_leads(session, post.workspace_id, f"plain {post.id}", told, self.clock.now())
+
+    def _rest(self, session: Session, post: Post, reason: str, again: int | None) -> None:
+        """Nothing more is held for a channel that takes nothing, and the leads hear of it once."""
+        trouble, now = "is_archived" if reason == "is_inactive" else reason, self.clock.now()
+        if actions.rest_channel(session, post.workspace_id, post.channel, trouble, now):
+            told = channel_payload(post.channel, trouble, again)
+            subject = f"channel {post.channel} {trouble} {now.isoformat(timespec='minutes')}"
+            actions.tell_leads(session, post.workspace_id, subject, told, now)
+
+    def _frozen(self, session: Session, post: Post) -> None:
+        """A read that cannot be changed any more says so itself, once for all its parts."""
+        _, parent_ts = queries.parent(session, post)
+        note = {**frozen_payload(), "thread_ts": parent_ts or post.ts}
+        now = self.clock.now()
+        actions.enqueue(session, post.workspace_id, post.channel, "frozen", post.period, 0, note, now)
 
     def _update(self, post: Post, payload: Payload) -> bool:
         try:
@@ -148,6 +181,13 @@ class Outbox:
             elif reason in CANNOT_CHANGE:
                 with self.sessions.begin() as session:
                     actions.gone(session, post.id, reason)
+                    if reason in FROZEN:
+                        self._frozen(session, post)
+                    elif says_no(post, reason):
+                        self._rest(session, post, reason, None)
+            elif reason in TOO_RICH and payload["blocks"]:
+                self._too_rich(post, payload["blocks"], reason)
+                return self._update(post, {"text": payload["text"], "blocks": []})
             elif reason not in MAYBE_TAKEN and _status(error) < 500:
                 self._resting_until[post.slack_channel or ""] = self.clock.now() + REFUSED_REST
             log.warning("outbox.not_redrawn", post=post.id, error=reason)
@@ -160,6 +200,11 @@ class Outbox:
     def _parent(self, post: Post) -> tuple[str | None, str | None]:
         with self.reading() as session:
             return queries.parent(session, post)
+
+
+def says_no(post: Post, reason: str) -> bool:
+    """Whether the read's channel takes no message at all, whatever the message is."""
+    return post.kind == "read" and (reason in SAYS_NO or reason.startswith("restricted_action"))
 
 
 def fingerprint(payload: Payload | dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from bot.views.read import read_parts, unassigned_payload
 from bot.views.trend import TREND_PART, TREND_WEEKS, trend_payload
 from jobs.recovery import SWEEP
 from models.actions import outbox, reads
+from models.actions.setup import UNCHECKED
 from models.actions.write import CLOCK
 from models.clock import instant, local_day, week_of
 from models.queries import reads as queries
@@ -32,6 +33,8 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
     due_at = queries.read_instant(programme, week)
     begun_at = programme.started_at or programme.created_at
     if programme.channel is None or not programme.started or not begun_at <= due_at <= now:
+        return False
+    if programme.channel_trouble not in (None, UNCHECKED):
         return False
     ran_at = first_ran_at(session, programme.workspace_id, SWEEP)
     return (

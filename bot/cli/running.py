@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_app
 from bot.asking import is_shared, refusal
-from bot.outbox import Outbox, posting_client
+from bot.first_lead import greet_installer
+from bot.outbox import Outbox, posting_client, says_no
 from bot.people import link_people
 from bot.pictures import below_plain_posts
 from bot.redraw import redraw_of
@@ -167,15 +168,16 @@ class Running:
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):
-            link_people(self.client, self.reading, self.sessions, programme, self.clock.now())
+            self._find_people(programme)
 
     def _link_everybody(self) -> None:
         for programme in self.programmes():
-            self._step(
-                "people",
-                lambda p: link_people(self.client, self.reading, self.sessions, p, self.clock.now()),
-                programme,
-            )
+            self._step("people", self._find_people, programme)
+
+    def _find_people(self, programme: Programme) -> None:
+        """Who of the roster is who in Slack; and before the first read, who leads through the first run."""
+        link_people(self.client, self.reading, self.sessions, programme, self.clock.now())
+        greet_installer(self.client, self.reading, self.sessions, self.settings, programme, self.clock.now())
 
     def _read(self, programme: Programme) -> None:
         now = self.clock.now()
@@ -197,7 +199,11 @@ class Running:
         with self.sessions.begin() as session:
             outbox_actions.abandon(session, now)
             posts = outbox_queries.uncertain_posts(session, programme.workspace_id)
-            uncertain = [post for post in posts if post.kind in ("read", monthly.KIND)]
+            uncertain = [
+                post
+                for post in posts
+                if post.kind in ("read", monthly.KIND) and not says_no(post, post.error or "")  # that was told
+            ]
             leads = [one for one in people(session, programme.workspace_id) if one.leads] if uncertain else []
             for post in uncertain:
                 for lead in leads:

@@ -1,9 +1,10 @@
-"""Asks a lead about a message of which nobody knows whether it arrived, or which Slack refused."""
+"""Asks a lead about a message of which nobody knows whether it arrived, or which Slack refused, in part or whole."""
 
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
 from bot.views.kit import Payload
+from bot.views.setup import channel_words
 from models.queries.outbox import Post
 
 WHAT = {
@@ -29,3 +30,33 @@ def uncertain_payload(post: Post) -> Payload:
             kit.button(f"{ids.IT_ARRIVED}:{post.id}", "It arrived", carried, spoken=f"It arrived: the {what}")
         )
     return {"text": f"{question} {rest}", "blocks": [kit.section(f"*{question}* {rest}"), kit.actions(*buttons)]}
+
+
+def channel_payload(channel: str, trouble: str, post_id: int | None) -> Payload:
+    """The read's channel takes no message. Nothing is posted there until it does."""
+    said = f"*The weekly read rests.* {channel_words(channel, trouble)}"
+    if post_id is not None:
+        said += " Then *Post again* brings the read that could not be posted."
+    buttons = [kit.button(ids.row(ids.CHECK_CHANNEL, 0), "Check again", Carried())]
+    if post_id is not None:
+        post = Carried(post=post_id)
+        buttons.append(kit.button(f"{ids.POST_AGAIN}:{post_id}", "Post again", post, spoken="Post the read again"))
+    return {"text": said, "blocks": [kit.section(said), kit.actions(*buttons)]}
+
+
+def plain_payload(post: Post, reason: str) -> Payload:
+    """Slack refused the layout of a message, which stands there as text."""
+    what = f"{WHAT.get(post.kind, 'message')} of {post.period}"
+    return kit.notice(
+        f"Slack did not take the layout of the {what} ({kit.words(wording.plain(reason, 60), 100)}), so it is shown as "
+        f"plain text without buttons. Nothing is missing: `{ids.COMMAND} overdue` has the buttons. Whoever runs "
+        "Cadence should have a look at its log."
+    )
+
+
+def frozen_payload() -> Payload:
+    """Below a read that Slack lets nobody change any more."""
+    return kit.notice(
+        "Slack does not let me update the list above any more. Claims still count: "
+        f"`{ids.COMMAND} overdue` shows how things stand now."
+    )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.actions.write import inserted
 from models.clock import week_of
-from models.tables import OutboxPost, Read
+from models.tables import OutboxPost, Person, Read, Workspace
 
 ABANDONED = timedelta(minutes=5)
 REDRAW_GAP = timedelta(seconds=2)  # so that thirty claims in ten seconds are a handful of updates
@@ -55,7 +55,9 @@ def take(session: Session, post_id: int, now: datetime) -> bool:
     )
 
 
-def sent(session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str) -> bool:
+def sent(
+    session: Session, post_id: int, slack_channel: str, ts: str, rendered_hash: str, remark: str | None = None
+) -> bool:
     return _move(
         session,
         post_id,
@@ -64,6 +66,7 @@ def sent(session: Session, post_id: int, slack_channel: str, ts: str, rendered_h
         slack_channel=slack_channel,
         ts=ts,
         rendered_hash=rendered_hash,
+        error=remark,
     )
 
 
@@ -92,6 +95,37 @@ def failed(session: Session, post_id: int, reason: str) -> bool:
 def send_again(session: Session, post_id: int) -> bool:
     """A lead has looked and it is not there: send it after all."""
     return any(_move(session, post_id, was, status="pending", error=None) for was in ("unknown", "failed"))
+
+
+def tell_leads(session: Session, workspace_id: int, subject: str, payload: Mapping[str, Any], now: datetime) -> None:
+    """A private notice to every lead; once per subject."""
+    leads = select(Person.slack_user_id).where(
+        Person.workspace_id == workspace_id, Person.role == "lead", Person.slack_user_id.is_not(None)
+    )
+    for slack_user_id in session.scalars(leads.where(Person.left_at.is_(None))).all():
+        enqueue(session, workspace_id, slack_user_id or "", "notice", subject, 0, payload, now)
+
+
+def rest_channel(session: Session, workspace_id: int, channel: str, trouble: str, now: datetime) -> bool:
+    """The read's channel takes no message: its schedule rests. Answers whether that is news."""
+    noted = session.execute(
+        update(Workspace)
+        .where(Workspace.id == workspace_id, or_(Workspace.channel_id.is_(None), Workspace.channel_id == channel))
+        .where(or_(Workspace.channel_trouble.is_(None), Workspace.channel_trouble != trouble))
+        .values(channel_trouble=trouble, channel_trouble_at=now)
+        .returning(Workspace.id)
+    ).first()
+    return noted is not None
+
+
+def channel_works(session: Session, workspace_id: int, channel: str) -> None:
+    """The read's channel took a message: whatever was wrong with it is over."""
+    session.execute(
+        update(Workspace)
+        .where(Workspace.id == workspace_id, Workspace.channel_trouble.is_not(None))
+        .where(or_(Workspace.channel_id.is_(None), Workspace.channel_id == channel))
+        .values(channel_trouble=None, channel_trouble_at=None)
+    )
 
 
 def gone(session: Session, post_id: int, reason: str) -> bool:

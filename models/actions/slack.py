@@ -30,7 +30,16 @@ def it_arrived(session: Session, workspace_id: int, post_id: int, actor: str, no
 
 
 def post_again(session: Session, workspace_id: int, post_id: int, actor: str, now: datetime) -> bool:
-    """Somebody has looked and the message is not there: it is sent after all."""
+    """Somebody has looked and the message is not there: it is sent after all; a read where reads are posted now."""
+    row, home = session.get(OutboxPost, post_id), session.get_one(Workspace, workspace_id)
+    whole = row is not None and (row.workspace_id, row.kind, row.part) == (workspace_id, "read", 0)
+    if row is not None and whole and home.channel_id is not None:
+        session.execute(
+            update(OutboxPost)
+            .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == row.kind)
+            .where(OutboxPost.period == row.period, OutboxPost.status.in_(("failed", "pending", "unknown")))
+            .values(channel=home.channel_id)
+        )
     return _decide(session, workspace_id, post_id, actor, ("unknown", "failed"), "pending", "post again", now)
 
 
