@@ -14,7 +14,7 @@ from bot.views import kit
 from bot.views.kit import Block, Payload, View
 from tests.sandbox.slack.validate import check_message, check_view
 
-MENTION = re.compile(r"<[@!#]")
+MENTION = re.compile(r"<[@!]|<#(?![CG][A-Z0-9]+>)")  # a channel by its id is named by Slack, and notifies nobody
 ENTITY = re.compile(r"&(?!(amp|lt|gt);)")
 
 
