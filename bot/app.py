@@ -31,7 +31,11 @@ from bot.listeners.desk import Desk, ImportRoster, Suggest
 from bot.staff import Busy, Staff
 from bot.views.help import note_modal
 from models.clock import Clock
+from models.db import in_haste
 from models.settings import Settings, SettingsError
+
+PATIENCE_SECONDS = 2.0
+"""For a lock of the database: with the wait for a thread it stays below the three seconds of Slack."""
 
 REPLAY_WINDOW = 10_000
 EVENTS_PATH = "/slack/events"
@@ -104,7 +108,7 @@ def build_app(
         ),
         listener_executor=Staff(),
     )
-    desk = Desk(settings, sessions, reading, clock, client, import_roster, suggest)
+    desk = Desk(settings, in_haste(sessions, PATIENCE_SECONDS), reading, clock, client, import_roster, suggest)
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app

@@ -22,6 +22,9 @@ NAMING = {
 }
 
 
+PATIENCE_SECONDS = 30  # that a writer waits for another one on SQLite
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
@@ -60,10 +63,12 @@ def make_engine(url: str) -> Engine:
     """
     parsed = make_url(normal_url(url))
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 30})
+    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": PATIENCE_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -79,17 +84,33 @@ def make_sessions(engine: Engine, *, reading: bool = False) -> sessionmaker[Sess
     return sessionmaker(bind, expire_on_commit=False)
 
 
+def in_haste(sessions: sessionmaker[Session], seconds: float) -> sessionmaker[Session]:
+    """The same sessions for somebody who is waited for: a lock that is held longer than this is an error."""
+    bind: Engine = sessions.kw["bind"]
+    return sessionmaker(bind.execution_options(patience=seconds), expire_on_commit=False)
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late; ours is in `_begin_sqlite`
     for pragma in (
         "foreign_keys=ON",
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        "busy_timeout=30000",
+        f"busy_timeout={PATIENCE_SECONDS * 1000:.0f}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
+    options, known = connection.get_execution_options(), connection.info
+    reading, patience = options.get("reading", False), options.get("patience", PATIENCE_SECONDS)
+    if known.get("patience", PATIENCE_SECONDS) != patience:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+        known["patience"] = patience
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    patience = connection.get_execution_options().get("patience")
+    if patience is not None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{patience * 1000:.0f}ms'")
