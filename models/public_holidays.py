@@ -6,15 +6,29 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 
-def is_holiday(day: date, zone: ZoneInfo) -> bool:
-    """Whether the whole country of the zone has a public holiday. Those of its parts are not known from a zone."""
-    country = country_of(zone)
+def is_holiday(day: date, zone: ZoneInfo, country: str | None = None) -> bool:
+    """Whether the whole country has a public holiday: the one that is named, else the one of the zone.
+
+    Those of its parts are not known from either.
+    """
+    country = country or country_of(zone)
     return country is not None and day in _holidays(country, day.year)
 
 
 def country_of(zone: ZoneInfo) -> str | None:
     """The country that the zone is named for, as ISO 3166 has it; None for zones of no country, such as UTC."""
     return _countries().get(zone.key)
+
+
+@lru_cache(maxsize=1)
+def countries() -> dict[str, str]:
+    """The countries whose holidays are known: code to name, in the order of their names."""
+    from holidays import list_supported_countries
+
+    rows = files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8").splitlines()
+    names = dict(line.split("\t")[:2] for line in rows if line and line[0] != "#")
+    known = {code: names[code] for code in list_supported_countries(include_aliases=False) if code in names}
+    return dict(sorted(known.items(), key=lambda pair: pair[1]))
 
 
 @lru_cache(maxsize=256)

@@ -151,15 +151,15 @@ def assign(
     return Assigned(claim(session, programme, partner_id, person_id, now, assigned_by_id=lead_id), before)
 
 
-def return_claims(session: Session, programme: Programme, person_id: int, actor: str, now: datetime) -> list[Held]:
+def return_claims(session: Session, workspace_id: int, person_id: int, actor: str, now: datetime) -> list[Held]:
     """Opens to everybody again what somebody held who has left. Answers the claims that ended."""
-    take_turns(session, programme.workspace_id)
-    theirs = [_held(row) for row in session.execute(_current(programme).where(Claim.person_id == person_id)).all()]
+    take_turns(session, workspace_id)
+    theirs = [_held(row) for row in session.execute(_current(workspace_id).where(Claim.person_id == person_id)).all()]
     for held in theirs:
         end_claims(session, Claim.id == held.id, "left", now)
         subject, before = f"partner:{held.partner_id}", {"by": actor_of(person_id)}
-        audit(session, programme.workspace_id, actor, "return claim", subject, now, before=before)
-        want_redraw(session, programme.workspace_id, held.opened_at)
+        audit(session, workspace_id, actor, "return claim", subject, now, before=before)
+        want_redraw(session, workspace_id, held.opened_at)
     return theirs
 
 
@@ -206,16 +206,16 @@ def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[
 
 def current_claim(session: Session, programme: Programme, partner_id: int) -> Held | None:
     """The claim on the open episode of a partner."""
-    row = session.execute(_current(programme).where(Episode.partner_id == partner_id)).first()
+    row = session.execute(_current(programme.workspace_id).where(Episode.partner_id == partner_id)).first()
     return None if row is None else _held(row)
 
 
-def _current(programme: Programme) -> Select[Claim, str, int, datetime]:
+def _current(workspace_id: int) -> Select[Claim, str, int, datetime]:
     return (
         select(Claim, Person.name, Episode.partner_id, Episode.opened_at)
         .join(Episode, Episode.id == Claim.episode_id)
         .join(Person, Person.id == Claim.person_id)
-        .where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None), Claim.ended_at.is_(None))
+        .where(Episode.workspace_id == workspace_id, Episode.closed_at.is_(None), Claim.ended_at.is_(None))
         .order_by(Claim.id)
         .execution_options(populate_existing=True)
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.write import inserted
@@ -131,6 +131,13 @@ def channel_works(session: Session, workspace_id: int, channel: str) -> None:
 def gone(session: Session, post_id: int, reason: str) -> bool:
     """The message was deleted or cannot be changed any more: no more redraws, and no new post."""
     return _move(session, post_id, "sent", status="gone", error=reason)
+
+
+def cancel_posts(session: Session, workspace_id: int, channel: str, reason: str) -> int:
+    """What waits for a channel, or a person, that nobody reads any more is not sent."""
+    waiting = and_(OutboxPost.workspace_id == workspace_id, OutboxPost.channel == channel)
+    cancelled = update(OutboxPost).where(waiting, OutboxPost.status == "pending").values(status="gone", error=reason)
+    return len(session.execute(cancelled.returning(OutboxPost.id)).all())
 
 
 def abandon(session: Session, now: datetime) -> int:

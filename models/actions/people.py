@@ -6,6 +6,8 @@ from datetime import date, datetime
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from models.actions.claims import return_claims
+from models.actions.outbox import cancel_posts
 from models.actions.rematch import roster_change
 from models.actions.write import Change, audit, iso, plain
 from models.tables import (
@@ -13,6 +15,8 @@ from models.tables import (
     PersonAlias,
     StandIn,
 )
+
+SLACK = "slack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,47 @@ def link_person(
         audit(
             session,
             workspace_id,
-            "slack",
+            SLACK,
             "link person",
             f"person:{person_id}",
             now,
             before={"slack_user_id": before},
             after={"slack_user_id": slack_user_id},
         )
+
+
+def leave_person(session: Session, workspace_id: int, person_id: int, actor: str, now: datetime) -> bool:
+    """Slack says that the person is gone: their claims are open again, and what waits for them is not sent any more.
+
+    Nothing else changes: partners keep their owner until a lead gives them to somebody. Answers whether it is news.
+    """
+    row = session.get_one(Person, person_id)
+    if row.workspace_id != workspace_id or row.left_at is not None:
+        return False
+    row.left_at = now
+    audit(session, workspace_id, actor, "leave", f"person:{person_id}", now, after={"left_at": now.isoformat()})
+    return_claims(session, workspace_id, person_id, actor, now)
+    if row.slack_user_id:
+        cancel_posts(session, workspace_id, row.slack_user_id, "the person has left this Slack workspace")
+    return True
+
+
+def return_person(session: Session, workspace_id: int, person_id: int, actor: str, now: datetime) -> bool:
+    """Slack knows the person again. What they held stays with whoever has it now."""
+    row = session.get_one(Person, person_id)
+    if row.workspace_id != workspace_id or row.left_at is None:
+        return False
+    before, row.left_at = {"left_at": row.left_at.isoformat()}, None
+    audit(session, workspace_id, actor, "come back", f"person:{person_id}", now, before=before)
+    return True
+
+
+def user_left(session: Session, workspace_id: int, slack_user_id: str, now: datetime) -> bool:
+    """The same for somebody who is only known by the Slack user, as when a private message is refused."""
+    person_id = session.scalar(
+        select(Person.id).where(Person.workspace_id == workspace_id, Person.slack_user_id == slack_user_id)
+    )
+    return person_id is not None and leave_person(session, workspace_id, person_id, SLACK, now)
 
 
 def set_nudge_wishes(
