@@ -73,8 +73,9 @@ def test_a_long_log_is_leafed_through_and_nothing_is_left_out(at: Surface, datab
         older = [one for one in elements(view.content["blocks"]) if one["text"]["text"] == "Older"]
         if not older:
             break
+        before = view.hash
         at.press(ROBIN, view, older[0]["action_id"])
-        assert at.workspace.wait_until(partial(turned, at, view.hash))
+        assert at.workspace.wait_until(partial(turned, at, before))
     assert len(seen) == len(everything)
     assert [one for one in seen if one.startswith("number")] == [f"number {number:02}" for number in range(49, -1, -1)]
 
@@ -104,3 +105,25 @@ def test_whatever_was_written_is_shown_literally_and_within_limits(at: Surface, 
             audit(session, at.cast.workspace_id, value, value, f"partner:{number}", at.clock.at, after=values)
     open_log(at)
     assert "and 3 more" in shown(at)
+
+
+def test_a_lead_gets_the_whole_log_as_a_file_in_private(at: Surface) -> None:
+    at.ask(DANA, "claim Acme")
+    open_log(at)
+    view = at.modal(ROBIN)
+    at.press(ROBIN, view, "audit_export")
+    assert at.workspace.wait_until(lambda: "in your messages" in shown(at))
+    file = next(iter(at.workspace.files._files.values()))
+    lines = file.content.decode().splitlines()
+    assert lines[0].startswith("audit_id,changed_at,actor")
+    assert any("Dana Kim" in line and "claim" in line and "Acme" in line for line in lines)
+    assert all(not one.startswith("C") for one in file.channels), "into no channel"
+
+
+def test_without_the_scope_the_lead_hears_the_other_way(at: Surface) -> None:
+    scopes = [one for one in at.workspace.bot_scopes if one != "files:write"]
+    at.workspace.add_token(at.workspace.bot_token, "bot", scopes)
+    open_log(at)
+    view = at.modal(ROBIN)
+    at.press(ROBIN, view, "audit_export")
+    assert at.workspace.wait_until(lambda: "cadence export audit" in said(at.modal(ROBIN).content["blocks"]))
