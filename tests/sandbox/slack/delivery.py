@@ -6,8 +6,9 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,6 +25,7 @@ EVENT_SCOPES = {
     "message.groups": "groups:history",
     "app_mention": "app_mentions:read",
     "member_joined_channel": "channels:read",
+    "channel_archive": "channels:read",
     "user_change": "users:read",
 }
 """Events that are only sent to apps with the scope; the others need none."""
@@ -45,6 +47,19 @@ class Delivered:
     payload: Json
     retry: int
     ack: Ack
+    seconds: float = 0
+    """How long the app took to answer."""
+
+
+@dataclass(slots=True)
+class Address:
+    """Where the app listens: at one URL, or at one for each replica, which are taken in turn."""
+
+    urls: list[str] = field(default_factory=list)
+    _turn: Iterator[int] = field(default_factory=count)
+
+    def next(self) -> str:
+        return self.urls[next(self._turn) % len(self.urls)]
 
 
 class Delivery:
@@ -53,19 +68,28 @@ class Delivery:
         workspace: "Workspace",
         sockets: "SocketMode",
         *,
-        request_url: str | None = None,
+        address: Address | None = None,
+        stopping: threading.Event | None = None,
         ack_seconds: float = 3.0,
         event_retry_delays: Sequence[float] = (0.0, 60.0, 300.0),
     ) -> None:
         self._workspace = workspace
         self._sockets = sockets
-        self.request_url = request_url
+        self.address = address or Address()
         self.ack_seconds = ack_seconds
         self.event_retry_delays = event_retry_delays
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         self.log: list[Delivered] = []
         self.lost_events: list[Json] = []
         self._in_flight: set[threading.Thread] = set()
+
+    @property
+    def request_url(self) -> str | None:
+        return self.address.urls[0] if self.address.urls else None
+
+    @request_url.setter
+    def request_url(self, url: str | None) -> None:
+        self.address.urls[:] = [url] if url else []
 
     @property
     def connected(self) -> bool:
@@ -75,6 +99,7 @@ class Delivery:
 
     def send(self, kind: str, payload: Json, retry: int = 0, reason: str = "") -> Ack:
         """`kind` is slash_commands, interactive or events_api, as Socket Mode names them."""
+        began = time.monotonic()
         if self._sockets.connections:
             answer = self._sockets.send(kind, payload, self.ack_seconds, retry, reason)
             ack = Ack(False, error="operation_timeout") if answer is None else Ack(True, answer.get("payload"))
@@ -85,7 +110,7 @@ class Delivery:
         if ack.error == "operation_timeout":
             what = payload.get("command") or payload.get("type") or kind
             self._workspace.late_acks.append(f"{kind} {what}")
-        self.log.append(Delivered(kind, payload, retry, ack))
+        self.log.append(Delivered(kind, payload, retry, ack, time.monotonic() - began))
         return ack
 
     def sign(self, body: bytes, timestamp: int | None = None) -> dict[str, str]:
@@ -119,7 +144,7 @@ class Delivery:
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, http.client.HTTPResponse]:
         """A raw request to the app; tests forge theirs with it."""
-        url = urlsplit(self.request_url or "")
+        url = urlsplit(self.address.next() if self.address.urls else "")
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=self.ack_seconds)
         connection.request("POST", url.path or "/", body, headers)
         response = connection.getresponse()
@@ -152,6 +177,10 @@ class Delivery:
     def redeliver(self, payload: Json, retry: int = 1, reason: str = "http_timeout") -> Ack:
         """The same event once more, as after a lost answer."""
         return self.send("events_api", payload, retry, reason)
+
+    def again(self, kind: str = "interactive") -> Ack:
+        """What was last sent of this kind, once more and word for word: a click delivered twice."""
+        return self.send(kind, next(one.payload for one in reversed(self.log) if one.kind == kind))
 
     def _deliver(self, payload: Json) -> None:
         try:

@@ -16,6 +16,8 @@ class Call:
     method: str
     args: Mapping[str, Any]
     at: datetime
+    team: str = ""
+    """The workspace of the token."""
     fault: str = ""
     error: str = ""
     """What was answered: empty for ok."""
@@ -29,10 +31,11 @@ class Fault:
     seconds: float = 0
     error: str = ""
     status: int = 500
+    team: str = ""
 
 
 class Faults:
-    """Faults queue up per method and are used up in order; `*` is any method."""
+    """Faults queue up per method and are used up in order; `*` is any method, `response_url` a reply to a press."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,8 +47,9 @@ class Faults:
         with self._lock:
             self._queues.setdefault(method, []).append(fault)
 
-    def rate_limit(self, method: str, retry_after: int = 1, times: int = 1) -> None:
-        self._add(method, Fault("rate_limit", times, seconds=retry_after))
+    def rate_limit(self, method: str, retry_after: int = 1, times: int = 1, team: str = "") -> None:
+        """As Slack counts: per method and workspace, when a `team` is named."""
+        self._add(method, Fault("rate_limit", times, seconds=retry_after, team=team))
 
     def server_error(self, method: str, times: int = 1, status: int = 500) -> None:
         self._add(method, Fault("server_error", times, status=status))
@@ -58,9 +62,9 @@ class Faults:
         """The call is carried out; the connection breaks before the answer."""
         self._add(method, Fault("drop_after", times))
 
-    def refuse(self, method: str, error: str, times: int = 1) -> None:
-        """Status 200 with this error: `ratelimited`, `is_archived`, `account_inactive`, `fatal_error`…"""
-        self._add(method, Fault("refuse", times, error=error))
+    def refuse(self, method: str, error: str, times: int = 1, team: str = "") -> None:
+        """Status 200 with this error: `is_archived`, `account_inactive`, `edit_window_closed`, `hash_conflict`…"""
+        self._add(method, Fault("refuse", times, error=error, team=team))
 
     def slow(self, method: str, seconds: float, times: int = 1) -> None:
         self._add(method, Fault("slow", times, seconds=seconds))
@@ -69,15 +73,15 @@ class Faults:
         with self._lock:
             self._queues.clear()
 
-    def take(self, method: str) -> Fault | None:
+    def take(self, method: str, team: str = "") -> Fault | None:
         with self._lock:
             for key in (method, "*"):
-                queue = self._queues.get(key)
-                if queue:
-                    fault = queue[0]
+                queue = self._queues.get(key, [])
+                fault = next((one for one in queue if one.team in ("", team)), None)
+                if fault:
                     fault.times -= 1
                     if fault.times <= 0:
-                        queue.pop(0)
+                        queue.remove(fault)
                     return fault
             return None
 

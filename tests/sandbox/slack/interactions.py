@@ -11,7 +11,7 @@ from tests.sandbox.slack.views import View, elements_with_ids, initial_state
 from tests.sandbox.slack.workspace import Channel, Message, User
 
 if TYPE_CHECKING:
-    from tests.sandbox.slack.server import SlackServer
+    from tests.sandbox.slack.server import Team
 
 Json = dict[str, Any]
 TROUBLE = "We had some trouble connecting. Try again?"
@@ -20,9 +20,9 @@ TROUBLE = "We had some trouble connecting. Try again?"
 class Interactions:
     """Every method answers as the page's endpoints do: `{"ok": True, …}` or `{"ok": False, "error": …}`."""
 
-    def __init__(self, server: "SlackServer") -> None:
-        self._server = server
-        self._ws = server.workspace
+    def __init__(self, team: "Team") -> None:
+        self._team = team
+        self._ws = team.workspace
 
     # --- writing
 
@@ -41,27 +41,27 @@ class Interactions:
                 return _no("Sending messages to this app has been turned off.")
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         message = ws.post(channel.id, user.id, self._mentions(escaped, with_names=False))
-        self._server.delivery.message_posted(message)
+        self._team.delivery.message_posted(message)
         return {"ok": True, "ts": message.ts}
 
     def _command(self, user: User, channel: Channel, typed: str) -> Json:
-        ws, server = self._ws, self._server
+        ws, team = self._ws, self._team
         name, _, text = typed.partition(" ")
         known = next((c for c in ws.commands if c["command"] == name), None)
-        if known is None:
+        if known is None or ws.removed:
             return _no(f"{name} is not a valid command.")
         text = text.strip()
         if known.get("should_escape"):
             text = self._mentions(text, with_names=True)
-        url = server.responses.new_url(user.id, channel.id)
+        url = team.responses.new_url(user.id, channel.id)
         trigger = ws.views.new_trigger(user.id)
-        ack = server.delivery.send("slash_commands", payloads.command(ws, user, channel, name, text, trigger, url))
+        ack = team.delivery.send("slash_commands", payloads.command(ws, user, channel, name, text, trigger, url))
         if not ack.ok:
             return _no(f"{name} failed: {self._silence(ack)}")
         try:
             reply = {"text": ack.body} if isinstance(ack.body, str) else ack.body
             if reply:
-                server.responses.show(validate.check_reply(reply), user.id, channel.id)
+                team.responses.show(validate.check_reply(reply), user.id, channel.id)
         except SlackError as error:
             ws.refused.append(f"{name}: invalid_command_response: {error.body}")
             return _no(f'{name} failed with the error "invalid_command_response"')
@@ -84,8 +84,8 @@ class Interactions:
     def action(
         self, user_id: str, container: Json, block_id: str, action_id: str, action: Json, values: Json | None = None
     ) -> Json:
-        ws, server = self._ws, self._server
-        if not ws.feature("settings", "interactivity", "is_enabled", default=False):
+        ws, team = self._ws, self._team
+        if ws.removed or not ws.feature("settings", "interactivity", "is_enabled", default=False):
             return _no("This app is not configured to handle interactive responses.")
         user = ws.users[user_id]
         with ws.lock:
@@ -101,11 +101,11 @@ class Interactions:
                 state = source.state = fields.merged(source.content, source.state, values, pressed)
             place = self._place(source, state)
             if isinstance(source, Message):
-                place["response_url"] = server.responses.new_url(user.id, source.channel, source)
+                place["response_url"] = team.responses.new_url(user.id, source.channel, source)
             view_id = source.id if isinstance(source, View) and source.content["type"] == "modal" else None
             trigger = ws.views.new_trigger(user.id, view_id)
             payload = payloads.block_actions(ws, user, trigger, pressed, place)
-        ack = server.delivery.send("interactive", payload)
+        ack = team.delivery.send("interactive", payload)
         return {"ok": True} if ack.ok else _no(self._silence(ack))
 
     def press(
@@ -130,7 +130,7 @@ class Interactions:
         state = initial_state({"blocks": source.blocks}) if isinstance(source, Message) else source.state
         ids = {"block_id": block_id, "action_id": action_id}
         payload = payloads.block_suggestion(ws, user, ids, value, self._place(source, state))
-        ack = self._server.delivery.send("interactive", payload)
+        ack = self._team.delivery.send("interactive", payload)
         if not ack.ok:
             return _no(self._silence(ack))
         try:
@@ -151,7 +151,7 @@ class Interactions:
             return {"ok": False, "errors": missing}
         trigger = ws.views.new_trigger(user_id, view.id)
         payload = payloads.view_submission(ws, ws.users[user_id], view, trigger)
-        ack = self._server.delivery.send("interactive", payload)
+        ack = self._team.delivery.send("interactive", payload)
         if not ack.ok:
             return _no(TROUBLE if ack.error != "dispatch_failed" else self._silence(ack))
         try:
@@ -193,7 +193,7 @@ class Interactions:
         clear = clear or bool(view.content.get("clear_on_close"))
         for closed in ws.views.close(view, all_of_them=clear):
             if closed.content.get("notify_on_close"):
-                self._server.delivery.send("interactive", payloads.view_closed(ws, ws.users[user_id], closed, clear))
+                self._team.delivery.send("interactive", payloads.view_closed(ws, ws.users[user_id], closed, clear))
         return {"ok": True}
 
     def open_home(self, user_id: str, tab: str = "home") -> Json:
@@ -202,7 +202,7 @@ class Interactions:
         home = ws.views.homes.get(user_id)
         if home and tab == "home":
             event["view"] = ws.views.payload(home)
-        sent = self._server.delivery.event("app_home_opened", event | {"event_ts": ws.new_ts()})
+        sent = self._team.delivery.event("app_home_opened", event | {"event_ts": ws.new_ts()})
         return {"ok": True, "sent": sent}
 
     # --- what is chosen from the workspace

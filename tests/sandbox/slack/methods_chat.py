@@ -76,7 +76,7 @@ def post(asked: Asked) -> Json:
     username = asked.text("username") or None
     if username:
         require_scope(asked, "chat:write.customize")
-    asked.server.pace.check(asked.server, channel.id)
+    asked.server.pace.check(asked.server, ws, channel.id)
     message = ws.post(
         channel.id,
         ws.bot.id,

@@ -30,7 +30,8 @@ def auth_test(asked: Asked) -> Json:
         "team_id": ws.team_id,
         "user_id": ws.bot.id,
         "bot_id": ws.bot_id,
-        "is_enterprise_install": False,
+        **({"enterprise_id": ws.enterprise_id} if ws.enterprise_id else {}),
+        "is_enterprise_install": ws.is_enterprise_install,
     }
 
 
@@ -51,20 +52,9 @@ def connections_open(asked: Asked) -> Json:
 
 @method("oauth.v2.access", token="none")
 def oauth_access(asked: Asked) -> Json:
-    ws = asked.workspace
-    if asked.text("code") != "sandbox-code":
-        raise SlackError("invalid_code")
-    return {
-        "access_token": ws.bot_token,
-        "token_type": "bot",
-        "scope": ",".join(ws.bot_scopes),
-        "bot_user_id": ws.bot.id,
-        "app_id": ws.app_id,
-        "team": {"id": ws.team_id, "name": ws.name},
-        "enterprise": None,
-        "is_enterprise_install": False,
-        "authed_user": {"id": next((u.id for u in ws.users.values() if not u.is_bot), ws.bot.id)},
-    }
+    given = asked.request.authorization
+    named = {"client_id": given.username or "", "client_secret": given.password or ""} if given else {}
+    return asked.server.oauth.redeem({**asked.args, **named})
 
 
 @method("team.info", "team:read")
@@ -95,6 +85,9 @@ def user_payload(asked: Asked, user: User) -> Json:
     payload |= {"real_name": user.real_name, "color": user.color, "tz": user.tz, "tz_label": user.tz}
     payload |= {"tz_offset": user.tz_offset, "is_restricted": user.is_restricted, "is_ultra_restricted": False}
     payload |= {"is_admin": False, "is_owner": False, "is_primary_owner": False}
+    payload |= {"is_email_confirmed": bool(user.email) and not user.is_bot}
+    if validate.truth(asked.args.get("include_locale")):
+        payload["locale"] = user.locale
     return payload | ({"is_stranger": True} if user.team_id != asked.workspace.team_id else {})
 
 

@@ -45,9 +45,9 @@ def _app(workspace: "Workspace") -> Json:
 def _who(workspace: "Workspace", user: "User") -> Json:
     return {
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
-        "team": {"id": workspace.team_id, "domain": workspace.domain},
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "team": None if workspace.is_enterprise_install else {"id": workspace.team_id, "domain": workspace.domain},
+        "enterprise": workspace.enterprise,
+        "is_enterprise_install": workspace.is_enterprise_install,
         **_app(workspace),
     }
 
@@ -65,7 +65,8 @@ def command(
         "user_name": user.name,
         "command": name,
         "text": text,
-        "is_enterprise_install": "false",
+        **({"enterprise_id": workspace.enterprise_id} if workspace.enterprise_id else {}),
+        "is_enterprise_install": str(workspace.is_enterprise_install).lower(),
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
@@ -106,16 +107,18 @@ def view_closed(workspace: "Workspace", user: "User", view: "View", is_cleared: 
 
 
 def event_callback(workspace: "Workspace", event: Json) -> Json:
-    authorization = {"enterprise_id": None, "team_id": workspace.team_id, "user_id": workspace.bot.id}
+    org = workspace.is_enterprise_install
+    team_id = None if org else workspace.team_id
+    authorization = {"enterprise_id": workspace.enterprise_id, "team_id": team_id, "user_id": workspace.bot.id}
     return {
         **_app(workspace),
         "team_id": workspace.team_id,
         "context_team_id": workspace.team_id,
-        "context_enterprise_id": None,
+        "context_enterprise_id": workspace.enterprise_id,
         "event": event,
         "type": "event_callback",
         "event_id": workspace.new_id("Ev"),
         "event_time": int(workspace.clock().timestamp()),
-        "authorizations": [authorization | {"is_bot": True, "is_enterprise_install": False}],
+        "authorizations": [authorization | {"is_bot": True, "is_enterprise_install": org}],
         "is_ext_shared_channel": False,
     }

@@ -38,6 +38,14 @@ class Responses:
             self._urls[key] = ResponseUrl(user, channel, source, ws.clock())
             return f"{self._base_url}responses/{key}"
 
+    def knows(self, key: str) -> bool:
+        return key in self._urls
+
+    def expire(self) -> None:
+        """Half an hour has passed for every URL given out so far."""
+        for url in self._urls.values():
+            url.at -= LIFETIME + timedelta(seconds=1)
+
     def take(self, key: str, reply: Any) -> None:
         """One post to a response_url."""
         ws = self._workspace

@@ -6,10 +6,11 @@ from urllib.parse import quote
 from flask import Blueprint, Response, jsonify, request
 
 from tests.sandbox.slack.errors import SlackError
-from tests.sandbox.slack.workspace import Channel, Message, User
+from tests.sandbox.slack.workspace import Channel, Message, User, Workspace
 
 if TYPE_CHECKING:
-    from tests.sandbox.slack.server import SlackServer
+    from tests.sandbox.slack.interactions import Interactions
+    from tests.sandbox.slack.server import SlackServer, Team
 
 Json = dict[str, Any]
 LONGEST_POLL = 20.0
@@ -17,7 +18,20 @@ LONGEST_POLL = 20.0
 
 def blueprint(server: "SlackServer") -> Blueprint:
     ui = Blueprint("ui", __name__, url_prefix="/ui")
-    ws, hands = server.workspace, server.interactions
+
+    def team() -> "Team":
+        body = request.get_json(silent=True) if request.is_json else None
+        named = {**request.args, **request.form, **(body if isinstance(body, dict) else {})}.get("team")
+        found = server.team(str(named)) if named else server.teams[0]
+        if found is None:
+            raise SlackError("team_not_found")
+        return found
+
+    def ws() -> Workspace:
+        return team().workspace
+
+    def hands() -> "Interactions":
+        return team().interactions
 
     @ui.errorhandler(SlackError)
     def refused(error: SlackError) -> Response:
@@ -26,58 +40,60 @@ def blueprint(server: "SlackServer") -> Blueprint:
     @ui.get("/state")
     def state() -> Response:
         me = _user()
-        with ws.lock:
-            people = [_person(u) for u in ws.users.values() if not u.deleted]
-            channels = [_channel(c, me) for c in ws.channels.values() if me.id in c.members]
+        with ws().lock:
+            people = [_person(u) for u in ws().users.values() if not u.deleted]
+            channels = [_channel(c, me) for c in ws().channels.values() if me.id in c.members]
             return jsonify(
-                team={"id": ws.team_id, "name": ws.name},
+                team={"id": ws().team_id, "name": ws().name},
+                teams=[{"id": one.workspace.team_id, "name": one.workspace.name} for one in server.teams],
                 me=_person(me),
                 people=people,
                 channels=channels,
-                bot={"id": ws.bot.id, "name": ws.bot.real_name},
+                bot={"id": ws().bot.id, "name": ws().bot.real_name},
                 commands=[
-                    {key: c.get(key, "") for key in ("command", "description", "usage_hint")} for c in ws.commands
+                    {key: c.get(key, "") for key in ("command", "description", "usage_hint")}
+                    for c in (() if ws().removed else ws().commands)
                 ],
-                home_tab=bool(ws.feature("features", "app_home", "home_tab_enabled", default=False)),
-                connected=server.delivery.connected,
-                revision=ws.revision,
-                now=ws.clock().isoformat(),
+                home_tab=bool(ws().feature("features", "app_home", "home_tab_enabled", default=False)),
+                connected=team().delivery.connected,
+                revision=ws().revision,
+                now=ws().clock().isoformat(),
             )
 
     @ui.get("/messages")
     def messages() -> Response:
         me, thread_ts = _user(), request.args.get("thread_ts")
-        with ws.lock:
-            channel = ws.channels.get(request.args.get("channel", ""))
+        with ws().lock:
+            channel = ws().channels.get(request.args.get("channel", ""))
             if channel is None or me.id not in channel.members:
                 raise SlackError("channel_not_found")
-            return jsonify(messages=[_message(m) for m in ws.messages(channel.id, me.id, thread_ts)])
+            return jsonify(messages=[_message(m) for m in ws().messages(channel.id, me.id, thread_ts)])
 
     @ui.get("/home")
     def home() -> Response:
-        view = ws.views.homes.get(_user().id)
-        return jsonify(view=ws.views.payload(view) if view else None)
+        view = ws().views.homes.get(_user().id)
+        return jsonify(view=ws().views.payload(view) if view else None)
 
     @ui.post("/home_open")
     def home_open() -> Response:
         body = _body()
-        return jsonify(hands.open_home(_user(body).id, str(body.get("tab") or "home")))
+        return jsonify(hands().open_home(_user(body).id, str(body.get("tab") or "home")))
 
     @ui.get("/modals")
     def modals() -> Response:
         me = _user()
-        with ws.lock:
-            return jsonify(views=[ws.views.payload(v) for v in ws.views.stacks.get(me.id, ())])
+        with ws().lock:
+            return jsonify(views=[ws().views.payload(v) for v in ws().views.stacks.get(me.id, ())])
 
     @ui.get("/changes")
     def changes() -> Response:
         after = request.args.get("after", default=0, type=int)
-        return jsonify(revision=ws.wait_for_change(after, LONGEST_POLL))
+        return jsonify(revision=ws().wait_for_change(after, LONGEST_POLL))
 
     @ui.post("/message")
     def message() -> Response:
         body = _body()
-        return jsonify(hands.message(_user(body).id, str(body.get("channel")), str(body.get("text") or "")))
+        return jsonify(hands().message(_user(body).id, str(body.get("channel")), str(body.get("text") or "")))
 
     @ui.post("/action")
     def action() -> Response:
@@ -85,20 +101,20 @@ def blueprint(server: "SlackServer") -> Blueprint:
         ids = str(body.get("block_id")), str(body.get("action_id"))
         values = (body.get("state") or {}).get("values")
         return jsonify(
-            hands.action(_user(body).id, body.get("container") or {}, *ids, body.get("action") or {}, values)
+            hands().action(_user(body).id, body.get("container") or {}, *ids, body.get("action") or {}, values)
         )
 
     @ui.post("/options")
     def options() -> Response:
         body = _body()
         ids = str(body.get("block_id")), str(body.get("action_id"))
-        return jsonify(hands.options(_user(body).id, body.get("container") or {}, *ids, str(body.get("value") or "")))
+        return jsonify(hands().options(_user(body).id, body.get("container") or {}, *ids, str(body.get("value") or "")))
 
     @ui.post("/submit")
     def submit() -> Response:
         body = _body()
         values = (body.get("state") or {}).get("values")
-        return jsonify(hands.submit(_user(body).id, str(body.get("view_id")), values))
+        return jsonify(hands().submit(_user(body).id, str(body.get("view_id")), values))
 
     @ui.post("/upload")
     def upload() -> Response:
@@ -106,32 +122,32 @@ def blueprint(server: "SlackServer") -> Blueprint:
         if sent is None:
             raise SlackError("no_file")
         user = _user(dict(request.form))
-        return jsonify(hands.upload(user.id, sent.filename or "file", sent.read()))
+        return jsonify(hands().upload(user.id, sent.filename or "file", sent.read()))
 
     @ui.get("/file/<file_id>")
     def file(file_id: str) -> Response:
         """For people, who are signed in: no token."""
-        found = ws.files.get(file_id)
+        found = ws().files.get(file_id)
         headers = {"Content-Disposition": f"inline; filename*=UTF-8''{quote(found.name)}"}
         return Response(found.content, headers=headers, mimetype=found.mimetype)
 
     @ui.post("/close")
     def close() -> Response:
         body = _body()
-        return jsonify(hands.close(_user(body).id, str(body.get("view_id")), clear=bool(body.get("clear"))))
+        return jsonify(hands().close(_user(body).id, str(body.get("view_id")), clear=bool(body.get("clear"))))
 
     @ui.post("/read")
     def read() -> Response:
         body = _body()
         me = _user(body)
-        with ws.lock:
-            channel = ws.channels.get(str(body.get("channel")))
+        with ws().lock:
+            channel = ws().channels.get(str(body.get("channel")))
             if channel is None:
                 raise SlackError("channel_not_found")
             seen = [m.ts for m in channel.messages if m.visible_to in (None, me.id)]
             if seen and channel.read.get(me.id) != seen[-1]:
                 channel.read[me.id] = seen[-1]
-                ws.touch()
+                ws().touch()
         return jsonify(ok=True)
 
     def _body() -> Json:
@@ -141,29 +157,29 @@ def blueprint(server: "SlackServer") -> Blueprint:
         return body
 
     def _user(body: Json | None = None) -> User:
-        user = ws.users.get(str((body or request.args).get("user")))
+        user = ws().users.get(str((body or request.args).get("user")))
         if user is None or user.is_bot:
             raise SlackError("user_not_found")
         return user
 
     def _channel(channel: Channel, me: User) -> Json:
-        name = ws.users[channel.peer].real_name if channel.kind == "im" and channel.peer else channel.name
+        name = ws().users[channel.peer].real_name if channel.kind == "im" and channel.peer else channel.name
         # A person's direct messages are with the bot: from their side, the bot is the peer.
-        peer = ws.bot.id if channel.peer == me.id else channel.peer
-        if peer == ws.bot.id:
-            name = ws.bot.real_name
+        peer = ws().bot.id if channel.peer == me.id else channel.peer
+        if peer == ws().bot.id:
+            name = ws().bot.real_name
         return {
             "id": channel.id,
             "name": name,
             "kind": channel.kind,
             "topic": channel.topic,
             "peer": peer,
-            "unread": ws.unread(channel, me.id),
+            "unread": ws().unread(channel, me.id),
             "is_archived": channel.is_archived,
         }
 
     def _message(one: Message) -> Json:
-        author = ws.users.get(one.user)
+        author = ws().users.get(one.user)
         return {
             "ts": one.ts,
             "user": one.user,
@@ -174,7 +190,7 @@ def blueprint(server: "SlackServer") -> Blueprint:
             "edited": one.edited_ts is not None,
             "ephemeral": one.visible_to is not None,
             "thread_ts": one.thread_ts,
-            "reply_count": ws.replies(one),
+            "reply_count": ws().replies(one),
             "at": one.at.isoformat(),
         }
 

@@ -15,7 +15,7 @@ from tests.sandbox.slack.workspace import Token, Workspace
 
 if TYPE_CHECKING:
     from tests.sandbox.slack.delivery import Delivery
-    from tests.sandbox.slack.server import SlackServer
+    from tests.sandbox.slack.server import SlackServer, Team
 
 Json = dict[str, Any]
 
@@ -25,17 +25,19 @@ class Asked:
     """One call as a method sees it."""
 
     server: "SlackServer"
+    team: "Team"
     token: Token
     args: Json
+    request: Request
     warnings: list[str] = field(default_factory=list)
 
     @property
     def workspace(self) -> Workspace:
-        return self.server.workspace
+        return self.team.workspace
 
     @property
     def delivery(self) -> "Delivery":
-        return self.server.delivery
+        return self.team.delivery
 
     def need(self, name: str) -> str:
         value = self.args.get(name)
@@ -84,19 +86,20 @@ def arguments(req: Request) -> Json:
     return args | dict(req.form)
 
 
-def _token(workspace: Workspace, req: Request, args: Json) -> Token:
+def _token(server: "SlackServer", req: Request, args: Json) -> tuple["Team", Token]:
     header = req.headers.get("Authorization", "")
     value = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else str(args.get("token") or "")
     if not value:
         raise SlackError("not_authed")
-    token = workspace.tokens.get(value)
-    if token is None:
+    team = next((one for one in server.teams if value in one.workspace.tokens), None)
+    if team is None:
         raise SlackError("invalid_auth")
+    token = team.workspace.tokens[value]
     if token.revoked:
         raise SlackError("token_revoked")
     if token.expired:
         raise SlackError("token_expired")
-    return token
+    return team, token
 
 
 def call(server: "SlackServer", name: str, req: Request, args: Json) -> tuple[Json, Mapping[str, str]]:
@@ -106,14 +109,14 @@ def call(server: "SlackServer", name: str, req: Request, args: Json) -> tuple[Js
     headers: dict[str, str] = {}
     try:
         if chosen.token == "none":
-            token = Token("", "none", ())
+            team, token = server.teams[0], Token("", "none", ())
         else:
-            token = _token(server.workspace, req, args)
+            team, token = _token(server, req, args)
             headers["X-OAuth-Scopes"] = ",".join(token.scopes)
             headers["X-Accepted-OAuth-Scopes"] = ",".join(chosen.scopes)
             if chosen.token not in ("any", token.kind):
                 raise SlackError("not_allowed_token_type")
-        asked = Asked(server, token, args)
+        asked = Asked(server, team, token, args, req)
         require_scope(asked, *chosen.scopes)
         body = {"ok": True, **chosen.run(asked)}
         if asked.warnings:
@@ -151,6 +154,12 @@ def _answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = N
 def blueprint(server: "SlackServer") -> Blueprint:
     api = Blueprint("web_api", __name__)
 
+    def _team_of(req: Request, args: Json) -> str:
+        try:
+            return _token(server, req, args)[0].workspace.team_id
+        except SlackError:
+            return ""
+
     @api.route("/api/<name>", methods=["GET", "POST"])
     def answer(name: str) -> Response:
         try:
@@ -158,9 +167,11 @@ def blueprint(server: "SlackServer") -> Blueprint:
         except SlackError as error:
             return _answer(error.body)
         log = server.faults.record(
-            Call(name, {k: v for k, v in args.items() if k != "token"}, server.workspace.clock())
+            Call(
+                name, {k: v for k, v in args.items() if k != "token"}, server.workspace.clock(), _team_of(request, args)
+            )
         )
-        fault = server.faults.take(name)
+        fault = server.faults.take(name, log.team)
         log.fault = fault.kind if fault else ""
         refused = _fault_before(server, fault) if fault else None
         if refused is not None:
@@ -188,14 +199,14 @@ class Pace:
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
 
-    def check(self, server: "SlackServer", channel_id: str) -> None:
+    def check(self, server: "SlackServer", workspace: Workspace, channel_id: str) -> None:
         if not server.faults.enforce_rate_limits:
             return
-        with server.workspace.lock:
-            now = server.workspace.timer()
-            if now - self._last.get(channel_id, -10.0) < 1:
+        with workspace.lock:
+            now, key = workspace.timer(), f"{workspace.team_id} {channel_id}"
+            if now - self._last.get(key, -10.0) < 1:
                 raise RateLimited(1)
-            self._last[channel_id] = now
+            self._last[key] = now
 
 
 def reset_dropped(app: Flask) -> Callable[[Json, Callable[..., Any]], Iterable[bytes]]:

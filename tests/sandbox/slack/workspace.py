@@ -40,6 +40,7 @@ class User:
     title: str = ""
     tz: str = "UTC"
     tz_offset: int = 0
+    locale: str = "en-GB"
     is_bot: bool = False
     is_restricted: bool = False
     deleted: bool = False
@@ -112,11 +113,19 @@ class Workspace:
         manifest: Mapping[str, Any] | None = None,
         clock: Callable[[], datetime] | None = None,
         timer: Callable[[], float] = time.monotonic,
-        bot_token: str = "xoxb-sandbox-bot",
+        bot_token: str = "",
         app_token: str = "xapp-1-sandbox-app",
         signing_secret: str = "sandbox-signing-secret",
+        series: str = "0",
+        installed: bool = True,
+        enterprise_id: str | None = None,
+        is_enterprise_install: bool = False,
     ) -> None:
-        self.name = name
+        """`series` keeps the ids of several workspaces apart. One that is not `installed` has no token until it is."""
+        self.name, self._series = name, series
+        self.enterprise_id, self.is_enterprise_install = enterprise_id, is_enterprise_install
+        self.removed = not installed
+        """The app was taken out, or was never in: commands and buttons of it are not there."""
         self.manifest: Mapping[str, Any] = manifest if manifest is not None else DEFAULT_MANIFEST
         self.clock = clock or (lambda: datetime.now(UTC))
         self.timer = timer
@@ -144,9 +153,9 @@ class Workspace:
         )
         self.bot = self.add_user(bot_name.lower().replace(" ", "-"), bot_name, f"{bot_name.lower()}@bots", is_bot=True)
         scopes = self.manifest.get("oauth_config", {}).get("scopes", {})
-        self.bot_token = self.add_token(
-            bot_token, "bot", (*scopes.get("bot", ()), *scopes.get("bot_optional", ()))
-        ).value
+        self.bot_token = bot_token or ("xoxb-sandbox-bot" if series == "0" else f"xoxb-sandbox-bot-{series}")
+        if installed:
+            self.add_token(self.bot_token, "bot", (*scopes.get("bot", ()), *scopes.get("bot_optional", ())))
         self.app_token = self.add_token(app_token, "app", ("connections:write",)).value
 
     # --- ids and time
@@ -154,7 +163,7 @@ class Workspace:
     def new_id(self, prefix: str) -> str:
         with self.lock:
             self._counts[prefix] += 1
-            return f"{prefix}{self._counts[prefix]:08d}"
+            return f"{prefix}{self._series}{self._counts[prefix]:07d}"
 
     def new_ts(self) -> str:
         """A unique message timestamp: the clock's second and a running number, so order never depends on speed."""
@@ -223,6 +232,22 @@ class Workspace:
             self.channels[channel_id].is_archived = archived
             self.touch()
 
+    def change_channel_id(self, channel_id: str) -> Channel:
+        """What Slack does when a channel becomes shared or private: the same channel under another id."""
+        with self.lock:
+            channel = self.channels.pop(channel_id)
+            channel.id = self.new_id("C")
+            for message in channel.messages:
+                message.channel = channel.id
+            self.channels[channel.id] = channel
+            self.touch()
+            return channel
+
+    def deactivate(self, user_id: str) -> None:
+        with self.lock:
+            self.users[user_id].deleted = True
+            self.touch()
+
     def add_token(self, value: str, kind: str, scopes: Sequence[str]) -> Token:
         with self.lock:
             token = self.tokens[value] = Token(value, kind, tuple(dict.fromkeys(scopes)))
@@ -233,9 +258,33 @@ class Workspace:
         with self.lock:
             self.tokens[value or self.bot_token].revoked = True
 
+    def install(self, scopes: Sequence[str]) -> Token:
+        """Installs the app, or installs it again: a token that is alive stays and gets the new scopes too."""
+        with self.lock:
+            token = self.tokens.get(self.bot_token)
+            if token is None or token.revoked:
+                token = self.add_token(f"xoxb-{self.team_id}-{self.new_id('n')}", "bot", scopes)
+                self.bot_token = token.value
+            else:
+                token.scopes = tuple(dict.fromkeys((*token.scopes, *scopes)))
+            self.removed = False
+            self.touch()
+            return token
+
+    def set_scopes(self, *, add: Sequence[str] = (), without: Sequence[str] = ()) -> None:
+        """Changes what the bot's token may do, as if the installer had chosen otherwise."""
+        with self.lock:
+            token = self.tokens[self.bot_token]
+            token.scopes = tuple(one for one in dict.fromkeys((*token.scopes, *add)) if one not in without)
+
     @property
     def bot_scopes(self) -> tuple[str, ...]:
-        return self.tokens[self.bot_token].scopes
+        token = self.tokens.get(self.bot_token)
+        return token.scopes if token else ()
+
+    @property
+    def enterprise(self) -> Json | None:
+        return {"id": self.enterprise_id, "name": f"{self.name} Enterprise"} if self.enterprise_id else None
 
     # --- messages
 

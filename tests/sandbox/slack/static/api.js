@@ -1,5 +1,10 @@
 // The page's only way to the server. A 404 answers null: the part is not there.
 
+// Which of several workspaces this page shows; without it the first.
+const team = new URLSearchParams(location.search).get("team");
+const here = team ? { team } : {};
+export const address = (user, hash) => `?${new URLSearchParams({ ...here, as: user })}#${hash}`;
+
 async function answer(response) {
   if (response.status === 404) return null;
   if (!response.ok) throw new Error(`the workspace answered ${response.status}`);
@@ -7,17 +12,17 @@ async function answer(response) {
 }
 
 export async function get(path, query = {}) {
-  return answer(await fetch(`${path}?${new URLSearchParams(query)}`, { cache: "no-store" }));
+  return answer(await fetch(`${path}?${new URLSearchParams({ ...here, ...query })}`, { cache: "no-store" }));
 }
 
 export async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
-  return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify({ ...here, ...body }) }));
 }
 
 export async function upload(path, fields) {
   const body = new FormData();
-  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  for (const [name, value] of Object.entries({ ...here, ...fields })) body.append(name, value);
   return answer(await fetch(path, { method: "POST", body }));
 }
 
@@ -28,3 +33,4 @@ const SPOKEN = {
 };
 
 export const spoken = (error) => SPOKEN[error] || String(error || "That did not work.");
+export const fileAt = (id) => `/ui/file/${id}?${new URLSearchParams(here)}`;

@@ -1,5 +1,5 @@
 // Keeps the page at what the workspace says: one long poll tells that something changed, then what is shown is asked anew.
-import { get, post } from "./api.js";
+import { address, get, post } from "./api.js";
 import { blocks, patch } from "./blocks.js";
 import { composer } from "./composer.js";
 import { h, icon, press } from "./dom.js";
@@ -129,7 +129,7 @@ function go(id) {
   $("log").replaceChildren();
   newer(false);
   drawer(false);
-  history.replaceState(null, "", `?as=${user}#${id}`);
+  history.replaceState(null, "", address(user, id));
   if (id === "home") post("/ui/home_open", { user });
   refresh().catch(trouble);
 }

@@ -1,5 +1,5 @@
 // What people press or pick in a block, and the interaction that follows.
-import { post, spoken } from "./api.js";
+import { fileAt, post, spoken } from "./api.js";
 import { ask } from "./dialog.js";
 import { busy, h, icon, press, toast } from "./dom.js";
 import { field } from "./fields.js";
@@ -80,6 +80,7 @@ function overflow(one, at) {
 }
 
 export const image = (one) =>
-  (one.image_url ? h("img", { src: one.image_url, alt: one.alt_text || "", loading: "lazy" }) : unsupported("image"));
+  (one.image_url || one.slack_file?.id
+    ? h("img", { src: one.image_url || fileAt(one.slack_file.id), alt: one.alt_text || "", loading: "lazy" }) : unsupported("image"));
 
 const PRESSED = { button, workflow_button: button, overflow, image };

@@ -1,4 +1,5 @@
 // A list of messages that is patched, never redrawn: what did not change keeps its place, its focus and its menus.
+import { fileAt } from "./api.js";
 import { blocks, patch } from "./blocks.js";
 import { avatar, h, press, refill } from "./dom.js";
 import { day, mrkdwn, near, time } from "./mrkdwn.js";
@@ -8,7 +9,7 @@ const wordsOf = (message) => (message.blocks?.length ? message.blocks : message.
 
 // What was uploaded with the message: pictures are shown, anything else can be opened.
 const files = (message) => (message.files || []).map((file) => {
-  const link = `/ui/file/${file.id}`;
+  const link = fileAt(file.id);
   const name = h("span", {}, h("bdi", {}, file.title), h("small", {}, `${file.pretty_type} · ${file.size.toLocaleString("en-GB")} bytes`));
   if (!file.mimetype.startsWith("image/")) return h("a", { class: "file", href: link, target: "_blank" }, h("span", { class: "file-kind", "aria-hidden": "true" }, file.pretty_type.slice(0, 4)), name);
   return h("figure", { class: "picture" }, h("figcaption", {}, file.title), h("img", { src: link, alt: file.title, loading: "lazy" }));
