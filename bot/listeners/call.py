@@ -1,5 +1,6 @@
 """One press, command, form or event from Slack, with what it takes to answer it."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.queries.programme import Programme
 
 log = structlog.get_logger(__name__)
 LATE = ("expired_trigger_id", "exchanged_trigger_id", "trigger_expired", "trigger_exchanged", "invalid_trigger_id")
+ANSWER_TRIES, ANSWER_SECONDS = 5, 0.2
 CLOSED = ("not_found", "hash_conflict", "view_not_found")
 
 
@@ -180,9 +182,24 @@ class Call:
                 raise
 
     def update_answered(self, view: View) -> None:
-        """Draws the form anew that was submitted and answered: its hash is another one since, and we do not know it."""
+        """Draws the form anew that was submitted and answered with another view.
+
+        That answer travels on its own, and drawn before it arrived, ours would disappear below it. As long as Slack
+        takes the view by its old hash, the answer is not there.
+        """
+        around = self.body["view"]
+        known: str | None = around.get("hash")
         try:
-            self._context.client.views_update(view_id=self.body["view"]["id"], view=view)
+            for _ in range(ANSWER_TRIES):
+                try:
+                    drawn = self._context.client.views_update(view_id=around["id"], hash=known, view=view)
+                except SlackApiError as error:
+                    if error.response.get("error") != "hash_conflict":
+                        raise
+                    break
+                known = (drawn.get("view") or {}).get("hash")
+                time.sleep(ANSWER_SECONDS)
+            self._context.client.views_update(view_id=around["id"], view=view)
         except SlackApiError as error:
             if error.response.get("error") not in CLOSED:
                 raise

@@ -30,7 +30,7 @@ WORDS = {
     "alias": "aliases",
     "time_zone": "timezone",
 }
-MARKS = ("\t", ";", ",")
+MARKS = ("\t", ";", ",")  # of spreadsheets, and of files
 HEADER_OF_OURS = 1  # line more than the person sees
 
 
@@ -56,21 +56,20 @@ def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int
     except UnicodeDecodeError:
         return data, 0
     first = next((line for line in text.splitlines() if line.strip()), "")
-    mark = next((one for one in MARKS if one in first), ",")
+    mark = _mark(first)
     header = [_column(cell, kind) for cell in next(csv.reader([first], delimiter=mark), [])]
     shift = 0
     try:
-        rows = [
-            (number, [cell.strip() for cell in row])
-            for number, row in _numbered(csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True))
-        ]
+        found = _numbered(csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True))
     except csv.Error:
         return data, 0  # the importer says where the quotes do not fit together
+    if '"' not in text and not set(header) & set(columns):  # people paste one line from here, the next from there
+        found = [(number, line.split(_mark(line))) for number, line in enumerate(text.splitlines(), 1)]
+    rows = [(number, [cell.strip() for cell in row]) for number, row in found]
     if not set(header) & set(columns):
         header, shift = _usual(kind, header), HEADER_OF_OURS
         rows = [(number + shift, _folded(row, len(header))) for number, row in rows]
     else:
-        rows = [(number, row) for number, row in rows]
         named = next((index for index, (_, row) in enumerate(rows) if any(row)), None)
         if named is not None:
             rows[named] = (rows[named][0], header)
@@ -84,6 +83,11 @@ def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int
         writer.writerow([cell.replace("\n", " ").replace("\r", " ") for cell in row])
         written = number
     return out.getvalue().encode(), shift
+
+
+def _mark(line: str) -> str:
+    """What separates the cells: whichever comes first, since lists stand in the last one."""
+    return min((one for one in MARKS if one in line), key=line.index, default=",")
 
 
 def _numbered(reader: object) -> list[tuple[int, list[str]]]:

@@ -96,12 +96,12 @@ def tiers_of(session: Session, workspace_id: int) -> list[Tier]:
 def partners_of_tiers(session: Session, workspace_id: int) -> dict[int, int]:
     """Rank → how many partners belong to it, whatever their status."""
     rows = session.execute(
-        select(TierRow.rank, func.count(Partner.id))
+        select(TierRow.rank, func.count(Partner.id).label("partners"))
         .join(Partner, Partner.tier_id == TierRow.id)
         .where(TierRow.workspace_id == workspace_id)
         .group_by(TierRow.rank)
     )
-    return dict(rows.tuples().all())
+    return {row.rank: row.partners for row in rows}
 
 
 def roster_size(session: Session, workspace_id: int) -> tuple[int, int]:
