@@ -1,23 +1,24 @@
 """The weekly read as it stands now or as it was held, and the weeks before it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import weekly_read as pure
-from models.cadence import State, Status, Tier, due_on
+from models.cadence import State
 from models.clock import instant, local_day, week_of
 from models.mailbox_health import health_of
 from models.queries.mail import mailboxes
 from models.queries.programme import Programme, people, tiers
 from models.queries.quiet import newly_quiet
+from models.queries.read_lines import snapshot_standings, were_quiet
 from models.queries.standings import partner_facts, standings
-from models.standing import Standing, sort_key, step_stale
 from models.tables import Claim, Episode, Person, Read, ReadLine, Touch
-from models.weekly_read import Coverage, GoneQuiet, MailboxTrouble, Recovery, WeeklyRead
+from models.weekly_read import Coverage, MailboxTrouble, Recovery, WeeklyRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def weekly_read(session: Session, programme: Programme, now: datetime) -> Weekly
 def held_read(session: Session, programme: Programme, read_id: int, now: datetime) -> HeldRead:
     """A held read for (re)drawing. The lines never change; who has taken what since then does."""
     row = session.get_one(Read, read_id)
-    lines = _snapshot_standings(session, programme, row, now)
+    lines = snapshot_standings(session, programme, row, now)
     read = pure.weekly_read(
         lines,
         list(tiers(session, programme.workspace_id, row.at).values()),
@@ -67,7 +68,7 @@ def held_read(session: Session, programme: Programme, read_id: int, now: datetim
         previous=_previous_coverage(session, programme, row.at),
         recoveries=_recoveries(session, programme, row.at),
         troubles=_troubles_then(session, programme, row),
-        quiet=_were_quiet(session, read_id, lines),
+        quiet=were_quiet(session, read_id, lines),
         shutdowns=programme.shutdowns,
     )
     return HeldRead(read_id, read, _settled(session, programme, row.at, now))
@@ -90,80 +91,11 @@ def read_instant(programme: Programme, week: date) -> datetime:
     )
 
 
-def _snapshot_standings(session: Session, programme: Programme, read: Read, now: datetime) -> list[Standing]:
-    """The lines of a held read as standings: clocks from the snapshot, promises as they are at `now`."""
-    who = {person.id: person.who for person in people(session, programme.workspace_id)}
-    current = {facts.partner_id: facts for facts in partner_facts(session, programme, now)}
-    names = {rank: tier for tier in tiers(session, programme.workspace_id, read.at).values() for rank in [tier.rank]}
-    rows = session.execute(
-        select(ReadLine, Touch.person_id, Touch.by_address, Touch.direction)
-        .outerjoin(Touch, Touch.id == ReadLine.last_touch_id)
-        .where(ReadLine.read_id == read.id)
-        .order_by(ReadLine.partner_id)
-    )
-    lines = []
-    today = local_day(read.at, programme.zone)
-    for line, person_id, by_address, direction in rows:
-        facts = current[line.partner_id]
-        tier = None
-        if line.tier_rank is not None and line.window_days is not None:
-            named = names.get(line.tier_rank)
-            name = named.name if named else f"Tier {line.tier_rank}"
-            tier = Tier(line.tier_rank, name, line.window_days, line.grace_days or 0)
-        author = who.get(person_id) if person_id is not None and direction == "outbound" else None
-        last_on = local_day(line.last_touch_at, programme.zone) if line.last_touch_at else None
-        due = line.due_on
-        if read.timezone is None and tier is not None:  # older versions did not keep the day
-            due = due_on(last_on, facts.cadence_start_on, tier.window_days, programme.shutdowns)
-        facts = replace(
-            facts,
-            tier=tier,
-            owner=who.get(line.owner_id) if line.owner_id is not None else None,
-            status=_status(line.state),
-            last_touch_at=line.last_touch_at,
-            last_touch_by=author.name if author else by_address,
-        )
-        lines.append(
-            Standing(
-                facts=facts,
-                state=State(line.state),
-                due_on=due,
-                days_since=(today - last_on).days if last_on else None,
-                days_overdue=line.days_overdue,
-                unobserved=line.unobserved,
-                reply_backed=line.reply_backed,
-                reply_owed=line.reply_owed,
-                days_quiet=(today - (last_on or facts.cadence_start_on)).days,
-                step_stale=facts.status is Status.ACTIVE
-                and step_stale(facts, today, programme.zone, programme.shutdowns),
-            )
-        )
-    return lines
-
-
-def _were_quiet(session: Session, read_id: int, lines: Sequence[Standing]) -> list[GoneQuiet]:
-    """Whom the read named as gone quiet, in its own words and order."""
-    by_id = {one.facts.partner_id: one for one in lines}
-    rows = session.execute(
-        select(ReadLine.partner_id, ReadLine.quiet_chance, ReadLine.quiet_words).where(
-            ReadLine.read_id == read_id, ReadLine.quiet_chance.is_not(None)
-        )
-    )
-    found = [
-        GoneQuiet(by_id[partner_id], chance, words or "") for partner_id, chance, words in rows if chance is not None
-    ]
-    return sorted(found, key=lambda one: (one.chance, sort_key(one.standing)))
-
-
-def _status(state: str) -> Status:
-    return Status(state) if state in (Status.PAUSED, Status.ENDED) else Status.ACTIVE
-
-
 def _previous_coverage(session: Session, programme: Programme, now: datetime) -> dict[int, Coverage]:
     """Coverage per tier rank at the read before this week's."""
     this_week = week_of(local_day(now, programme.zone))
-    last = session.scalars(
-        select(Read)
+    last_id = session.scalar(
+        select(Read.id)
         .where(
             Read.workspace_id == programme.workspace_id,
             Read.week < this_week,
@@ -171,12 +103,19 @@ def _previous_coverage(session: Session, programme: Programme, now: datetime) ->
         )
         .order_by(Read.week.desc())
         .limit(1)
-    ).first()
-    if last is None:
+    )
+    if last_id is None:
         return {}
-    lines = _snapshot_standings(session, programme, last, last.at)
-    in_force = list(tiers(session, programme.workspace_id, last.at).values())
-    return {line.tier.rank: line.coverage for line in pure.coverage_lines(lines, in_force)}
+    covered, eligible = Counter[int](), Counter[int]()
+    for rank, state, number in session.execute(
+        select(ReadLine.tier_rank, ReadLine.state, func.count())
+        .where(ReadLine.read_id == last_id, ReadLine.tier_rank.is_not(None))
+        .group_by(ReadLine.tier_rank, ReadLine.state)
+    ):
+        if rank is not None and State(state).eligible:
+            eligible[rank] += number
+            covered[rank] += number if State(state).covered else 0
+    return {rank: Coverage(covered[rank], eligible[rank]) for rank in eligible}
 
 
 def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[Recovery, ...]:
@@ -194,7 +133,6 @@ def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[
     )
     if since is None:
         return ()
-    partners = {facts.partner_id: facts for facts in partner_facts(session, programme, now)}
     who = {person.id: person.name for person in people(session, programme.workspace_id)}
     rows = session.execute(
         select(Episode, Claim, Touch.person_id)
@@ -203,7 +141,9 @@ def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[
         .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at < now)
         .where(or_(Episode.closed_at.is_(None), Episode.closed_at > since))
         .order_by(Episode.id, Claim.id)
-    )
+    ).all()
+    ids = {row.Episode.partner_id for row in rows}
+    partners = {facts.partner_id: facts for facts in partner_facts(session, programme, now, ids)} if ids else {}
     found: dict[int, Recovery] = {}
     for episode, claim, toucher in rows:
         outcome, by_id, days = _came_to(episode, claim, toucher, programme, now)

@@ -14,7 +14,8 @@ from models.cadence import State, Tier
 from models.clock import local_day
 from models.queries.clocks import TRUSTED, outdated_partners, trust
 from models.queries.programme import Programme, tiers
-from models.queries.standings import last_observed, standings
+from models.queries.promises import last_observed
+from models.queries.standings import standings
 from models.standing import OBSERVED_FOR, Standing, list_order, sort_key
 from models.tables import Claim, Episode, Partner, PartnerClock
 

@@ -10,28 +10,22 @@ from sqlalchemy.orm import Session, aliased
 
 from models.cadence import Policy, Status, Tier
 from models.queries.programme import Programme, people, tiers
+from models.queries.promises import episodes_of, last_observed, next_steps_of
 from models.standing import (
-    ClaimFacts,
-    EpisodeFacts,
-    NextStepFacts,
     PartnerFacts,
     Standing,
     Who,
     stand,
 )
 from models.tables import (
-    Claim,
-    Episode,
-    Mailbox,
-    NextStep,
-    Observation,
     Partner,
     PartnerHistory,
     Touch,
 )
 from models.tables.roster import MERGED
 
-A_HANDFUL = 500
+MOST_NAMED = 20_000
+"""How many ids a statement may name. Of more partners than that everybody is asked for."""
 
 
 def human(direction: str, touch: type[Touch] = Touch, known_at: datetime | None = None) -> ColumnElement[bool]:
@@ -89,13 +83,19 @@ def partner_facts(
 ) -> list[PartnerFacts]:
     """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made."""
     workspace_id = programme.workspace_id
+    wanted: frozenset[int] | None = None
+    if partner_ids is not None and len(partner_ids) > MOST_NAMED:
+        wanted = frozenset(partner_ids)
+        partner_ids = None
     by_id = {person.id: person.who for person in people(session, workspace_id)}
     tiers_then = tiers(session, workspace_id, now)
     observed = last_observed(session, workspace_id, now, known_at)
-    steps = _next_steps(session, workspace_id, now, by_id, partner_ids)
-    episodes = _episodes(session, workspace_id, now, by_id, partner_ids)
+    steps = next_steps_of(session, workspace_id, now, by_id, partner_ids)
+    episodes = episodes_of(session, workspace_id, now, by_id, partner_ids)
     facts = []
     for row in session.execute(_clocks(programme, now, partner_ids, known_at)):
+        if wanted is not None and row.id not in wanted:
+            continue
         owner = by_id.get(row.owner_id) if row.owner_id else None
         facts.append(
             PartnerFacts(
@@ -127,7 +127,7 @@ def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dic
 
 def _clocks(
     programme: Programme, now: datetime, partner_ids: Collection[int] | None, known_at: datetime | None = None
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """One row per partner: what was in force of it, its last counting touch and the clocks beside it.
 
     Columns, not objects: to make ten thousand objects takes longer than to find what is in them.
@@ -210,97 +210,6 @@ def _clocks(
 def _author(by_address: str | None, person_id: int | None, direction: str, by_id: dict[int, Who]) -> str | None:
     person = by_id.get(person_id) if person_id and direction == "outbound" else None
     return person.name if person else by_address
-
-
-def last_observed(
-    session: Session, workspace_id: int, now: datetime, known_at: datetime | None = None
-) -> dict[int, datetime]:
-    """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
-    newest: dict[int, datetime] = {}
-    rows = session.execute(
-        select(
-            Mailbox.owner_id,
-            Observation.from_at,
-            Observation.until_at,
-            Observation.recorded_at,
-        )
-        .join(Mailbox, Mailbox.id == Observation.mailbox_id)
-        .where(Mailbox.workspace_id == workspace_id, Mailbox.owner_id.is_not(None))
-        # Of a poll it was known as far as it had come; a file tells of its time only when it was read to its end.
-        .where(true() if known_at is None else or_(Observation.source == "poll", Observation.recorded_at <= known_at))
-    )
-    for owner_id, from_at, until_at, recorded_at in rows:
-        for known_at in (
-            min(until_at, now) if from_at <= now else None,
-            recorded_at if recorded_at <= now else None,
-        ):
-            if (
-                owner_id is not None
-                and known_at is not None
-                and (owner_id not in newest or known_at > newest[owner_id])
-            ):
-                newest[owner_id] = known_at
-    return newest
-
-
-def _next_steps(
-    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
-) -> dict[int, NextStepFacts]:
-    rows = session.scalars(
-        select(NextStep)
-        .where(
-            NextStep.workspace_id == workspace_id,
-            NextStep.set_at <= now,
-            or_(NextStep.ended_at.is_(None), NextStep.ended_at > now),
-            _only(NextStep.partner_id, partner_ids),
-        )
-        .order_by(NextStep.id)
-    )
-    return {
-        row.partner_id: NextStepFacts(
-            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None, row.set_at, row.id
-        )
-        for row in rows
-    }
-
-
-def _only(column: Any, partner_ids: Collection[int] | None) -> ColumnElement[bool]:
-    """Of a handful of partners when it is a handful: whoever asks for one does not read everybody's promises."""
-    return true() if partner_ids is None or len(partner_ids) > A_HANDFUL else column.in_(partner_ids)
-
-
-def _episodes(
-    session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
-) -> dict[int, EpisodeFacts]:
-    rows = session.execute(
-        select(Episode, Claim)
-        .outerjoin(
-            Claim,
-            and_(
-                Claim.episode_id == Episode.id,
-                Claim.at <= now,
-                or_(Claim.ended_at.is_(None), Claim.ended_at > now),
-            ),
-        )
-        .where(
-            Episode.workspace_id == workspace_id,
-            Episode.opened_at <= now,
-            or_(Episode.closed_at.is_(None), Episode.closed_at > now),
-            _only(Episode.partner_id, partner_ids),
-        )
-        .order_by(Episode.id, Claim.id)
-    )
-    found: dict[int, EpisodeFacts] = {}
-    for episode, claim in rows:
-        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, _held(claim, by_id, now))
-    return found
-
-
-def _held(claim: Claim | None, by_id: dict[int, Who], now: datetime) -> ClaimFacts | None:
-    if claim is None:
-        return None
-    asked = claim.assigned_by_id is not None and (claim.accepted_at is None or claim.accepted_at > now)
-    return ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on, asked)
 
 
 @dataclass(frozen=True, slots=True)
