@@ -66,6 +66,8 @@ FILTER_TIER = "filter_tier"
 FILTER_OWNER = "filter_owner"
 
 ACTIONS = (
+    MY_SETTINGS,
+    MUTE,
     ACCEPT,
     DECLINE,
     ASSIGN_ONE,
@@ -137,6 +139,7 @@ PERSON_FORM = "person_form"
 IMPORT_FORM = "import_form"
 FORMS = (
     NEXT_STEP_FORM,
+    MY_SETTINGS_FORM,
     ASSIGN_FORM,
     PARTNER_FORM,
     PAUSE_FORM,
@@ -208,6 +211,9 @@ IMPORT_FILE = "import_file"
 # Selects that fetch their options from us.
 MENUS = (
     STEP_OWNER,
+    MY_ZONE,
+    MY_COUNTRY,
+    MY_STAND_IN,
     ASSIGNEE,
     PARTNER_OWNER,
     WALK_FOR,

@@ -8,18 +8,24 @@ from datetime import date
 
 from bot import wording
 from models.cadence import State
-from models.standing import Standing
+from models.standing import NextStepFacts, Standing
 
 ORDER = ("claim_due", "claim_lapsed", "overdue", "next_step_due", "due_soon", "mailbox")
 
 
 @dataclass(frozen=True, slots=True)
 class NudgeLine:
-    """One line of a nudge, plain text; `partner_id` where a button can act on it."""
+    """One line of a nudge, plain text; `partner_id` and its name where a button can act on it.
+
+    `asked`: the claim it speaks of was assigned and waits for an answer. `step` is the next step it speaks of.
+    """
 
     kind: str
     text: str
     partner_id: int | None = None
+    partner: str = ""
+    asked: bool = False
+    step: NextStepFacts | None = None
 
 
 def partner_line(
@@ -38,7 +44,10 @@ def partner_line(
     elif kind == "overdue" and standing.state is State.OVERDUE and (claim is None or claim.by.id == person_id):
         text = f"{name} is {wording.rhythm(standing)} ({wording.last_touch(standing)}). A short hello works."
     elif kind == "claim_due" and claim is not None and claim.by.id == person_id:
-        text = f"{your} recovery touch to {name} is planned {wording.by_day(claim.due_on, today)}."
+        day = wording.by_day(claim.due_on, today)
+        text = f"{your} recovery touch to {name} is planned {day}."
+        if claim.asked:
+            text = f"A lead asked for a recovery touch to {name}, {day}: accept it, or decline and it is free again."
     elif kind == "claim_lapsed" and standing.state is State.OVERDUE and claim is None:
         text = f"{your} claim on {name} has run out, so it is open to everybody again.{back}"
     elif kind == "next_step_due" and facts.next_step is not None:
@@ -46,7 +55,9 @@ def partner_line(
     if text is None:
         return None
     away = f"For {wording.name(absent)}, who is away: " if absent else ""
-    return NudgeLine(kind, f"{away}{text}", facts.partner_id)
+    asked = kind == "claim_due" and claim is not None and claim.asked
+    step = facts.next_step if kind == "next_step_due" else None
+    return NudgeLine(kind, f"{away}{text}", facts.partner_id, facts.name, asked, step)
 
 
 def mailbox_line(address: str, detail: str) -> NudgeLine:

@@ -3,7 +3,7 @@
 A transition is noticed once, by a unique row. It is told in the words of the moment, or dropped with the reason.
 """
 
-from datetime import datetime, time
+from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -22,19 +22,22 @@ from models.queries.outbox import WaitingNudge
 from models.queries.programme import Person, Programme, people
 from models.queries.reads import troubles
 from models.queries.standings import standings
+from models.queries.wishes import muted_by
 from models.settings import zone_named
 from models.standing import Standing, sort_key
 
-HOURS = (time(9, 0), time(17, 0))
 Waiting = tuple[WaitingNudge, Person]
 
 
 def notice_transitions(session: Session, programme: Programme, now: datetime) -> int:
     """Notes what has newly become true of each partner and mailbox; answers how many transitions are new."""
     today, noticed = local_day(now, programme.zone), 0
+    gone = {one.id for one in people(session, programme.workspace_id) if one.left}
 
     def note(person_id: int, kind: str, subject: str, transition: str) -> None:
         nonlocal noticed
+        if person_id in gone:
+            return
         noticed += reads.notice(session, programme.workspace_id, person_id, kind, subject, transition, now)
 
     for line in standings(session, programme, now):
@@ -46,8 +49,9 @@ def notice_transitions(session: Session, programme: Programme, now: datetime) ->
         if claim and claim.due_on <= today:
             note(claim.by.id, "claim_due", subject, claim.due_on.isoformat())
         step = facts.next_step
-        if step and step.due_on and step.due_on <= today and (step.owner or facts.owner):
-            note((step.owner or facts.owner).id, "next_step_due", subject, step.due_on.isoformat())  # type: ignore[union-attr]  # one of the two is there
+        doer = step.owner if step and step.owner and step.owner.id not in gone else facts.owner
+        if step and step.due_on and step.due_on <= today and doer:
+            note(doer.id, "next_step_due", subject, step.due_on.isoformat())
     for box, condition in mailbox_healths(session, programme, now):
         if box.owner_id is None:
             continue
@@ -69,11 +73,12 @@ def send_nudges(sessions: sessionmaker[Session], programme: Programme, now: date
         lines = {one.facts.partner_id: one for one in standings(session, programme, now)}
         boxes = {one.address: one.detail for one in troubles(session, programme, now)}
         everybody = {person.id: person for person in people(session, programme.workspace_id)}
+        muted = muted_by(session, programme.workspace_id)
         heard: dict[int, list[Waiting]] = {}
         for nudge in waiting:
             whose = everybody[nudge.person_id]
-            if not whose.nudges:
-                reads.drop_nudges(session, {nudge.id: "nudges are switched off"})
+            if unwanted := _unwanted(nudge, whose, muted):
+                reads.drop_nudges(session, {nudge.id: unwanted})
             else:
                 heard.setdefault(_hearer(nudge, whose, everybody, programme, now).id, []).append((nudge, whose))
         for person in everybody.values():
@@ -84,7 +89,7 @@ def send_nudges(sessions: sessionmaker[Session], programme: Programme, now: date
 
 
 def may_be_told(person: Person, now: datetime, programme: Programme) -> bool:
-    """On a working day between nine and five of the person's own zone, neither away nor snoozing, known to Slack.
+    """On a working day in the person's own hours, nine to five if not said otherwise, neither away nor snoozing.
 
     A public holiday where the person lives is no working day. While the programme is shut, nobody is told anything:
     the read is still held, because it is a figure and asks nobody for anything.
@@ -93,9 +98,10 @@ def may_be_told(person: Person, now: datetime, programme: Programme) -> bool:
     local = now.astimezone(zone)
     shut = any(one.from_on <= local_day(now, programme.zone) <= one.until_on for one in programme.shutdowns)
     snoozing = person.snoozed_until is not None and local.date() <= person.snoozed_until
-    in_hours = local.weekday() < 5 and HOURS[0] <= local.time() < HOURS[1]
+    in_hours = local.weekday() < 5 and person.hours[0] <= local.hour < person.hours[1]
+    reached = person.slack_user_id is not None and not person.left
     free = shut or snoozing or is_away(person, now, programme)
-    return in_hours and not free and person.slack_user_id is not None and not is_holiday(local.date(), zone)
+    return in_hours and reached and not free and not is_holiday(local.date(), zone, person.country)
 
 
 def is_away(person: Person, now: datetime, programme: Programme) -> bool:
@@ -106,6 +112,18 @@ def _zone(person: Person, programme: Programme) -> ZoneInfo:
     return zone_named(person.timezone) if person.timezone else programme.zone
 
 
+def _unwanted(nudge: WaitingNudge, whose: Person, muted: set[tuple[int, int]]) -> str | None:
+    """Why nobody shall be told, if so."""
+    kind, _, key = nudge.subject.partition(":")
+    if whose.left:
+        return "the person has left"
+    if not whose.nudges:
+        return "nudges are switched off"
+    if kind == "partner" and (whose.id, int(key)) in muted:
+        return "nudges about this partner are switched off"
+    return None
+
+
 def _hearer(
     nudge: WaitingNudge, whose: Person, everybody: dict[int, Person], programme: Programme, now: datetime
 ) -> Person:
@@ -113,7 +131,7 @@ def _hearer(
     deputy = everybody.get(whose.stand_in_id) if whose.stand_in_id is not None else None
     if deputy is None or nudge.kind == "mailbox" or not is_away(whose, now, programme):
         return whose
-    return deputy if deputy.nudges and not is_away(deputy, now, programme) else whose
+    return deputy if deputy.nudges and not deputy.left and not is_away(deputy, now, programme) else whose
 
 
 def _order(lines: dict[int, Standing], line: NudgeLine) -> tuple[object, ...]:
@@ -132,6 +150,8 @@ def _tell(
     now: datetime,
 ) -> bool:
     """Puts one message for one person into the outbox, unless the day has had its message already.
+
+    What a lead asks of somebody is answered at once and apart: it is no nudge, and takes no day's message.
 
     What is waiting belongs to the person, or to somebody away for whom the person stands in.
     """

@@ -88,7 +88,9 @@ def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Paylo
         for one in shown:
             line = kit.words(f"{wording.name(one.name)}, {wording.by_day(one.due_on, today)}", 250 * scale)
             few = len(given) <= FEW
-            blocks.append(kit.section(line, accessory=None if few else claim_menu(one.partner_id, asked=True)))
+            blocks.append(
+                kit.section(line, accessory=None if few else claim_menu(one.partner_id, asked=True, shared=False))
+            )
             if few:
                 blocks.append(kit.actions(*_answers(one)))
             said.append(line)

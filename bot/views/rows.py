@@ -109,10 +109,11 @@ def _accessory(standing: Standing, paper: Paper, settled: Settled | None) -> Ele
     )
 
 
-def claim_menu(partner_id: int, *, asked: bool, step: NextStepFacts | None = None) -> Element:
-    """What its holder can do with a claim. Everybody who sees a row sees it; who presses is judged then."""
+def claim_menu(partner_id: int, *, asked: bool, step: NextStepFacts | None = None, shared: bool = True) -> Element:
+    """What its holder can do with a claim, and, where others see it as well, a lead. Who presses is judged then."""
     said = (("Accept", ids.ACCEPT), ("Decline", ids.DECLINE)) if asked else (("Release", ids.RELEASE),)
-    options = [("Set next step", ids.NEXT_STEP), *said, ("Reassign…", ids.ASSIGN_ONE)]
+    lead = (("Reassign…", ids.ASSIGN_ONE),) if shared else ()
+    options = [("Set next step", ids.NEXT_STEP), *said, *lead]
     menu = [(text, Carried(verb=verb, partner=partner_id)) for text, verb in options]
     return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *menu[:1], *_done(partner_id, step), *menu[1:])
 

@@ -61,6 +61,11 @@ class Person:
         return self.role in ("manager", "lead") and not self.left
 
     @property
+    def hours(self) -> tuple[int, int]:
+        """From when until when nudges may come on a working day."""
+        return (9 if self.work_from is None else self.work_from, 17 if self.work_to is None else self.work_to)
+
+    @property
     def leads(self) -> bool:
         return self.role == "lead" and not self.left
 
