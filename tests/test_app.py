@@ -75,7 +75,7 @@ def test_a_click_with_a_good_signature_is_obeyed(at: Surface) -> None:
 @pytest.mark.parametrize(
     "fault", ["forged", "unsigned", "stale", "from the future", "no time", "another body", "no secret"]
 )
-def test_a_request_that_slack_did_not_sign_now_is_refused_and_writes_nothing(at: Surface, fault: str) -> None:
+def test_26_a_request_that_slack_did_not_sign_now_is_refused_and_writes_nothing(at: Surface, fault: str) -> None:
     body = encoded(click(at))
     headers = at.slack.delivery.sign(body)
     stamp = int(headers["X-Slack-Request-Timestamp"])
@@ -94,12 +94,12 @@ def test_a_request_that_slack_did_not_sign_now_is_refused_and_writes_nothing(at:
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"type":', b"payload=%7B", b"\xff\xfe", b"", b"ssl_check=1&token=x"])
-def test_nonsense_from_strangers_is_refused_before_it_is_read(at: Surface, body: bytes) -> None:
+def test_26_nonsense_from_strangers_is_refused_before_it_is_read(at: Surface, body: bytes) -> None:
     assert post(at, body, JSON) == 401
     assert post(at, body, FORM) == 401
 
 
-def test_a_request_that_was_overheard_and_sent_again_is_refused(at: Surface) -> None:
+def test_26_a_request_that_was_overheard_and_sent_again_is_refused(at: Surface) -> None:
     body = encoded(click(at))
     headers = FORM | at.slack.delivery.sign(body)
     assert post(at, body, headers) == 200
@@ -109,7 +109,7 @@ def test_a_request_that_was_overheard_and_sent_again_is_refused(at: Surface) -> 
     assert at.written() == before
 
 
-def test_one_click_that_is_delivered_twice_acts_once(at: Surface) -> None:
+def test_2_one_click_that_is_delivered_twice_acts_once(at: Surface) -> None:
     payload = click(at)
     for trigger in ("1.1.1", "2.2.2"):
         assert at.slack.delivery.send("interactive", payload | {"trigger_id": trigger}).ok
@@ -117,7 +117,7 @@ def test_one_click_that_is_delivered_twice_acts_once(at: Surface) -> None:
         assert len(list(session.scalars(select(AuditEntry).where(AuditEntry.action == "claim")))) == 1
 
 
-def test_an_event_that_is_delivered_three_times_acts_once(at: Surface) -> None:
+def test_1_an_event_that_is_delivered_three_times_acts_once(at: Surface) -> None:
     event = {"type": "channel_id_changed", "old_channel_id": "C0PARTNERS", "new_channel_id": "C0NEW"}
     payload = {"type": "event_callback", "team_id": TEAM, "api_app_id": "A1", "event_id": "Ev1", "event": event}
     for retry in range(3):
@@ -156,7 +156,7 @@ def test_another_workspace_has_no_programme_here(at: Surface) -> None:
     assert "no partner programme" in at.whispers("U0DANA")[-1].text
 
 
-def test_an_answer_falls_back_when_the_address_of_the_request_is_used_up(at: Surface) -> None:
+def test_19_an_answer_falls_back_when_the_address_of_the_request_is_used_up(at: Surface) -> None:
     dead = {"response_url": f"{at.slack.page_url}responses/used-up"}
     assert at.slack.delivery.send("interactive", click(at) | dead).ok
     assert at.workspace.wait_until(lambda: at.whispers("U0DANA"))
@@ -168,7 +168,7 @@ def test_slack_being_silent_about_people_does_not_stop_those_of_the_roster(at: S
     assert "Acme" in at.ask(DANA, "overdue").text
 
 
-def test_when_the_database_is_gone_the_click_is_acknowledged_and_nothing_is_said_to_be_saved(
+def test_28_when_the_database_is_gone_the_click_is_acknowledged_and_nothing_is_said_to_be_saved(
     at: Surface, tmp_path: Path
 ) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'empty.db'}")

@@ -109,7 +109,9 @@ def test_a_partner_that_was_touched_since_has_nothing_to_recover(at: Surface) ->
         (FOREIGNER, "belongs to another Slack workspace. Robin Okafor can help."),
     ],
 )
-def test_whoever_may_not_claim_is_told_so_and_nothing_is_written(at: Surface, who: PersonRow | str, word: str) -> None:
+def test_30_whoever_may_not_claim_is_told_so_and_nothing_is_written(
+    at: Surface, who: PersonRow | str, word: str
+) -> None:
     message = at.hold_read()
     before = at.written()
     assert word in at.press_and_hear(who, message, claim_id(at)).text
@@ -125,7 +127,7 @@ def test_somebody_of_the_roster_is_known_by_the_address_of_the_slack_profile(at:
         assert session.get_one(Person, at.cast.person(DANA)).slack_user_id == "U0DANA"
 
 
-def test_a_button_that_was_tampered_with_is_refused_kindly(at: Surface) -> None:
+def test_24_a_button_that_was_tampered_with_is_refused_kindly(at: Surface) -> None:
     message = at.hold_read()
     before = at.written()
     for value in (
@@ -145,7 +147,7 @@ def test_a_button_that_was_tampered_with_is_refused_kindly(at: Surface) -> None:
     assert at.written() == before
 
 
-def test_a_button_nobody_listens_to_any_more_is_answered_kindly(at: Surface) -> None:
+def test_24_a_button_nobody_listens_to_any_more_is_answered_kindly(at: Surface) -> None:
     message = at.hold_read()
     next(elements(message.blocks))["action_id"] = "wave_a_flag:1"
     assert "older message" in at.press_and_hear(DANA, message, "wave_a_flag:1").text

@@ -115,7 +115,7 @@ def test_a_viewer_opens_no_form(at: Surface) -> None:
     assert "for partner managers" in at.ask(VERA, "next Acme").text
 
 
-def test_an_expired_trigger_is_answered_by_a_way_to_try_again(at: Surface) -> None:
+def test_18_an_expired_trigger_is_answered_by_a_way_to_try_again(at: Surface) -> None:
     told = at.press_and_hear(DANA, at.hold_read(), f"claim:{at.cast.partner(ACME)}")
     at.slack.faults.refuse("views.open", "expired_trigger_id")
     late = at.press_and_hear(DANA, told, f"next_step:{at.cast.partner(ACME)}")

@@ -101,7 +101,7 @@ def test_a_post_is_sent_once_however_often_the_pump_runs(desk: Desk) -> None:
     assert desk.post(post_id).ts == desk.slack.workspace.channels[desk.channel].messages[0].ts
 
 
-def test_two_processes_send_a_post_once(desk: Desk) -> None:
+def test_15_two_processes_send_a_post_once(desk: Desk) -> None:
     desk.enqueue()
     start = threading.Barrier(4)
 
@@ -117,7 +117,7 @@ def test_two_processes_send_a_post_once(desk: Desk) -> None:
     assert desk.texts() == ["The read"]
 
 
-def test_a_post_whose_connection_drops_is_never_repeated_by_itself(desk: Desk) -> None:
+def test_13_a_post_whose_connection_drops_is_never_repeated_by_itself(desk: Desk) -> None:
     post_id = desk.enqueue()
     desk.slack.faults.drop_after("chat.postMessage")
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_a_server_error_leaves_the_post_uncertain(desk: Desk) -> None:
     assert len(desk.slack.faults.called("chat.postMessage")) == 1
 
 
-def test_a_rate_limit_is_waited_out_and_nothing_is_lost_or_doubled(desk: Desk) -> None:
+def test_12_a_rate_limit_is_waited_out_and_nothing_is_lost_or_doubled(desk: Desk) -> None:
     first, second = desk.enqueue("one"), desk.enqueue("two", part=1)
     desk.slack.faults.rate_limit("chat.postMessage", retry_after=30)
     desk.pump()
@@ -181,7 +181,7 @@ def test_a_channel_that_says_no_is_a_failure_with_its_reason(desk: Desk) -> None
     assert len(desk.slack.faults.called("chat.postMessage")) == 1
 
 
-def test_blocks_that_slack_refuses_fall_back_to_plain_text_once(desk: Desk) -> None:
+def test_17_blocks_that_slack_refuses_fall_back_to_plain_text_once(desk: Desk) -> None:
     post_id = desk.enqueue()
     desk.slack.faults.refuse("chat.postMessage", "invalid_blocks")
     desk.pump()
@@ -190,7 +190,7 @@ def test_blocks_that_slack_refuses_fall_back_to_plain_text_once(desk: Desk) -> N
     assert desk.post(post_id).status == "sent"
 
 
-def test_a_post_that_a_stopped_process_left_half_sent_is_uncertain(desk: Desk) -> None:
+def test_14_a_post_that_a_stopped_process_left_half_sent_is_uncertain(desk: Desk) -> None:
     post_id = desk.enqueue()
     with desk.database.sessions.begin() as session:
         assert actions.take(session, post_id, desk.clock.at)
@@ -220,7 +220,7 @@ def test_an_uncertain_read_is_not_hidden_behind_refused_private_messages(desk: D
     assert uncertain[1].period == "59"
 
 
-def test_thirty_changes_in_ten_seconds_are_a_handful_of_updates_and_the_last_shows_the_truth(desk: Desk) -> None:
+def test_4_thirty_changes_in_ten_seconds_are_a_handful_of_updates_and_the_last_shows_the_truth(desk: Desk) -> None:
     desk.enqueue()
     desk.pump()
     for number in range(30):
@@ -285,7 +285,7 @@ def test_an_update_that_slack_refuses_is_not_asked_for_again_and_again(desk: Des
     assert desk.texts() == ["The read, redrawn"]
 
 
-def test_a_deleted_message_is_neither_redrawn_nor_posted_again(desk: Desk) -> None:
+def test_5_a_deleted_message_is_neither_redrawn_nor_posted_again(desk: Desk) -> None:
     post_id = desk.enqueue()
     desk.pump()
     workspace = desk.slack.workspace

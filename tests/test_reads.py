@@ -206,7 +206,7 @@ def programme(database: Database, zone: str, created_at: datetime, ran_at: datet
 
 
 @pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "Australia/Sydney", "Asia/Kolkata"])
-def test_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Database, zone: str) -> None:
+def test_16_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Database, zone: str) -> None:
     one = programme(database, zone, MONDAY - 60 * WEEK)
     with database.reading() as session:
         for back in range(53):
@@ -217,7 +217,7 @@ def test_the_read_is_due_at_nine_local_on_every_monday_of_the_year(database: Dat
             assert read_is_due(session, one, nine)
 
 
-def test_an_outage_over_monday_morning_delays_the_read_and_does_not_lose_it(database: Database, cast: Cast) -> None:
+def test_15_an_outage_over_monday_morning_delays_the_read_and_does_not_lose_it(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         first_run(session, cast.workspace_id, SWEEP, "last week", MONDAY - timedelta(days=3))
     with database.reading() as session:

@@ -68,7 +68,7 @@ def test_whoever_is_not_shown_can_be_opened(count: int) -> None:
     assert [one["text"]["text"] for one in buttons] == [f"See all {count}"]
 
 
-def test_the_text_names_the_partners_that_the_blocks_show() -> None:
+def test_29_the_text_names_the_partners_that_the_blocks_show() -> None:
     for part in read.read_parts(many(60), 0):
         for number in range(1, 61):
             assert (f"Partner {number:03}" in part["text"]) == (f"Partner {number:03}" in said(part["blocks"]))
@@ -86,7 +86,7 @@ def test_a_read_with_nothing_to_recover_says_so_in_one_line_without_buttons() ->
     assert "Every partner is in rhythm." in said(read.read_parts(calm, 0)[0]["blocks"])
 
 
-def test_hostile_names_are_shown_literally_and_mention_nobody() -> None:
+def test_23_hostile_names_are_shown_literally_and_mention_nobody() -> None:
     who = Who(9, "<!here> *boss*", "boss@lantern.example")
     standings = [
         overdue(
@@ -107,7 +107,7 @@ def test_hostile_names_are_shown_literally_and_mention_nobody() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("count", [10, 15, 40])
-def test_forty_times_the_worst_name_still_fits(name: str, count: int) -> None:
+def test_22_forty_times_the_worst_name_still_fits(name: str, count: int) -> None:
     who = Who(9, name, "boss@lantern.example")
     step = NextStepFacts(name * 10, date(2026, 11, 30), who)
     rows = [

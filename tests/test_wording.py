@@ -336,7 +336,7 @@ def test_names_in_sentences_are_made_plain() -> None:
         (HEBREW, f"\u2068{HEBREW}\u2069", f"\u2068{HEBREW}\u2069"),
     ],
 )
-def test_a_name_from_outside_renders_literally(text: str, shown: str, in_mrkdwn: str | None) -> None:
+def test_23_a_name_from_outside_renders_literally(text: str, shown: str, in_mrkdwn: str | None) -> None:
     assert plain(text) == shown
     assert escape(plain(text)) == (shown.replace("&", "&amp;") if in_mrkdwn is None else in_mrkdwn)
 
@@ -363,7 +363,7 @@ def test_direction_overrides_are_gone_even_where_only_escape_was_used() -> None:
         ("a" + "\u0301" * 500, 80, "…"),
     ],
 )
-def test_a_cut_falls_between_characters_as_readers_see_them(text: str, limit: int, shown: str) -> None:
+def test_23_a_cut_falls_between_characters_as_readers_see_them(text: str, limit: int, shown: str) -> None:
     assert cut(text, limit) == shown
 
 
@@ -383,7 +383,7 @@ def test_what_readers_see_as_one_character_is_one(text: str, count: int) -> None
     assert len(list(graphemes(text))) == count
 
 
-def test_an_entity_is_never_split() -> None:
+def test_23_an_entity_is_never_split() -> None:
     assert [escape("a&b", limit) for limit in (7, 6, 5, 2)] == ["a&amp;b", "a…", "a…", "a…"]
 
 
