@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from tests.sandbox.slack import validate
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Channel, User, Workspace
 
@@ -128,6 +129,11 @@ def parrot(client: WebClient, told: list[Json]) -> App:
             ack(response_action="push", view=form("One more, on top."))
         else:
             ack()
+
+    @app.view("everything")
+    def filled(ack: Any, body: Json) -> None:
+        told.append(body)
+        ack()
 
     @app.action("press")
     def pressed(ack: Any, body: Json) -> None:
@@ -432,6 +438,118 @@ def test_one_form_on_another_goes_back_to_what_was_there(world: World) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_label("Message, or a command")).to_be_focused()
+
+
+def everything() -> Json:
+    three = [option("Red"), option("Green"), option("Blue")]
+    public = {"include": ["public"]}
+    typed = {"type": "plain_text_input", "action_id": "x"}
+    inputs = [
+        asked("line", "Line", typed),
+        asked("lines", "Lines", {**typed, "multiline": True, "placeholder": plain("One a line")}, hint=plain("Paste")),
+        asked("number", "Number", {"type": "number_input", "action_id": "x", "is_decimal_allowed": False}),
+        asked("address", "Address", {"type": "email_text_input", "action_id": "x"}),
+        asked("day", "Day", {"type": "datepicker", "action_id": "x"}),
+        asked("hour", "Hour", {"type": "timepicker", "action_id": "x", "initial_time": "09:00"}),
+        asked("one", "One of", {"type": "radio_buttons", "action_id": "x", "options": three}),
+        asked("some", "Some of", {"type": "checkboxes", "action_id": "x", "options": three}),
+        asked("menu", "Menu", {"type": "static_select", "action_id": "x", "options": three}),
+        asked("who", "Who", {"type": "users_select", "action_id": "x"}),
+        asked("where", "Where", {"type": "conversations_select", "action_id": "x", "filter": public}),
+        asked("file", "File", {"type": "file_input", "action_id": "x", "filetypes": ["csv"], "max_files": 1}),
+    ]
+    return {
+        "type": "modal",
+        "callback_id": "everything",
+        "title": plain("Everything"),
+        "submit": plain("Save"),
+        "blocks": inputs,
+    }
+
+
+def test_every_kind_of_input_is_filled_in_by_keyboard_and_told_as_slack_tells_it(world: World) -> None:
+    elsewhere = world.ws.add_channel("elsewhere", members=[])
+    world.ws.im(world.ana.id)
+    page = world.page()
+    world.ws.views.put_on_top(world.ana.id, validate.check_view(everything(), "modal"))
+    dialog = page.get_by_role("dialog", name="Everything")
+    press = page.keyboard.press
+    for label, typed in (("Line", "one line"), ("Lines", "two"), ("Number", "7"), ("Address", "ana@acme.example")):
+        expect(dialog.get_by_label(label, exact=True)).to_be_focused()
+        page.keyboard.type(typed)
+        if label == "Lines":
+            press("Enter")
+            page.keyboard.type("lines")
+        press("Tab")
+    dialog.get_by_label("Day", exact=True).fill("2026-06-12")  # Chromium's own picker, with stops inside
+    dialog.get_by_label("Hour", exact=True).fill("10:30")
+    dialog.get_by_role("radio", name="Red").focus()
+    press("ArrowDown")
+    press("Tab")
+    press("Space")
+    expect(dialog.get_by_role("checkbox", name="Red")).to_be_checked()
+    dialog.get_by_label("Menu", exact=True).focus()
+    page.keyboard.type("Blu")
+    press("Tab")
+    page.keyboard.type("Ben")
+    press("Tab")
+    options = dialog.get_by_label("Where", exact=True).locator("option").all_inner_texts()
+    assert options == ["Choose one", "#partners", "#elsewhere"]  # also where nobody is yet, and no direct messages
+    page.keyboard.type("#e")
+    roster: FilePayload = {"name": "roster.csv", "mimeType": "text/csv", "buffer": b"name\nAcme\n"}
+    dialog.get_by_label("File", exact=True).set_input_files(
+        {"name": "roster.txt", "mimeType": "text/plain", "buffer": b"name"}
+    )
+    expect(dialog.get_by_role("button", name="Remove roster.txt")).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_label("File", exact=True)).to_have_accessible_description("Please choose a file of type csv.")
+    dialog.get_by_label("File", exact=True).set_input_files(roster)
+    expect(dialog.get_by_role("button", name="Remove roster.csv")).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    told = world.told[-1]["view"]["state"]["values"]
+    values = {block: next(v for k, v in held["x"].items() if k != "type") for block, held in told.items()}
+    ben = next(one for one in world.ws.users.values() if one.name == "ben")
+    file = values.pop("file")[0]
+    assert (file["name"], world.ws.files.get(file["id"]).content) == ("roster.csv", b"name\nAcme\n")
+    assert values == {
+        "line": "one line",
+        "lines": "two\nlines",
+        "number": "7",
+        "address": "ana@acme.example",
+        "day": "2026-06-12",
+        "hour": "10:30",
+        "one": option("Green"),
+        "some": [option("Red")],
+        "menu": option("Blue"),
+        "who": ben.id,
+        "where": elsewhere.id,
+    }
+
+
+def test_a_menu_begins_with_the_conversation_it_was_opened_from(world: World) -> None:
+    menu = {"type": "conversations_select", "action_id": "x", "default_to_current_conversation": True}
+    view = {**everything(), "blocks": [asked("where", "Where", {**menu, "response_url_enabled": True})]}
+    trigger = world.ws.views.new_trigger(world.ana.id, channel=world.channel.id)
+    world.client.views_open(trigger_id=trigger, view=view)
+    dialog = world.page().get_by_role("dialog", name="Everything")
+    expect(dialog).to_have_count(0)  # a page that is loaded anew closes what was open
+    trigger = world.ws.views.new_trigger(world.ana.id, channel=world.channel.id)
+    opened = world.client.views_open(trigger_id=trigger, view=view)["view"]
+    assert opened["state"]["values"]["where"]["x"]["selected_conversation"] == world.channel.id
+    assert world.slack.interactions.submit(world.ana.id, opened["id"]) == {"ok": True}
+    assert world.told[-1]["response_urls"][0]["channel_id"] == world.channel.id
+
+
+def test_files_of_a_message_are_shown_and_can_be_opened(world: World) -> None:
+    world.ws.set_scopes(add=["files:write"])
+    svg = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'/>"
+    for name, content in (("roster.csv", "name"), ("chart.svg", svg)):
+        world.client.files_upload_v2(channel=world.channel.id, filename=name, content=content, title=f"The {name}")
+    page = world.page()
+    expect(page.get_by_role("img", name="The chart.svg")).to_be_visible()
+    link = page.get_by_role("link", name="The roster.csv").get_attribute("href")
+    assert page.request.get(f"{world.slack.page_url}{link}").text() == "name"
 
 
 def test_tab_stays_inside_a_form(world: World) -> None:

@@ -131,6 +131,30 @@ def test_a_post_goes_only_where_the_bot_is(world: World) -> None:
     assert world.refused("chat.postMessage", channel=world.channel.id, text="x") == "is_archived"
 
 
+def test_a_channel_may_refuse_posts_although_the_bot_is_in_it(world: World) -> None:
+    for world.channel.refuses in ("restricted_action", "restricted_action_read_only_channel"):
+        assert world.refused("chat.postMessage", channel=world.channel.id, text="x") == world.channel.refuses
+        tried = {"channel": world.channel.id, "user": world.ana.id, "text": "x"}
+        assert world.refused("chat.postEphemeral", **tried) == world.channel.refuses
+
+
+def test_what_may_be_read_of_a_person_and_a_channel_follows_the_scopes(world: World) -> None:
+    secret = world.ws.add_channel("secret", private=True, members=[world.ws.bot.id])
+    bot = WebClient(world.ws.bot_token, base_url=world.slack.api_url, retry_handlers=[])
+    assert world.refused("conversations.info", bot, channel=world.channel.id) == "missing_scope"
+    world.ws.set_scopes(add=["channels:read"])
+    assert bot.conversations_info(channel=world.channel.id)["channel"]["is_member"]
+    assert bot.conversations_members(channel=world.channel.id)["members"] == world.channel.members
+    assert world.refused("conversations.info", bot, channel=secret.id) == "missing_scope"
+    world.ws.set_scopes(without=["channels:read"])
+    assert world.refused("conversations.info", bot, channel=world.channel.id) == "missing_scope"
+    told = world.client.users_info(user=world.ana.id, include_locale=True)["user"]
+    assert (told["tz"], told["locale"], told["is_email_confirmed"], told["deleted"]) == ("UTC", "en-GB", True, False)
+    world.ws.deactivate(world.ana.id)
+    assert world.client.users_info(user=world.ana.id)["user"]["deleted"]
+    assert world.refused("chat.postMessage", channel=world.ana.id, text="x") == "user_disabled"
+
+
 def test_a_post_to_a_person_opens_the_direct_messages(world: World) -> None:
     answer = world.client.chat_postMessage(channel=world.ana.id, text="psst")
     assert answer["channel"].startswith("D")

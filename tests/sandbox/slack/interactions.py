@@ -54,7 +54,7 @@ class Interactions:
         if known.get("should_escape"):
             text = self._mentions(text, with_names=True)
         url = team.responses.new_url(user.id, channel.id)
-        trigger = ws.views.new_trigger(user.id)
+        trigger = ws.views.new_trigger(user.id, channel=channel.id)
         ack = team.delivery.send("slash_commands", payloads.command(ws, user, channel, name, text, trigger, url))
         if not ack.ok:
             return _no(f"{name} failed: {self._silence(ack)}")
@@ -103,7 +103,8 @@ class Interactions:
             if isinstance(source, Message):
                 place["response_url"] = team.responses.new_url(user.id, source.channel, source)
             view_id = source.id if isinstance(source, View) and source.content["type"] == "modal" else None
-            trigger = ws.views.new_trigger(user.id, view_id)
+            channel = source.channel if isinstance(source, Message) else None
+            trigger = ws.views.new_trigger(user.id, view_id, channel)
             payload = payloads.block_actions(ws, user, trigger, pressed, place)
         ack = team.delivery.send("interactive", payload)
         return {"ok": True} if ack.ok else _no(self._silence(ack))
@@ -150,7 +151,7 @@ class Interactions:
         if missing:
             return {"ok": False, "errors": missing}
         trigger = ws.views.new_trigger(user_id, view.id)
-        payload = payloads.view_submission(ws, ws.users[user_id], view, trigger)
+        payload = payloads.view_submission(ws, ws.users[user_id], view, trigger, self._response_urls(view))
         ack = self._team.delivery.send("interactive", payload)
         if not ack.ok:
             return _no(TROUBLE if ack.error != "dispatch_failed" else self._silence(ack))
@@ -159,6 +160,19 @@ class Interactions:
         except SlackError as error:
             ws.refused.append(f"view_submission {view.content.get('callback_id', '')}: {error.body}")
             return _no(TROUBLE)
+
+    def _response_urls(self, view: View) -> list[Json]:
+        """For menus of conversations that asked for one: where the app may answer."""
+        urls = []
+        for block_id, element in elements_with_ids(view.content):
+            kind = element["type"].removesuffix("s_select")
+            held = view.state.get(block_id, {}).get(element["action_id"], {})
+            channel = held.get(f"selected_{kind}")
+            if element.get("response_url_enabled") and channel in self._ws.channels:
+                url = self._team.responses.new_url(view.user, channel)
+                ids = {"block_id": block_id, "action_id": element["action_id"], "channel_id": channel}
+                urls.append(ids | {"response_url": url})
+        return urls
 
     def _answered(self, view: View, body: Any) -> Json:
         """Carries out the response_action of a submission's ack."""

@@ -86,14 +86,14 @@ def block_suggestion(workspace: "Workspace", user: "User", ids: Json, value: str
     return {"type": "block_suggestion", **_who(workspace, user), **place, **ids, "value": value}
 
 
-def view_submission(workspace: "Workspace", user: "User", view: "View", trigger_id: str) -> Json:
+def view_submission(workspace: "Workspace", user: "User", view: "View", trigger_id: str, urls: list[Json]) -> Json:
     shown = workspace.views.payload(view)
     return {
         "type": "view_submission",
         **_who(workspace, user),
         "trigger_id": trigger_id,
         "view": shown,
-        "response_urls": [],
+        "response_urls": urls,
     }
 
 

@@ -49,6 +49,7 @@ def blueprint(server: "SlackServer") -> Blueprint:
                 me=_person(me),
                 people=people,
                 channels=channels,
+                conversations=_conversations(me),
                 bot={"id": ws().bot.id, "name": ws().bot.real_name},
                 commands=[
                     {key: c.get(key, "") for key in ("command", "description", "usage_hint")}
@@ -177,6 +178,15 @@ def blueprint(server: "SlackServer") -> Blueprint:
             "unread": ws().unread(channel, me.id),
             "is_archived": channel.is_archived,
         }
+
+    def _conversations(me: User) -> list[Json]:
+        """What menus of channels and conversations offer: also public channels that this person is not in."""
+        kinds = {"channel": "public", "private": "private", "im": "im"}
+        return [
+            _channel(one, me) | {"kind": kinds[one.kind], "is_ext_shared": one.is_ext_shared}
+            for one in ws().channels.values()
+            if not one.is_archived and (one.kind == "channel" or me.id in one.members)
+        ]
 
     def _message(one: Message) -> Json:
         author = ws().users.get(one.user)

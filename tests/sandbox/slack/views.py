@@ -20,6 +20,8 @@ class Trigger:
     user: str
     at: float
     view_id: str | None
+    channel: str | None = None
+    """Where the person was, for menus that begin with the conversation they were opened from."""
     used: bool = False
 
 
@@ -46,10 +48,10 @@ class Views:
         self.stacks: dict[str, list[View]] = {}
         self.homes: dict[str, View] = {}
 
-    def new_trigger(self, user_id: str, view_id: str | None = None) -> str:
+    def new_trigger(self, user_id: str, view_id: str | None = None, channel: str | None = None) -> str:
         ws = self._workspace
         with ws.lock:
-            trigger = Trigger(f"{ws.new_id('9')}.{ws.team_id}.trigger", user_id, ws.timer(), view_id)
+            trigger = Trigger(f"{ws.new_id('9')}.{ws.team_id}.trigger", user_id, ws.timer(), view_id, channel)
             self._triggers[trigger.id] = trigger
             return trigger.id
 
@@ -83,9 +85,9 @@ class Views:
         trigger.used = True
         if not onto:
             self.stacks[trigger.user] = []
-        return self.put_on_top(trigger.user, content)
+        return self.put_on_top(trigger.user, content, trigger.channel)
 
-    def put_on_top(self, user_id: str, content: Json) -> View:
+    def put_on_top(self, user_id: str, content: Json, channel: str | None = None) -> View:
         ws = self._workspace
         with ws.lock:
             stack = self.stacks.setdefault(user_id, [])
@@ -101,7 +103,7 @@ class Views:
                 below.root_id if below else view_id,
                 below.id if below else None,
             )
-            view.state = initial_state(content)
+            view.state = initial_state(content, channel)
             stack.append(view)
             ws.touch()
             return view
@@ -221,16 +223,18 @@ STATE_KEYS = {
 """Where each stateful element keeps what the person chose. Buttons and overflow menus keep nothing."""
 
 
-def initial_state(content: Mapping[str, Any]) -> Json:
+def initial_state(content: Mapping[str, Any], channel: str | None = None) -> Json:
     """The state before anybody touched anything: initial values, and explicit nulls for what is empty."""
     state: Json = {}
-    empty: list[Json] | None
+    empty: Any
     for block_id, element in elements_with_ids(content):
         kind = element["type"]
         key = STATE_KEYS.get(kind)
         if key is None:
             continue
         empty = [] if key.endswith("s") else None
+        if channel and element.get("default_to_current_conversation"):
+            empty = [channel] if key.endswith("s") else channel
         initial = element.get("initial_value" if key.endswith("value") else key.replace("selected", "initial"), empty)
         state.setdefault(block_id, {})[element["action_id"]] = {"type": kind, key: initial}
     return state

@@ -17,7 +17,7 @@ let user = asked.get("as") || asked.get("user"), [here, named] = where(), thread
 let state = null, revision = 0, jump = named || "end", running = null, again = false, renewMe = null;
 let awaited = 0; // until when the answer to a person's own words may take the reader to it
 
-const place = () => ({ user, people: state.people, channels: state.channels, app: state.bot.name, channel: here });
+const place = () => ({ user, people: state.people, channels: state.channels, conversations: state.conversations, app: state.bot.name, channel: here });
 
 // One at a time: what is asked for meanwhile is done once more afterwards.
 function refresh() {

@@ -104,23 +104,27 @@ const radios = (element, at) => several(element, at, {
   chosen: values([held(at, element, "option")].filter(Boolean)), shape: (list) => list[0] ?? null,
 });
 
+const SIGN = { public: "#", private: "🔒 " };
+
 // Menus of people and conversations, whose options the workspace knows.
 function ofWorkspace(name, list) {
-  const options = (at) => list(at).map((entry) => asOption(entry.id, entry.real_name || entry.name));
+  const options = (at, element) => list(at, element).map((entry) => asOption(entry.id, entry.real_name || `${SIGN[entry.kind] ?? ""}${entry.name}`));
   return {
     single: (element, at) => one(element, at, {
-      groups: [{ options: options(at) }], key: `selected_${name}`, initial: held(at, element, name), shape: (value) => value || null,
+      groups: [{ options: options(at, element) }], key: `selected_${name}`, initial: held(at, element, name), shape: (value) => value || null,
     }),
     multi: (element, at) => several(element, at, {
-      options: options(at), key: `selected_${name}s`, chosen: new Set(held(at, element, `${name}s`) || []),
+      options: options(at, element), key: `selected_${name}s`, chosen: new Set(held(at, element, `${name}s`) || []),
       shape: (picked) => picked.map((option) => option.value),
     }),
   };
 }
 
 const users = ofWorkspace("user", (at) => at.people.filter((person) => !person.is_bot));
-const channels = ofWorkspace("channel", (at) => at.channels.filter((channel) => channel.kind !== "im"));
-const conversations = ofWorkspace("conversation", (at) => at.channels);
+const channels = ofWorkspace("channel", (at) => at.conversations.filter((one) => one.kind === "public"));
+const conversations = ofWorkspace("conversation", (at, { filter = {} }) => at.conversations.filter((one) =>
+  (filter.include || [one.kind]).includes(one.kind)
+  && !(filter.exclude_bot_users && one.kind === "im") && !(filter.exclude_external_shared_channels && one.is_ext_shared)));
 
 // --- picking from what the app suggests while one types
 
