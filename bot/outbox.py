@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.views.kit import Payload
 from bot.views.reads_notice import channel_payload, frozen_payload, plain_payload
 from models.actions import outbox as actions
+from models.actions.people import user_left
 from models.clock import Clock
 from models.queries import outbox as queries
 from models.queries.outbox import Post
@@ -32,6 +33,7 @@ CANNOT_CHANGE = (
     "is_inactive",
     "message_not_found",
 )
+DEACTIVATED = "user_disabled"
 FROZEN = ("cant_update_message", "edit_window_closed")
 SAYS_NO = ("channel_not_found", "is_archived", "is_inactive", "not_in_channel")
 REFUSED_REST = timedelta(minutes=1)  # an update that was refused is not asked for every two seconds
@@ -138,6 +140,8 @@ class Outbox:
                 actions.unknown(session, post.id, reason)
             else:
                 actions.failed(session, post.id, reason)
+                if reason == DEACTIVATED:
+                    user_left(session, post.workspace_id, post.channel, self.clock.now())
                 if says_no(post, reason):
                     self._rest(session, post, reason, post.id)
         log.warning("outbox.refused", post=post.id, kind=post.kind, error=reason)

@@ -20,7 +20,7 @@ from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.first_lead import greet_installer
 from bot.outbox import Outbox, posting_client, says_no
-from bot.people import link_people
+from bot.people import link_people, notice_leavers
 from bot.pictures import below_plain_posts
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
@@ -169,6 +169,7 @@ class Running:
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):
             self._find_people(programme)
+            notice_leavers(self.client, self.reading, self.sessions, programme, self.clock.now())
 
     def _link_everybody(self) -> None:
         for programme in self.programmes():

@@ -179,9 +179,17 @@ class Desk:
                 raise Refused(self._not_ours(home))
             if profile.guest or profile.gone:
                 raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
+        if known is not None and known.left:
+            known = self._back(home, known)
         person = known or self._person(home, everybody, user_id, profile, address)
         leads = person.leads or person.email in self._leads()
         return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
+
+    def _back(self, home: Programme, person: Person) -> Person:
+        """Whoever presses a button is in this Slack workspace again."""
+        with self.sessions.begin() as session:
+            people_actions.return_person(session, home.workspace_id, person.id, people_actions.SLACK, self.clock.now())
+            return next(one for one in people(session, home.workspace_id) if one.id == person.id)
 
     def standing(self, session: Session, visitor: Visitor, partner_id: int) -> Standing:
         """A partner of the visitor's programme; a value that names another programme's partner is refused."""

@@ -154,6 +154,12 @@ def people(session: Session, workspace_id: int) -> list[Person]:
     ]
 
 
+def claim_holders(session: Session, workspace_id: int) -> set[int]:
+    """Who holds a claim at the moment."""
+    held = (tables.Claim.workspace_id == workspace_id, tables.Claim.ended_at.is_(None))
+    return set(session.scalars(select(tables.Claim.person_id).where(*held)))
+
+
 def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
     return next(
         (one for one in people(session, workspace_id) if one.slack_user_id == slack_user_id),
