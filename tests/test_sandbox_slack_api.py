@@ -134,8 +134,8 @@ def test_a_post_goes_only_where_the_bot_is(world: World) -> None:
 def test_a_channel_may_refuse_posts_although_the_bot_is_in_it(world: World) -> None:
     for world.channel.refuses in ("restricted_action", "restricted_action_read_only_channel"):
         assert world.refused("chat.postMessage", channel=world.channel.id, text="x") == world.channel.refuses
-        tried = {"channel": world.channel.id, "user": world.ana.id, "text": "x"}
-        assert world.refused("chat.postEphemeral", **tried) == world.channel.refuses
+        seen_by = world.refused("chat.postEphemeral", channel=world.channel.id, user=world.ana.id, text="x")
+        assert seen_by == world.channel.refuses
 
 
 def test_what_may_be_read_of_a_person_and_a_channel_follows_the_scopes(world: World) -> None:
