@@ -181,9 +181,9 @@ def _caption(figure: "Figure", lines: Sequence[TrendLine], made: Sequence[bool])
     if not lines:
         return
     last = lines[-1].week
-    said = [f"{wording.plain(one.tier.name, 40)} {wording.counted(one.coverage)}" for one in lines if one.week == last]
+    said = [f"{wording.plain(one.tier.name, 40)}: {wording.counted(one.coverage)}" for one in lines if one.week == last]
     said = [one.replace(" ", "\u00a0") for one in said]  # a line breaks between tiers
-    paragraphs = [f"Week of {wording.on_day(last, last)} {last.year}: {coverage_words.limited(said)}."]
+    paragraphs = [f"Week of {wording.on_day(last, last)} {last.year} – {coverage_words.limited(said)}."]
     if any(made):
         filled = "; filled marks: as the weekly read was held" if not all(made) else ""
         paragraphs.append(f"Hollow marks on grey: reconstructed from mail{filled}.")

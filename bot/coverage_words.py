@@ -22,10 +22,10 @@ def page(found: CoverageOverTime, zone: ZoneInfo) -> list[str]:
     """The four sentences of the page: coverage, replies, windows kept, recoveries; each tier with both its numbers."""
     today = local_day(found.at, zone)
     now = [(one.tier, one.coverage) for one in found.tiers]
-    replies = [f"{wording.name(one.tier.name)} {_both(one.reply_backed)}" for one in found.tiers]
+    replies = [f"{wording.name(one.tier.name)}: {_both(one.reply_backed)}" for one in found.tiers]
     said = [
         coverage(now, found.weeks, today),
-        f"Backed by a reply: {limited(replies)}." if replies else None,
+        f"Backed by a reply – {limited(replies)}." if replies else None,
         on_time(found.weeks, today),
         recoveries(found.weeks),
     ]
@@ -45,13 +45,11 @@ def picture(lines: Sequence[TrendLine], zone: ZoneInfo) -> str:
 
 def coverage(now: Sequence[tuple[Tier, Coverage]], before: Sequence[TrendLine], today: date) -> str:
     """ "Tier 1: 18 of 29 covered, 62 % (up 9 points since Mon 24 Aug); Tier 2: …": compared with the oldest figure."""
-    newest = before[-1].week if before else date.min
-    oldest = {one.tier.rank: one for one in reversed(before) if one.coverage.eligible and one.week < newest}
     parts: list[str] = []
     told: date | None = None
     for tier, figure in now:
         covered = wording.counted(figure, "" if parts and figure.eligible else "covered")
-        then = oldest.get(tier.rank)
+        then = oldest(before, tier.rank)
         moved = wording.change(figure, then.coverage if then else None)
         if then and moved:
             covered += f" ({moved}{'' if then.week == told else f' since {wording.on_day(then.week, today)}'})"
@@ -60,13 +58,19 @@ def coverage(now: Sequence[tuple[Tier, Coverage]], before: Sequence[TrendLine], 
     return f"{limited(parts)}." if parts else "No tiers are set yet."
 
 
+def oldest(lines: Sequence[TrendLine], rank: int) -> TrendLine | None:
+    """The first week in which the tier had a figure: what today's is compared with. The newest week is no past."""
+    newest = lines[-1].week if lines else date.min
+    return next((one for one in lines if one.tier.rank == rank and one.coverage.eligible and one.week < newest), None)
+
+
 def on_time(lines: Sequence[TrendLine], today: date) -> str | None:
     """Of the cadence windows that ended in the 13 weeks before the last read, how many were closed in time."""
     if not lines:
         return None
     last = lines[-1].week
-    parts = [f"{wording.name(one.tier.name)} {_both(one.on_time)}" for one in lines if one.week == last]
-    return f"Windows kept in the 13 weeks before {wording.on_day(last, today)}: {limited(parts)}."
+    parts = [f"{wording.name(one.tier.name)}: {_both(one.on_time)}" for one in lines if one.week == last]
+    return f"Windows kept in the 13 weeks before {wording.on_day(last, today)} – {limited(parts)}."
 
 
 def recoveries(lines: Sequence[TrendLine]) -> str | None:

@@ -77,8 +77,8 @@ def test_the_page_has_both_numbers_of_each_tier_and_the_change_since_then(at: Su
     day = wording.on_day(oldest.week, MONDAY.date())
     assert f"Tier 1: {wording.counted(now[0].coverage)} ({moved} since {day}); Tier 2: " in words
     for start in (
-        "Backed by a reply: Tier 1 ",
-        "Windows kept in the 13 weeks before Mon 23 Nov: ",
+        "Backed by a reply – Tier 1: ",
+        "Windows kept in the 13 weeks before Mon 23 Nov – Tier 1: ",
         "Recoveries in these",
     ):
         assert start in words
@@ -292,3 +292,16 @@ def test_recoveries_are_told_for_all_tiers_together() -> None:
     assert told == (
         "Recoveries in these 4 weeks: 8 opened, 8 claimed, 8 recovered, 8 lapsed; median to recovery: 3 days."
     )
+
+
+def test_a_young_programme_keeps_all_its_tiers_in_a_chart_of_many_weeks() -> None:
+    page = found(52, 3)
+    young = {one.week for one in page.weeks[-3 * 6 :]}
+    lines = [one if one.week in young else replace(one, coverage=Coverage(0, 0)) for one in page.weeks]
+    late = [
+        replace(one, coverage=Coverage(0, 0)) if one.tier.rank == 3 and one.week == min(young) else one for one in lines
+    ]
+    chart, left_out = trend_chart(late)
+    assert chart is not None
+    assert [one["name"] for one in chart["chart"]["series"]] == ["Tier 1", "Tier 2", "Tier 3"]
+    assert "The chart shows 5 of 52 weeks." in str(left_out)

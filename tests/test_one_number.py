@@ -320,7 +320,7 @@ def slack_page(message: Message, true: Truth, on_time: Mapping[int, tuple[int, i
     """The answer to `/cadence coverage`, and the post for the leadership: sentences, chart and notes."""
     blocks = {one["type"]: one for one in message.blocks}
     told = blocks["section"]["text"]["text"].splitlines()
-    starts = r"Backed by a reply: |Windows kept in |Recoveries in these 13 weeks: "
+    starts = r"Backed by a reply – |Windows kept in |Recoveries in these 13 weeks: "
     for words in ("\n".join(told), message.text):
         first, replied, kept, happened = re.split(starts, words)
         assert parts(first) == by_tier(true, "covered")

@@ -411,5 +411,15 @@ def test_a_browser_shows_it_at_any_width_and_prints_it_in_the_light(
     browser_page.emulate_media(media="print", color_scheme="dark")
     assert browser_page.evaluate(ground) == "rgb(255, 255, 255)"
     assert browser_page.locator("svg.wide").is_visible()
+    assert browser_page.locator("#weeks").is_hidden()
     assert asked == [target.as_uri()]
     assert complaints == []
+
+
+@pytest.mark.browser
+def test_a_quarter_is_two_sheets_of_paper(database: Database, cast: Cast, tmp_path: Path, browser_page: Page) -> None:
+    target = tmp_path / "page.html"
+    target.write_text(page_of(database, cast), encoding="utf-8")
+    browser_page.goto(target.as_uri())
+    printed = browser_page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2

@@ -42,6 +42,13 @@ def report_page(found: Quarter, zone: ZoneInfo, *, partners: bool = False) -> st
                 "Made by Cadence from the headers of mail. This page loads nothing and runs nothing.",
                 class_="soft",
             ),
+            element(
+                "p",
+                "On a screen the page has the weeks in numbers as well; ",
+                element("code", "cadence coverage --weeks --csv"),
+                " has them as a table.",
+                class_="soft on-paper",
+            ),
         ),
     ]
     body = element("body", element("main", *sections))
@@ -102,8 +109,10 @@ def _beside(found: Quarter, zone: ZoneInfo) -> Html | None:
         "beside",
         "Was the mail answered, and were the windows kept?",
         tables.now_table(now),
-        element("p", "All of it in words, as ", element("code", "/cadence coverage"), " says it:", class_="soft"),
-        element("ul", *said, class_="words", id="words"),
+        element(
+            "p", "All of it in words, as ", element("code", "/cadence coverage"), " says it:", class_="soft on-screen"
+        ),
+        element("ul", *said, class_="words on-screen", id="words"),
     )
 
 
@@ -124,12 +133,10 @@ def _first_words(found: Quarter, zone: ZoneInfo) -> Html | None:
 
 
 def _card(one: TierLine, now: CoverageOverTime, zone: ZoneInfo) -> Html:
-    oldest = now.weeks[0].week if now.weeks else None
-    then = next((line.coverage for line in now.weeks if line.week == oldest and line.tier.rank == one.tier.rank), None)
-    several = len({line.week for line in now.weeks}) > 1
-    moved = wording.change(one.coverage, then) if several else None
+    then = coverage_words.oldest(now.weeks, one.tier.rank)
+    moved = wording.change(one.coverage, then.coverage if then else None)
     share = wording.percent(one.coverage)
-    since = wording.on_day(oldest, local_day(now.at, zone)) if oldest else ""
+    since = wording.on_day(then.week, local_day(now.at, zone)) if then else ""
     if one.coverage.eligible:
         counts = f"{one.coverage.covered} of {one.coverage.eligible} covered"
         change = f"{moved} since " + since.replace(" ", "\u00a0") if moved else "no figure to compare with"

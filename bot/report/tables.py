@@ -100,6 +100,7 @@ def week_tables(lines: Sequence[TrendLine]) -> Html | None:
         *tables,
         id="weeks",
         aria_labelledby="weeks-title",
+        class_="on-screen",
     )
 
 

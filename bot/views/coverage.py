@@ -46,14 +46,16 @@ def trend_chart(lines: Sequence[TrendLine]) -> tuple[Block | None, str | None]:
     """A line per tier, in whole per cent as everywhere, and a word on what it leaves out; no chart below two weeks.
 
     Every line needs a value at every label, and "nobody was eligible" is no value. So weeks in which one of the lines
-    has none are left out, and lines that would cost most of the weeks go first.
+    has none are left out, and lines that would cost most of the weeks go first. Weeks before anybody had a figure cost
+    nothing: a young programme has few.
     """
     figures = {(one.tier.rank, one.week): wording.percent(one.coverage) for one in lines}
     names = {one.tier.rank: one.tier.name for one in lines}
     all_weeks = sorted({one.week for one in lines})
     known = {rank: [week for week in all_weeks if figures.get((rank, week)) is not None] for rank in sorted(names)}
     ranks = [rank for rank in known if known[rank]][:MOST_SERIES]
-    while ranks and len(_common(known, ranks)) < max(2, len(all_weeks) // 2) and len(ranks) > 1:
+    counted = len(set().union(*known.values()))
+    while len(ranks) > 1 and len(_common(known, ranks)) < max(2, counted // 2):
         ranks.remove(min(reversed(ranks), key=lambda rank: len(known[rank])))
     weeks = _common(known, ranks) if ranks else []
     if len(weeks) < 2:
