@@ -16,20 +16,17 @@ from slack_bolt import App, BoltContext
 from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack import Ack
-from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 from slack_sdk.signature import SignatureVerifier
-from slack_sdk.webhook import WebhookClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
 from bot.listeners.call import Call, acknowledgement, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
 from bot.staff import Busy, Staff
-from bot.views.help import note_modal
 from models.clock import Clock
 from models.db import in_haste
 from models.settings import Settings, SettingsError
@@ -41,44 +38,6 @@ REPLAY_WINDOW = 10_000
 EVENTS_PATH = "/slack/events"
 LARGEST_REQUEST = 2_000_000
 log = structlog.get_logger(__name__)
-
-
-class PatientApp(App):
-    """Bolt's, and it says so when every thread is taken: a click is never left without an answer."""
-
-    def dispatch(self, req: BoltRequest) -> BoltResponse:
-        try:
-            return super().dispatch(req)
-        except Busy:
-            log.error("slack.busy", kind=req.body.get("type") or req.body.get("command"))
-            return busy_response(req.body)
-
-
-BUSY = "Cadence is busy right now, and nothing was saved. Please try again in a moment."
-
-
-def busy_response(body: dict[str, Any]) -> BoltResponse:
-    """What Slack shows of itself: a line under a command, a page over a form. Events it delivers again."""
-    kind = body.get("type")
-    if kind == "event_callback":
-        return BoltResponse(status=503)
-    answer: dict[str, Any] | str = ""
-    if body.get("command"):
-        answer = {"response_type": "ephemeral", "text": BUSY}
-    elif kind == "view_submission":
-        answer = {"response_action": "update", "view": note_modal(BUSY)}
-    elif kind == "block_suggestion":
-        answer = {"options": []}
-    elif body.get("response_url"):
-        threading.Thread(target=_say_busy, args=(body["response_url"],), daemon=True).start()
-    return BoltResponse(status=200, body=answer)
-
-
-def _say_busy(response_url: str) -> None:
-    try:
-        WebhookClient(response_url, timeout=10).send(text=BUSY, response_type="ephemeral", replace_original=False)
-    except (OSError, ValueError) as error:
-        log.warning("slack.not_told", error=str(error)[:200])
 
 
 def build_app(
@@ -97,7 +56,7 @@ def build_app(
     token = settings.slack_bot_token.get_secret_value()
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     client = client or surface_client(token, settings.slack_api_url)
-    app = PatientApp(
+    app = App(
         name="cadence",
         client=WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=client.retry_handlers),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
@@ -170,16 +129,30 @@ def _on_error(desk: Desk) -> Callable[..., None]:
     def on_error(error: Exception, context: BoltContext, body: dict[str, Any], response: BoltResponse | None) -> None:
         """Logs, lets Slack know that the request arrived, and tells the user in one sentence."""
         call = Call(desk, context, body)
-        log.error("slack.listener_failed", kind=call.body.get("type") or call.body.get("command"), exc_info=error)
-        sentence = "Sorry, that did not work, and nothing was saved. Please try again in a moment."
+        kind = call.body.get("type") or call.body.get("command")
+        if isinstance(error, Busy):
+            log.error("slack.busy", kind=kind)
+            if kind == "event_callback" and response is not None:
+                response.status = 503  # Slack delivers it again
+                return
+            sentence = "Cadence is busy right now, and nothing was saved. Please try again in a moment."
+        else:
+            log.error("slack.listener_failed", kind=kind, exc_info=error)
+            sentence = "Sorry, that did not work, and nothing was saved. Please try again in a moment."
         if response is not None:  # not acknowledged yet, and Bolt answers with this as soon as it is
             answer = acknowledgement(call, sentence)
             made = Ack()(**answer)  # type: ignore[no-untyped-call]  # Bolt leaves its constructor untyped
             response.status, response.headers, response.body = made.status, made.headers, made.body
             call.ack(**answer)
+        if isinstance(error, Busy):  # this is the thread that has to bring the acknowledgement
+            threading.Thread(target=tell, args=(call, sentence), daemon=True).start()
+        else:
+            tell(call, sentence)
+
+    def tell(call: Call, sentence: str) -> None:
         try:
             say(call, sentence)
-        except (SlackApiError, OSError) as second:  # Slack itself is out of reach: there is nobody left to tell
-            log.warning("slack.not_told", error=repr(second))
+        except (SlackApiError, OSError) as error:  # Slack itself is out of reach: there is nobody left to tell
+            log.warning("slack.not_told", error=repr(error))
 
     return on_error

@@ -256,7 +256,7 @@ def refuse(call: Call, error: Exception) -> None:
         return
     sentence = str(error)
     if isinstance(error, OldButton):
-        sentence = f"This button comes from an older message. `{ids.COMMAND} overdue` shows how things stand now."
+        sentence = f"This button comes from an older message. {ids.COMMAND} overdue shows how things stand now."
     explain(call, sentence)
 
 

@@ -12,7 +12,8 @@ from models.clock import week_of
 from models.tables import OutboxPost, Person, Read, Workspace
 
 ABANDONED = timedelta(minutes=5)
-REDRAW_GAP = timedelta(seconds=2)  # so that thirty claims in ten seconds are a handful of updates
+REDRAW_GAP = timedelta(seconds=2)
+BURST, BURST_GAP = 5, timedelta(seconds=5)  # so that thirty claims in ten seconds are a handful of updates
 
 
 def enqueue(
@@ -173,7 +174,11 @@ def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:
         .where(
             or_(
                 OutboxPost.redrawn_at.is_(None),
-                OutboxPost.redrawn_at <= now - REDRAW_GAP,
+                OutboxPost.redrawn_at <= now - BURST_GAP,
+                and_(
+                    OutboxPost.redrawn_at <= now - REDRAW_GAP,
+                    OutboxPost.redraw_wanted - OutboxPost.redraw_done < BURST,
+                ),
             )
         )
         .values(redrawn_at=now)
