@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import time
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_client_id: str | None = Field(None, validation_alias="SLACK_CLIENT_ID")
+    slack_client_secret: SecretStr | None = Field(None, validation_alias="SLACK_CLIENT_SECRET")
+    slack_authorize_url: str = Field("https://slack.com/oauth/v2/authorize", validation_alias="SLACK_AUTHORIZE_URL")
+    public_url: str | None = Field(None, validation_alias="CADENCE_PUBLIC_URL")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     google_service_account_file: Path | None = Field(None, validation_alias="GOOGLE_SERVICE_ACCOUNT_FILE")
     google_client_id: str | None = Field(None, validation_alias="GOOGLE_CLIENT_ID")
@@ -142,6 +147,27 @@ class Settings(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("give a full address that starts with https://")
         return value.rstrip("/")
+
+    @field_validator("slack_authorize_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        return cls._url(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _where_browsers_reach_us(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        here = urlsplit(value.rstrip("/"))
+        near = here.scheme == "http" and here.hostname in ("localhost", "127.0.0.1")
+        if not here.hostname or here.path or here.query or (here.scheme != "https" and not near):
+            raise ValueError("give the address of this server, such as https://cadence.yourcompany.com, without a path")
+        return value.rstrip("/")
+
+    @property
+    def installable(self) -> bool:
+        """Whether people install the app in their own Slack workspaces."""
+        return self.slack_client_id is not None and self.slack_client_secret is not None
 
     @property
     def zone(self) -> ZoneInfo:

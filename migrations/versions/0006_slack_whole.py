@@ -84,6 +84,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("troubles", sa.JSON(), nullable=True))
 
     with op.batch_alter_table("workspace", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("slack_enterprise_id", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("when_empty", sa.String(), server_default="post", nullable=False))
         batch_op.add_column(sa.Column("installed_by", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("previewed_at", sa.DateTime(timezone=True), nullable=True))
@@ -106,6 +107,7 @@ def downgrade() -> None:
         batch_op.drop_column("previewed_at")
         batch_op.drop_column("installed_by")
         batch_op.drop_column("when_empty")
+        batch_op.drop_column("slack_enterprise_id")
 
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_column("left_at")

@@ -15,6 +15,7 @@ class Workspace(Base):
     __tablename__ = "workspace"
     id: Mapped[Id]
     slack_team_id: Mapped[str | None] = mapped_column(unique=True)
+    slack_enterprise_id: Mapped[str | None]  # of the organisation whose installation speaks for this workspace
     bot_user_id: Mapped[str | None]
     timezone: Mapped[str | None]
     channel_id: Mapped[str | None]
