@@ -1,8 +1,7 @@
 // One payload by itself, drawn by the page's own renderer: a cell of the gallery's contact sheets.
 import { blocks } from "./blocks.js";
 import { avatar, h } from "./dom.js";
-import { know } from "./mrkdwn.js";
-import { text } from "./mrkdwn.js";
+import { know, text } from "./mrkdwn.js";
 
 const { state, samples } = parent.gallery, one = samples[Number(location.hash.slice(1))];
 know(state);
@@ -21,4 +20,4 @@ const home = (view) => h("div", { class: "home" }, blocks(view.blocks, at));
 const draw = { modal, home }[one.payload.type] || message;
 document.body.prepend(h("p", { class: "caption" }, one.name), h("div", { class: "sample" }, draw(one.payload)));
 document.title = "drawn";
-frameElement.style.height = `${document.documentElement.scrollHeight + 2}px`;
+frameElement.style.height = `${document.body.offsetHeight}px`;
