@@ -47,8 +47,8 @@ def last_observed(
 def next_steps_of(
     session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
 ) -> dict[int, NextStepFacts]:
-    rows = session.scalars(
-        select(NextStep)
+    rows = session.execute(
+        select(NextStep.partner_id, NextStep.text, NextStep.due_on, NextStep.owner_id, NextStep.set_at, NextStep.id)
         .where(
             NextStep.workspace_id == workspace_id,
             NextStep.set_at <= now,
@@ -58,10 +58,8 @@ def next_steps_of(
         .order_by(NextStep.id)
     )
     return {
-        row.partner_id: NextStepFacts(
-            row.text, row.due_on, by_id.get(row.owner_id) if row.owner_id else None, row.set_at, row.id
-        )
-        for row in rows
+        partner_id: NextStepFacts(text, due_on, by_id.get(owner_id) if owner_id else None, set_at, step_id)
+        for partner_id, text, due_on, owner_id, set_at, step_id in rows
     }
 
 
@@ -74,7 +72,16 @@ def episodes_of(
     session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
 ) -> dict[int, EpisodeFacts]:
     rows = session.execute(
-        select(Episode, Claim)
+        select(
+            Episode.id,
+            Episode.partner_id,
+            Episode.opened_at,
+            Claim.person_id,
+            Claim.at,
+            Claim.due_on,
+            Claim.assigned_by_id,
+            Claim.accepted_at,
+        )
         .outerjoin(
             Claim,
             and_(
@@ -92,13 +99,10 @@ def episodes_of(
         .order_by(Episode.id, Claim.id)
     )
     found: dict[int, EpisodeFacts] = {}
-    for episode, claim in rows:
-        found[episode.partner_id] = EpisodeFacts(episode.id, episode.opened_at, _held(claim, by_id, now))
+    for episode_id, partner_id, opened_at, person_id, at, due_on, assigned_by_id, accepted_at in rows:
+        claim = None
+        if person_id is not None:
+            asked = assigned_by_id is not None and (accepted_at is None or accepted_at > now)
+            claim = ClaimFacts(by_id[person_id], at, due_on, asked)
+        found[partner_id] = EpisodeFacts(episode_id, opened_at, claim)
     return found
-
-
-def _held(claim: Claim | None, by_id: dict[int, Who], now: datetime) -> ClaimFacts | None:
-    if claim is None:
-        return None
-    asked = claim.assigned_by_id is not None and (claim.accepted_at is None or claim.accepted_at > now)
-    return ClaimFacts(by_id[claim.person_id], claim.at, claim.due_on, asked)

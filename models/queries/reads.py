@@ -1,9 +1,10 @@
 """The weekly read as it stands now or as it was held, and the weeks before it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from models.queries.programme import Programme, people, tiers
 from models.queries.quiet import newly_quiet
 from models.queries.read_lines import snapshot_standings, were_quiet
 from models.queries.standings import partner_facts, standings
+from models.standing import Standing
 from models.tables import Claim, Episode, Person, Read, ReadLine, Touch
 from models.weekly_read import Coverage, MailboxTrouble, Recovery, WeeklyRead
 
@@ -49,7 +51,7 @@ def weekly_read(session: Session, programme: Programme, now: datetime) -> Weekly
         now,
         programme.zone,
         previous=_previous_coverage(session, programme, now),
-        recoveries=_recoveries(session, programme, now),
+        recoveries=_recoveries(session, programme, now, lines),
         troubles=troubles(session, programme, now),
         quiet=newly_quiet(session, programme, now, lines),
         shutdowns=programme.shutdowns,
@@ -66,7 +68,7 @@ def held_read(session: Session, programme: Programme, read_id: int, now: datetim
         row.at,
         programme.zone,
         previous=_previous_coverage(session, programme, row.at),
-        recoveries=_recoveries(session, programme, row.at),
+        recoveries=_recoveries(session, programme, row.at, lines),
         troubles=_troubles_then(session, programme, row),
         quiet=were_quiet(session, read_id, lines),
         shutdowns=programme.shutdowns,
@@ -118,7 +120,9 @@ def _previous_coverage(session: Session, programme: Programme, now: datetime) ->
     return {rank: Coverage(covered[rank], eligible[rank]) for rank in eligible}
 
 
-def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[Recovery, ...]:
+def _recoveries(
+    session: Session, programme: Programme, now: datetime, lines: Sequence[Standing]
+) -> tuple[Recovery, ...]:
     """What became of the episodes that were open at the last read or opened since, as far as known at `now`."""
     this_week = week_of(local_day(now, programme.zone))
     since = session.scalar(
@@ -135,36 +139,45 @@ def _recoveries(session: Session, programme: Programme, now: datetime) -> tuple[
         return ()
     who = {person.id: person.name for person in people(session, programme.workspace_id)}
     rows = session.execute(
-        select(Episode, Claim, Touch.person_id)
+        select(
+            Episode.id,
+            Episode.partner_id,
+            Episode.opened_at,
+            Episode.closed_at,
+            Episode.outcome,
+            Claim.person_id,
+            Claim.ended_at,
+            Claim.end_reason,
+            Touch.person_id.label("toucher"),
+        )
         .outerjoin(Claim, and_(Claim.episode_id == Episode.id, Claim.at <= now))
         .outerjoin(Touch, Touch.id == Episode.touch_id)
         .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at < now)
         .where(or_(Episode.closed_at.is_(None), Episode.closed_at > since))
         .order_by(Episode.id, Claim.id)
     ).all()
-    ids = {row.Episode.partner_id for row in rows}
-    partners = {facts.partner_id: facts for facts in partner_facts(session, programme, now, ids)} if ids else {}
+    partners = {one.facts.partner_id: one.facts for one in lines}
+    others = {row.partner_id for row in rows} - partners.keys()  # merged into another one since
+    partners |= {one.partner_id: one for one in partner_facts(session, programme, now, others)} if others else {}
     found: dict[int, Recovery] = {}
-    for episode, claim, toucher in rows:
-        outcome, by_id, days = _came_to(episode, claim, toucher, programme, now)
-        facts = partners[episode.partner_id]
+    for row in rows:
+        outcome, by_id, days = _came_to(row, programme, now)
+        facts = partners[row.partner_id]
         tier = facts.tier.name if facts.tier else ""
-        found[episode.id] = Recovery(facts.name, tier, outcome, None if by_id is None else who.get(by_id), days)
+        found[row.id] = Recovery(facts.name, tier, outcome, None if by_id is None else who.get(by_id), days)
     return tuple(found.values())
 
 
-def _came_to(
-    episode: Episode, claim: Claim | None, toucher: int | None, programme: Programme, now: datetime
-) -> tuple[str, int | None, int | None]:
+def _came_to(row: Any, programme: Programme, now: datetime) -> tuple[str, int | None, int | None]:
     """What an episode has come to by `now`: outcome, by whom, and the days from its opening to its end."""
-    if episode.closed_at is not None and episode.closed_at <= now:
-        ended_on, opened_on = local_day(episode.closed_at, programme.zone), local_day(episode.opened_at, programme.zone)
-        return episode.outcome or "closed", toucher, (ended_on - opened_on).days
-    if claim is None:
+    if row.closed_at is not None and row.closed_at <= now:
+        ended_on, opened_on = local_day(row.closed_at, programme.zone), local_day(row.opened_at, programme.zone)
+        return row.outcome or "closed", row.toucher, (ended_on - opened_on).days
+    if row.person_id is None:
         return "open", None, None
-    if claim.ended_at is None or claim.ended_at > now:
-        return "claimed", claim.person_id, None
-    return ("lapsed" if claim.end_reason == "lapsed" else "open"), claim.person_id, None
+    if row.ended_at is None or row.ended_at > now:
+        return "claimed", row.person_id, None
+    return ("lapsed" if row.end_reason == "lapsed" else "open"), row.person_id, None
 
 
 def troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
