@@ -1,0 +1,303 @@
+"""A lead asks somebody to take a recovery touch: accepted, declined, passed on, and open again when a holder leaves."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.ids import Carried
+from bot.outbox import posting_client
+from bot.people import notice_leavers
+from bot.views import claims as views
+from jobs.weekly_read import ask_leads
+from models.actions import outbox
+from models.actions.people import PersonRow, return_person, user_left
+from models.queries.programme import people
+from models.tables import AuditEntry, Claim, OutboxPost, Person
+from tests.cast import ACME, CHANNEL, DANA, INITECH, MONDAY, PRIYA, ROBIN, TOMAS
+from tests.databases import Database
+from tests.facts import QUIET
+from tests.sandbox.slack.workspace import Message
+from tests.slack_lint import elements, lint_message, lint_view, said
+from tests.surface import Surface, surface, user
+from tests.test_views import HOSTILE
+
+
+@pytest.fixture
+def at(database: Database) -> Iterator[Surface]:
+    with surface(database) as one:
+        yield one
+
+
+def claims_of(at: Surface) -> list[tuple[str, str | None, bool]]:
+    """Holder, how it ended, and whether it was accepted; oldest first."""
+    with at.database.reading() as session:
+        rows = session.execute(
+            select(Person.name, Claim.end_reason, Claim.accepted_at)
+            .join(Person, Person.id == Claim.person_id)
+            .order_by(Claim.id)
+        )
+        return [(name, reason, accepted is not None) for name, reason, accepted in rows]
+
+
+def audited(at: Surface) -> list[str]:
+    with at.database.reading() as session:
+        rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
+        return [one.action for one in rows if "claim" in one.action or one.action in ("leave", "come back", "release")]
+
+
+def private(at: Surface, person: PersonRow) -> list[str]:
+    at.pump()
+    return [one.text for one in letters(at, person)]
+
+
+def letters(at: Surface, person: PersonRow) -> list[Message]:
+    """What the bot has posted to one person, apart from answers to a press."""
+    found = at.workspace.messages(at.workspace.im(user(person)).id)
+    return [one for one in found if one.visible_to is None]
+
+
+def acme(at: Surface, action: str) -> str:
+    return f"{action}:{at.cast.partner(ACME)}"
+
+
+def ask_for(at: Surface, whom: str = "<@U0PRIYA>") -> Message:
+    at.hold_read()
+    return at.ask(ROBIN, f"claim Acme for {whom}")
+
+
+def verb(at: Surface, message: Message, text: str) -> dict[str, Any]:
+    for element in elements(message.blocks):
+        if element["action_id"] == acme(at, "row_menu"):
+            return {"selected_option": next(one for one in element["options"] if one["text"]["text"] == text)}
+    raise AssertionError("the row has no menu")
+
+
+@pytest.mark.parametrize("whom", ["<@U0PRIYA|priya>", "Priya Nair", "priya", "@priya", "priya@lantern.example"])
+def test_a_lead_asks_somebody_by_command_and_the_read_says_that_no_answer_has_come(at: Surface, whom: str) -> None:
+    told = ask_for(at, whom)
+    lint_message({"text": told.text, "blocks": told.blocks})
+    assert told.text == "Priya Nair is asked to take *Acme*, by Wed 25 Nov, and can accept or decline."
+    assert claims_of(at) == [("Priya Nair", None, False)]
+    [letter] = private(at, PRIYA)
+    assert "Robin Okafor asks you to take 1 recovery touch." in letter
+    assert "… Priya Nair was asked, has not answered · by Wed 25 Nov" in said(at.read().blocks)
+    assert (
+        "Priya Nair was asked to take *Acme*, by Wed 25 Nov, and has not answered yet."
+        in at.ask(DANA, "claim Acme").text
+    )
+
+
+def test_accepting_is_shown_in_the_read_and_twice_is_no_error(at: Surface) -> None:
+    ask_for(at)
+    at.pump()
+    letter = letters(at, PRIYA)[-1]
+    assert [one["text"]["text"] for one in elements(letter.blocks)] == ["Accept", "Decline", "Set next step"]
+    for _ in range(2):
+        assert "Acme* is yours, by Wed 25 Nov" in at.press_and_hear(PRIYA, letter, acme(at, "accept_claim")).text
+    assert claims_of(at) == [("Priya Nair", None, True)]
+    assert audited(at) == ["claim", "accept claim"]
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    assert "✓ Priya Nair is on it · by Wed 25 Nov" in said(at.read().blocks)
+
+
+def test_pressing_claim_accepts_too(at: Surface) -> None:
+    ask_for(at)
+    assert "is already yours" in at.ask(PRIYA, "claim Acme").text
+    assert claims_of(at) == [("Priya Nair", None, True)]
+
+
+def test_declining_opens_it_again_and_the_lead_hears_of_it_once(at: Surface) -> None:
+    ask_for(at)
+    at.pump()
+    letter = letters(at, PRIYA)[-1]
+    told = at.press_and_hear(PRIYA, letter, acme(at, "decline_claim"))
+    assert told.text == "*Acme* is open to everybody again. Robin Okafor hears that it is free."
+    again = at.press_and_hear(PRIYA, letter, acme(at, "decline_claim"))
+    assert again.text == "*Acme* waits for nobody's answer any more."
+    assert claims_of(at) == [("Priya Nair", "declined", False)]
+    assert private(at, ROBIN) == ["Priya Nair cannot take *Acme* this time, so it is open to everybody again."]
+    back = letters(at, ROBIN)[-1]
+    lint_message({"text": back.text, "blocks": back.blocks})
+    assert "is yours" in at.press_and_hear(ROBIN, back, acme(at, "claim")).text
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    assert "✓ Robin Okafor is on it" in said(at.read().blocks)
+
+
+def test_the_menu_of_the_read_answers_too_but_only_for_the_one_who_was_asked(at: Surface) -> None:
+    ask_for(at)
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    menu = verb(at, at.read(), "Accept")
+    before = at.written()
+    assert (
+        at.press_and_hear(TOMAS, at.read(), acme(at, "row_menu"), action=menu).text == "*Acme* is with Priya Nair now."
+    )
+    assert at.written() == before
+    at.press_and_hear(PRIYA, at.read(), acme(at, "row_menu"), action=menu)
+    assert claims_of(at) == [("Priya Nair", None, True)]
+
+
+def test_a_lead_passes_a_claim_on_and_the_one_before_is_told_once(at: Surface) -> None:
+    at.press_and_hear(DANA, at.hold_read(), acme(at, "claim"))
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    menu = verb(at, at.read(), "Reassign…")
+    at.press(ROBIN, at.read(), acme(at, "row_menu"), action=menu)
+    view = at.modal(ROBIN)
+    lint_view(view.content)
+    assert "Dana Kim is on it: whoever you choose takes over." in said(view.content["blocks"])
+    assert at.slack.interactions.submit("U0ROBIN", view.id, chosen(at, PRIYA))["ok"]
+    assert claims_of(at) == [("Dana Kim", "reassigned", False), ("Priya Nair", None, False)]
+    heard = "Robin Okafor has asked Priya Nair to take *Acme*, so it is off your list."
+    assert private(at, DANA) == [heard]
+    assert len(private(at, PRIYA)) == 1
+    assert at.whispers("U0ROBIN")[-1].text == (
+        "Priya Nair is asked to take *Acme*, by Wed 25 Nov, and can accept or decline. "
+        "Dana Kim hears that it is off the list."
+    )
+    assert audited(at) == ["claim", "reassign claim", "claim"]
+    again = at.ask(ROBIN, "claim Acme for Priya")
+    assert again.text == "Priya Nair holds *Acme* already, by Wed 25 Nov."
+    assert private(at, DANA) == [heard]
+
+
+def test_whoever_became_a_viewer_while_the_form_was_open_cannot_be_asked(at: Surface) -> None:
+    at.hold_read()
+    at.clock.at = MONDAY + timedelta(hours=8)
+    assert ask_leads(at.database.sessions, at.cast.programme, at.clock.at) == 1
+    at.pump()
+    at.press(ROBIN, letters(at, ROBIN)[-1], acme(at, "assign_one"))
+    view, before = at.modal(ROBIN), at.written()
+    lint_view(view.content)
+    assert view.content["blocks"][1]["element"]["initial_option"]["text"]["text"] == "Dana Kim"
+    with at.database.sessions.begin() as session:
+        session.get_one(Person, at.cast.person(PRIYA)).role = "viewer"
+    answer = at.slack.interactions.submit("U0ROBIN", view.id, chosen(at, PRIYA))
+    assert answer["errors"] == {"assignee": "Choose a partner manager of the roster."}
+    assert at.written() == before
+
+
+@pytest.mark.parametrize(
+    ("who", "typed", "why"),
+    [
+        (DANA, "claim Acme for Priya", "Only a programme lead can do this."),
+        (ROBIN, "claim Acme for Vera", "Vera Lindqvist reads along, and claims are for partner managers."),
+        (ROBIN, "claim Acme for Pria", "“Pria” is not on the roster. Do you mean “Priya Nair”?"),
+        (ROBIN, "claim Acme for <@U0NOBODY>", "This person is not on the roster."),
+        (ROBIN, "claim Acmo for Priya", "There is no partner called “Acmo”. The nearest:"),
+    ],
+)
+def test_what_cannot_be_assigned_is_said_and_nothing_is_written(
+    at: Surface, who: PersonRow, typed: str, why: str
+) -> None:
+    at.hold_read()
+    before = at.written()
+    assert why in at.ask(who, typed).text
+    assert at.written() == before
+
+
+def test_for_myself_is_a_claim(at: Surface) -> None:
+    assert "Acme* is yours" in ask_for(at, "me").text
+    assert claims_of(at) == [("Robin Okafor", None, False)]
+    assert private(at, ROBIN) == []
+
+
+def test_a_manager_whom_slack_does_not_know_is_asked_by_the_lead(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        session.get_one(Person, at.cast.person(PRIYA)).slack_user_id = None
+    assert "I do not know this person in Slack yet, so please pass it on yourself." in ask_for(at, "Priya").text
+
+
+def test_10_a_holder_who_was_deactivated_gives_the_claim_back_and_no_letter_is_repeated(at: Surface) -> None:
+    at.press_and_hear(DANA, at.hold_read(), acme(at, "claim"))
+    at.workspace.users["U0DANA"].deleted = True
+    now = at.clock.at
+    with at.database.sessions.begin() as session:
+        for kind in ("nudge", "assigned"):
+            outbox.enqueue(session, at.cast.workspace_id, "U0DANA", kind, "x", 0, {"text": "x", "blocks": []}, now)
+    for _ in range(3):
+        at.pump()
+    tried = [one for one in at.slack.faults.called("chat.postMessage") if "U0DANA" in str(one)]
+    assert len(tried) == 1
+    assert claims_of(at) == [("Dana Kim", "left", False)]
+    assert audited(at) == ["claim", "leave", "return claim"]
+    with at.database.reading() as session:
+        statuses = session.scalars(select(OutboxPost.status).where(OutboxPost.channel == "U0DANA")).all()
+        dana = next(one for one in people(session, at.cast.workspace_id) if one.name == "Dana Kim")
+    assert sorted(statuses) == ["failed", "gone"]
+    assert dana.left
+    assert not dana.may_act
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    assert "Claim recovery touch for Acme" in str(at.read().blocks)
+    assert "Dana Kim has left this Slack workspace." in at.ask(ROBIN, "claim Acme for Dana").text
+    with at.database.sessions.begin() as session:
+        assert not user_left(session, at.cast.workspace_id, "U0DANA", now)  # it is no news any more
+
+
+def test_10_a_look_once_a_day_finds_who_has_left_and_who_is_back(at: Surface) -> None:
+    at.press_and_hear(DANA, at.hold_read(), acme(at, "claim"))
+    at.press_and_hear(PRIYA, at.read(), f"claim:{at.cast.partner(INITECH)}")
+    client = posting_client(at.workspace.bot_token, at.slack.api_url)
+
+    def look() -> int:
+        return notice_leavers(client, at.database.reading, at.database.sessions, at.cast.programme, at.clock.at)
+
+    assert look() == 0
+    at.workspace.users["U0DANA"].deleted = True
+    assert look() == 1
+    assert look() == 0
+    assert claims_of(at) == [("Dana Kim", "left", False), ("Priya Nair", None, False)]
+    at.workspace.users["U0DANA"].deleted = False
+    assert look() == 1
+    assert "is yours" in at.press_and_hear(DANA, at.read(), acme(at, "claim")).text
+    assert audited(at)[-2:] == ["come back", "claim"]
+
+
+def test_whoever_presses_a_button_is_back(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        assert user_left(session, at.cast.workspace_id, "U0DANA", at.clock.at)
+    assert "is yours" in at.press_and_hear(DANA, at.hold_read(), acme(at, "claim")).text
+    with at.database.sessions.begin() as session:
+        assert not return_person(session, at.cast.workspace_id, at.cast.person(DANA), "slack", at.clock.at)
+
+
+def test_a_silent_slack_is_no_verdict(at: Surface) -> None:
+    at.press_and_hear(DANA, at.hold_read(), acme(at, "claim"))
+    client = posting_client("xoxb-of-nobody", at.slack.api_url)
+    assert notice_leavers(client, at.database.reading, at.database.sessions, at.cast.programme, at.clock.at) == 0
+    assert claims_of(at) == [("Dana Kim", None, False)]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("count", [1, 5, 6, 40])
+def test_letters_about_assignments_fit_whatever_the_names(name: str, count: int) -> None:
+    given = [views.Assigned(number, name, MONDAY.date()) for number in range(1, count + 1)]
+    lint_message(views.assigned_payload(name, given, MONDAY.date()))
+    lint_message(views.declined_payload(1, name, name))
+    lint_message(views.reassigned_payload(name, name, name))
+    day = MONDAY.date()
+    lint_message(views.given_note(name, name, day, day, before=name, reached=False, again=False))
+    lint_message(views.answered_note(1, name, lead=name))
+    lint_message(views.not_asked_note(name, name))
+    standing = QUIET.standing(QUIET.facts(touched=20))
+    lint_view(views.assign_form(standing, [{"text": {"type": "plain_text", "text": "x"}, "value": "1"}], Carried()))
+
+
+def chosen(at: Surface, person: PersonRow) -> dict[str, Any]:
+    option = {"text": {"type": "plain_text", "text": person.name}, "value": str(at.cast.person(person))}
+    return {"assignee": {"assignee": {"type": "static_select", "selected_option": option}}}
+
+
+def test_the_channel_is_told_nothing_of_who_declined(at: Surface) -> None:
+    ask_for(at)
+    at.pump()
+    at.press_and_hear(PRIYA, letters(at, PRIYA)[-1], acme(at, "decline_claim"))
+    at.pump()
+    public = [one.text for one in at.workspace.messages(CHANNEL) if one.visible_to is None]
+    assert not any("declin" in text or "cannot take" in text for text in public)
