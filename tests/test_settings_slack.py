@@ -136,7 +136,6 @@ def test_a_lead_sees_what_coverage_would_be_before_a_tier_is_changed(at: Surface
     form = _tier_form(at, 1)
     lint_view(form.content)
     before = at.written()
-    at.press(ROBIN, form, ids.TRY_TIER)
     values = together(text(ids.TIER_WINDOW, 30))
     at.slack.interactions.action(
         user(ROBIN),
@@ -185,14 +184,13 @@ def test_a_wrong_tier_is_told_beside_its_field_and_nothing_is_saved(at: Surface,
 
 def test_a_tier_is_added_and_one_without_partners_is_removed(at: Surface) -> None:
     at.press(ROBIN, at.ask(ROBIN, "tiers"), ids.EDIT_TIERS)
-    at.press(ROBIN, at.modal(ROBIN), ids.ADD_TIER)
+    at.press(ROBIN, _opened(at, ids.TIERS_MODAL), ids.ADD_TIER)
     filled = together(text(ids.TIER_NAME, "Friends"), text(ids.TIER_WINDOW, 90))
-    assert at.slack.interactions.submit(user(ROBIN), at.modal(ROBIN).id, filled) == {"ok": True}
+    assert at.slack.interactions.submit(user(ROBIN), _opened(at, ids.TIER_FORM).id, filled) == {"ok": True}
     assert at.workspace.wait_until(lambda: "Friends* is added" in _said(at)), _said(at)
     assert _tiers(at)[-1] == Tier(4, "Friends", 90)
     at.press(ROBIN, at.modal(ROBIN), f"{ids.EDIT_TIER}:4")
-    assert at.workspace.wait_until(lambda: at.modal(ROBIN).content["callback_id"] == ids.TIER_FORM)
-    at.press(ROBIN, at.modal(ROBIN), ids.REMOVE_TIER)
+    at.press(ROBIN, _opened(at, ids.TIER_FORM), ids.REMOVE_TIER)
     assert at.workspace.wait_until(lambda: "Friends* is removed" in _said(at)), _said(at)
     assert [one.rank for one in _tiers(at)] == [1, 2, 3]
     assert _actions(at).count("remove tier") == 1
@@ -239,14 +237,17 @@ def _button(at: Surface, action: str) -> Message:
 
 def _schedule_form(at: Surface) -> Any:
     at.press(ROBIN, at.ask(ROBIN, "settings"), ids.EDIT_SCHEDULE)
-    return at.modal(ROBIN)
+    return _opened(at, ids.SCHEDULE_FORM)
 
 
 def _tier_form(at: Surface, rank: int) -> Any:
     at.press(ROBIN, at.ask(ROBIN, "tiers"), ids.EDIT_TIERS)
-    assert at.workspace.wait_until(lambda: at.modal(ROBIN).content["callback_id"] == ids.TIERS_MODAL)
-    at.press(ROBIN, at.modal(ROBIN), f"{ids.EDIT_TIER}:{rank}")
-    assert at.workspace.wait_until(lambda: at.modal(ROBIN).content["callback_id"] == ids.TIER_FORM)
+    at.press(ROBIN, _opened(at, ids.TIERS_MODAL), f"{ids.EDIT_TIER}:{rank}")
+    return _opened(at, ids.TIER_FORM)
+
+
+def _opened(at: Surface, callback_id: str) -> Any:
+    assert at.workspace.wait_until(lambda: at.modal(ROBIN).content["callback_id"] == callback_id)
     return at.modal(ROBIN)
 
 

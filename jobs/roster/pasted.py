@@ -30,6 +30,7 @@ WORDS = {
     "alias": "aliases",
     "time_zone": "timezone",
 }
+LISTS = ("domains", "contacts", "aliases")
 MARKS = ("\t", ";", ",")  # of spreadsheets, and of files
 HEADER_OF_OURS = 1  # line more than the person sees
 
@@ -79,6 +80,8 @@ def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int
         writer.writerow(header)
     written = shift
     for number, row in rows:
+        if len(row) == len(header) and row is not header:
+            row = _lists(row, header)
         out.write("\n" * max(number - written - 1, 0))  # each line keeps its number
         writer.writerow([cell.replace("\n", " ").replace("\r", " ") for cell in row])
         written = number
@@ -119,5 +122,12 @@ def _folded(row: list[str], columns: int) -> list[str]:
     if not any(row):
         return row
     head, rest = row[: columns - 1], [one for one in row[columns - 1 :] if one]
-    last = ";".join(part for one in rest for part in one.split() if part) if columns == 4 else ";".join(rest)
-    return [*head, *[""] * (columns - 1 - len(head)), last]
+    return [*head, *[""] * (columns - 1 - len(head)), ";".join(rest)]
+
+
+def _lists(row: list[str], header: list[str]) -> list[str]:
+    """Several in one cell, between commas or blanks as people write them, in the importer's spelling."""
+    return [
+        ";".join(cell.replace(",", " ").replace(";", " ").split()) if column in LISTS else cell
+        for column, cell in zip(header, row, strict=True)
+    ]
