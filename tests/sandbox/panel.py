@@ -20,6 +20,16 @@ LATER = (
     "Nudges come by direct message, and each Monday brings a new read."
 )
 
+FIRST = (
+    "Cadence was installed at Lantern a moment ago. Robin, who leads the partner programme, has a private message with "
+    "the steps to the first read; nobody else sees anything yet."
+)
+FIRST_STEPS = {
+    "channel": "View as Robin and choose #partner-weekly",
+    "roster": "Import people.csv and partners.csv",
+    "mailboxes": "Connect the mailboxes from this panel",
+    "start": "Look at the preview, and start",
+}
 STEPS = {
     "read": "Read Monday's post in #partner-weekly",
     "claim": "View as Dana and press Claim recovery touch",
@@ -40,7 +50,8 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             now=now.isoformat(),
             zone=story.ZONE.key,
             today_label=f"{now:%A %-d %B %Y, %H:%M}",
-            story=ABOUT if now.date() == story.MONDAY else LATER,
+            story=_about(on, now),
+            connect=on.first_run and not on.connected,
             steps=_steps(on),
             managers=[{"id": one.slack_id, "name": one.name} for one in story.MANAGERS],
             partners=[
@@ -65,6 +76,15 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             ok=True, said=f"{sender.name} wrote to {ally.contact_name} at {ally.name}. Cadence reads it next."
         )
 
+    @panel.post("/mailboxes")
+    def mailboxes() -> Response:
+        on = stage()
+        if on.connected:
+            return jsonify(error="They are connected.")
+        on.connect_mailboxes()
+        on.wait_for("a pass over every mailbox", on.all_read)
+        return jsonify(ok=True, said="Three mailboxes are connected, and eight weeks of mail are read.")
+
     @panel.post("/clock")
     def clock() -> Response:
         on, to = stage(), _body().get("to")
@@ -78,9 +98,10 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
 
 
 def next_moment(now: datetime, to: str) -> datetime | None:
-    """Nine o'clock of the next day, or of the next Monday."""
+    """Nine o'clock of the next day, or of the next Monday: early on a Monday that is today's."""
     local = now.astimezone(story.ZONE)
-    days = {"next_day": 1, "next_monday": 7 - local.weekday()}.get(to)
+    early = local.weekday() == 0 and local.hour < 9
+    days = {"next_day": 1, "next_monday": 0 if early else 7 - local.weekday()}.get(to)
     if days is None:
         return None
     day = local.date() + timedelta(days=days)
@@ -90,7 +111,13 @@ def next_moment(now: datetime, to: str) -> datetime | None:
 def _steps(on: "Stage") -> list[dict[str, Any]]:
     """What a visitor does, ticked off once it was seen; the panel asks nobody but the channel."""
     shown = "\n".join(_texts(on))
+    steps = {**FIRST_STEPS, **STEPS} if on.first_run else STEPS
+    told = "\n".join(one.text for one in on.workspace.im(story.ROBIN.slack_id).messages)
     seen = {
+        "channel": "✓ Channel" in told,
+        "roster": "✓ People" in told and "✓ Partners" in told,
+        "mailboxes": on.connected,
+        "start": bool(on.reads()),
         "read": bool(on.reads()),
         "claim": " is on it" in shown,
         "mail": on.mails_sent > 0,
@@ -98,7 +125,13 @@ def _steps(on: "Stage") -> list[dict[str, Any]]:
         "clock": on.clock.now() > story.READ_AT + timedelta(hours=12),
     }
     on.steps_done |= {step for step, is_there in seen.items() if is_there}
-    return [{"id": step, "text": text, "done": step in on.steps_done} for step, text in STEPS.items()]
+    return [{"id": step, "text": text, "done": step in on.steps_done} for step, text in steps.items()]
+
+
+def _about(on: "Stage", now: datetime) -> str:
+    if on.first_run and not on.reads():
+        return FIRST
+    return ABOUT if now.date() == story.MONDAY else LATER
 
 
 def _texts(on: "Stage") -> list[str]:

@@ -46,10 +46,17 @@ class Stuck(Exception):
 
 
 class Stage:
-    """`with Stage(folder) as stage:` … the programme is set up and captured, half an hour before Monday's read."""
+    """`with Stage(folder) as stage:` … the programme is set up and captured, half an hour before Monday's read.
 
-    def __init__(self, folder: Path, *, port: int = 0, blueprints: Sequence[Blueprint] = ()) -> None:
-        self.folder = folder
+    With `first_run` it is the same half hour, and Cadence was installed a moment ago: nobody is on a roster, no mailbox
+    is connected, no channel is chosen. That is what a lead does in Slack then.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int = 0, first_run: bool = False, blueprints: Sequence[Blueprint] = ()
+    ) -> None:
+        self.folder, self.first_run = folder, first_run
+        self.connected = False
         self.story = story.tell()
         self.clock = StoryClock(story.READ_AT - BEFORE_THE_READ)
         self.workspace = Workspace("Lantern", manifest=_manifest(), clock=self.clock.now)
@@ -76,7 +83,12 @@ class Stage:
         self.gmail.start()
         for mail in self.story.mail:
             self._deliver(mail)
-        self._set_up()
+        self._files()
+        self._install()
+        if not self.first_run:
+            self._import()
+            self.connect_mailboxes()
+            self.cadence("capture")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,6 +129,10 @@ class Stage:
             boxes = [box for one in self.running.programmes() for box in mailboxes(session, one.workspace_id)]
         return all(box.last_ok_at is not None and box.last_ok_at >= at for box in boxes)
 
+    def all_read(self) -> bool:
+        """Every mailbox has been read to its end at least once."""
+        return self.connected and self._read_since(story.READ_AT - timedelta(weeks=52))
+
     def send_mail(self, sender: story.Colleague, ally: story.Ally, subject: str) -> story.Mail:
         """A manager writes to a partner, now."""
         mail = story.compose(sender, ally, subject, self.clock.now(), next(self._numbers))
@@ -147,18 +163,21 @@ class Stage:
                 headers = [pair for pair in mail.headers if pair[0] != "Bcc"]
                 self.gmail.mailbox(one.email).deliver(headers, mail.at, ["INBOX"])
 
-    def _set_up(self) -> None:
-        """What README tells an administrator to do, with the same commands."""
-        key_file, token_file = self.folder / "service-account.json", self.folder / "dana-token.json"
-        key_file.write_text(json.dumps(self.gmail.service_account()))
-        token_file.write_text(json.dumps(self.gmail.authorized_user(story.DANA.email)))
+    def _files(self) -> None:
+        """What an administrator has at hand: keys for the mailboxes, and the roster as CSV."""
+        self._key_file, self._token_file = self.folder / "service-account.json", self.folder / "dana-token.json"
+        self._key_file.write_text(json.dumps(self.gmail.service_account()))
+        self._token_file.write_text(json.dumps(self.gmail.authorized_user(story.DANA.email)))
         (self.folder / "people.csv").write_text(story.people_csv(), encoding="utf-8")
         (self.folder / "partners.csv").write_text(story.partners_csv(self.story.allies), encoding="utf-8")
+
+    def _install(self) -> None:
+        """What README tells an administrator to do, with the same commands."""
+        channel = {} if self.first_run else {"CADENCE_CHANNEL": self.channel.id, "CADENCE_TIMEZONE": story.ZONE.key}
         self._settings(
             {
                 "CADENCE_DATABASE_URL": f"sqlite:///{self.folder / 'cadence.db'}",
-                "CADENCE_TIMEZONE": story.ZONE.key,
-                "CADENCE_CHANNEL": self.channel.id,
+                **channel,
                 "CADENCE_LEADS": story.ROBIN.email,
                 "CADENCE_SECRET_KEYS": new_key(),
                 "CADENCE_POLL_SECONDS": "1",
@@ -166,19 +185,23 @@ class Stage:
                 "SLACK_BOT_TOKEN": self.workspace.bot_token,
                 "SLACK_APP_TOKEN": self.workspace.app_token,
                 "SLACK_API_URL": self.slack.api_url,
-                "GOOGLE_SERVICE_ACCOUNT_FILE": str(key_file),
+                "GOOGLE_SERVICE_ACCOUNT_FILE": str(self._key_file),
                 "GMAIL_API_URL": self.gmail.api_url,
             }
         )
         self.cadence("migrate")
+
+    def _import(self) -> None:
         self.cadence("people", "import", str(self.folder / "people.csv"))
         self.cadence("partners", "import", str(self.folder / "partners.csv"))
-        self.cadence(
-            "mailbox", "add", "--provider", "gmail", "--address", story.DANA.email, "--token-file", str(token_file)
-        )
+
+    def connect_mailboxes(self) -> None:
+        """The three managers' mailboxes: Dana's by a token of her own, the others by the company's service account."""
+        gmail = ("mailbox", "add", "--provider", "gmail", "--address")
+        self.cadence(*gmail, story.DANA.email, "--token-file", str(self._token_file))
         for one in (story.PRIYA, story.TOMAS):
-            self.cadence("mailbox", "add", "--provider", "gmail", "--address", one.email)
-        self.cadence("capture")
+            self.cadence(*gmail, one.email)
+        self.connected = True
 
     def _settings(self, values: Mapping[str, str]) -> None:
         """The environment of this process: exactly these settings, whatever the shell or a `.env` says."""

@@ -59,7 +59,11 @@ function draw() {
     const node = press(() => work(node, "/demo/clock", { to: where }), {}, label);
     return node;
   };
+  const connect = press(() => work(connect, "/demo/mailboxes", {}), { class: "primary" }, "Connect the mailboxes");
+  const boxes = h("section", { class: "do" }, h("h3", {}, "What IT does"),
+    h("p", {}, "Lets Cadence read the headers of three partner managers' mail."), connect);
   parts = {
+    boxes,
     today: h("p", { class: "today" }), about: h("p", {}),
     count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
     steps: h("ol", { class: "steps" }), sender: h("h3", {}), others: h("div", { class: "others" }), mail,
@@ -70,7 +74,7 @@ function draw() {
       press(() => show(false), { class: "plain close", "aria-label": "Close the story" }, icon("close"))),
     h("div", { class: "story-in" },
       parts.today, parts.about,
-      h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps,
+      h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps, boxes,
       h("section", { class: "do" }, parts.sender, parts.others, mail),
       h("section", { class: "do" }, h("h3", {}, "Move the clock"),
         h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday")))));
@@ -91,6 +95,7 @@ function suggested(typed) {
 
 function renew() {
   const done = state.steps.filter((one) => one.done).length, next = state.steps.find((one) => !one.done);
+  parts.boxes.hidden = !state.connect;
   parts.today.textContent = state.today_label;
   parts.about.textContent = state.story;
   parts.count.textContent = `${done} of ${state.steps.length}`;
