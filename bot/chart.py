@@ -67,6 +67,7 @@ def draw(lines: Sequence[TrendLine]) -> "Figure":
     """One line per tier over the weeks; where nobody was eligible it has a gap."""
     from matplotlib.figure import Figure
 
+    asked, lines = lines, coverage_words.begun(lines)
     weeks = sorted({one.week for one in lines})
     figure = Figure(figsize=(9, 5), dpi=150, facecolor="white")
     axes = figure.add_axes((0.075, 0.225, 0.69, 0.665))
@@ -86,7 +87,7 @@ def draw(lines: Sequence[TrendLine]) -> "Figure":
         _words(axes.text, 0.5, 0.5, "No partner was eligible at these reads.", transform=axes.transAxes, ha="center")
     if not lines:
         _words(axes.text, 0.5, 0.5, "No weekly read was due yet.", transform=axes.transAxes, ha="center")
-    _caption(figure, lines, made)
+    _caption(figure, asked, made)
     return figure
 
 
@@ -187,6 +188,8 @@ def _caption(figure: "Figure", lines: Sequence[TrendLine], made: Sequence[bool])
     if any(made):
         filled = "; filled marks: as the weekly read was held" if not all(made) else ""
         paragraphs.append(f"Hollow marks on grey: reconstructed from mail{filled}.")
+    if left_out := coverage_words.before_it_began(lines):
+        paragraphs[-1] += f" {left_out}"
     text = "\n".join(textwrap.fill(one, 128) for one in paragraphs)
     _words(figure.text, 0.02, 0.02, text, fontsize=8.5, color="#333333", va="bottom")
 

@@ -110,6 +110,20 @@ def limited(parts: Sequence[str]) -> str:
     return "; ".join([*parts[:MOST_TIERS], *([wording.plural(more, "more tier")] if more > 0 else [])])
 
 
+def begun(lines: Sequence[TrendLine]) -> Sequence[TrendLine]:
+    """From the first week on in which anybody counted: what a picture shows."""
+    first = next((one.week for one in lines if one.coverage.eligible), None)
+    return lines if first is None else [one for one in lines if one.week >= first]
+
+
+def before_it_began(lines: Sequence[TrendLine]) -> str | None:
+    """What a picture says about the weeks that it leaves out at its start."""
+    shown = begun(lines)
+    if len(shown) == len(lines):
+        return None
+    return f"No partner was eligible before {wording.on_day(shown[0].week, lines[-1].week)}."
+
+
 def evenly(count: int, most: int) -> list[int]:
     """At most `most` places of `count`, spread evenly, with the first and the last."""
     if count <= most:

@@ -329,3 +329,13 @@ def test_drawing_leaves_nothing_but_the_picture(database: Database, cast: Cast, 
     assert not list(home.iterdir())
     assert not list(folder.iterdir())
     assert (tmp_path / "f.png").exists()
+
+
+def test_a_picture_begins_with_the_first_figure_and_says_so() -> None:
+    lines = lines_of(52, 2)
+    young = [one if one.week >= date(2026, 8, 31) else replace(one, coverage=Coverage(0, 0)) for one in lines]
+    assert coverage_words.begun(young)[0].week == date(2026, 8, 31)
+    assert coverage_words.before_it_began(young) == "No partner was eligible before Mon 31 Aug."
+    assert coverage_words.before_it_began(lines) is None
+    nobody = [replace(one, coverage=Coverage(0, 0)) for one in lines]
+    assert (coverage_words.begun(nobody), coverage_words.before_it_began(nobody)) == (nobody, None)

@@ -52,6 +52,7 @@ PAPERS = (Paper("wide", 760, 330, 160), Paper("narrow", 360, 300, 120))
 
 def charts(lines: Sequence[TrendLine], spoken: str) -> Html | None:
     """The chart on both papers; None where there is no line to draw. `spoken` says the same to whoever hears it."""
+    lines = coverage_words.begun(lines)
     weeks = sorted({one.week for one in lines})
     drawn = {one.tier.rank: one.tier.name for one in lines}  # the newest name wins
     known = {(one.week, one.tier.rank): one.coverage for one in lines if one.coverage.eligible}

@@ -166,6 +166,7 @@ def _weeks(found: Quarter, zone: ZoneInfo) -> Html:
         "Share of the eligible partners that were covered at each weekly read.",
         _marks(lines),
         left_out(lines),
+        coverage_words.before_it_began(lines),
         coverage_words.sources(lines),
     ]
     return _section(
