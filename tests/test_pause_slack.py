@@ -59,7 +59,7 @@ def form(until: str | None = "2027-01-15", reason: str = "On leave") -> dict[str
         ("Acme until 2027-01-15: On leave", date(2027, 1, 15), "On leave"),
         ("Acme until 15 Jan: On leave", date(2027, 1, 15), "On leave"),
         ('"acme" until Jan 15 2027 because of a merger', date(2027, 1, 15), "a merger"),
-        ("ACME till 27.11. - renewing: until March", date(2026, 11, 27), "renewing: until March"),
+        ("ACME till friday - renewing: until March", date(2026, 11, 27), "renewing: until March"),
         ("Acme until tomorrow: R&D only", date(2026, 11, 24), "R&D only"),
     ],
 )
@@ -137,7 +137,7 @@ def test_what_is_wrong_is_said_beside_its_field(at: Surface, until: str, reason:
 
 def test_the_line_is_held_to_the_same_bounds(at: Surface) -> None:
     assert "a year at most" in shown(at.ask(ROBIN, "pause Acme until 2029-01-01: On leave"))
-    assert "This day is over" in shown(at.ask(ROBIN, "pause Acme until 2026-11-01: On leave"))
+    assert "is over: choose today or a later" in shown(at.ask(ROBIN, "pause Acme until 2026-11-01: On leave"))
     assert "I do not know which day “someday soonish” is" in shown(at.ask(ROBIN, "pause Acme until someday soonish: x"))
     assert paused(at)[0] == "active"
     assert wrong("x", TODAY + timedelta(days=LONGEST_DAYS), TODAY) == []

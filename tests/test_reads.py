@@ -6,23 +6,26 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
+from bot import wording
+from bot.views.trend import TREND_PART
 from jobs.recovery import SWEEP
-from jobs.weekly_read import hold_and_post, read_is_due
+from jobs.weekly_read import ask_leads, hold_and_post, read_is_due
 from models.actions import claims, episodes, reads
 from models.actions.partners import put_partner
 from models.actions.programme import add_workspace, set_tier
 from models.actions.write import first_run
-from models.cadence import Policy, State, Tier
+from models.cadence import Policy, Shutdown, State, Tier
 from models.queries import reads as queries
 from models.queries.programme import Programme
 from models.queries.standings import standings
 from models.settings import ReadAt
-from models.tables import OutboxPost, Read, ReadLine
+from models.tables import Mailbox, OutboxPost, Read, ReadLine
 from models.weekly_read import Coverage
-from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PRIYA, UMBRELLA, Cast, put_cast, put_touch
+from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, UMBRELLA, Cast, put_cast, put_touch
 from tests.databases import Database
+from tests.slack_lint import elements, lint_message
 
 WEEK = timedelta(weeks=1)
 
@@ -251,3 +254,103 @@ def test_without_a_channel_no_read_is_due(database: Database) -> None:
     one = replace(programme(database, "UTC", MONDAY - WEEK), channel=None)
     with database.reading() as session:
         assert not read_is_due(session, one, MONDAY)
+
+
+def posted(database: Database) -> list[OutboxPost]:
+    with database.reading() as session:
+        return list(session.scalars(select(OutboxPost).order_by(OutboxPost.part)))
+
+
+def test_the_trend_of_13_weeks_stands_in_the_thread_as_a_chart_and_as_text(database: Database, cast: Cast) -> None:
+    hold_and_post(database.sessions, cast.programme, MONDAY)
+    *_, last = posted(database)
+    assert last.part == TREND_PART
+    lint_message({"text": last.payload["text"], "blocks": last.payload["blocks"]})
+    assert [block["type"] for block in last.payload["blocks"]][:2] == ["section", "data_visualization"]
+    assert "Cadence coverage, 13 weekly reads from Mon 31 Aug, in per cent" in last.payload["text"]
+    newest = coverage_words(database, cast, 1)
+    assert last.payload["text"].splitlines()[1].startswith("Tier 1: ")
+    assert last.payload["text"].splitlines()[1].endswith(f", {newest}")
+    assert "Tier 1" not in str(posted(database)[0].payload["blocks"][-1])
+
+
+def coverage_words(database: Database, cast: Cast, rank: int) -> int:
+    with database.reading() as session:
+        lines = queries.weekly_read(session, cast.programme, MONDAY).tiers
+    found = wording.percent(next(one.coverage for one in lines if one.tier.rank == rank))
+    assert found is not None
+    return found
+
+
+def all_in_rhythm(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        for partner in PARTNERS:
+            if partner.owner_email:
+                put_touch(session, cast, partner, MONDAY - timedelta(hours=3))
+
+
+def test_a_calm_week_is_held_and_said_in_one_line_or_not_at_all(database: Database, cast: Cast) -> None:
+    all_in_rhythm(database, cast)
+    with database.sessions.begin() as session:
+        for box in session.scalars(select(Mailbox)):
+            box.last_ok_at = box.reconciled_at = MONDAY
+    skip = replace(cast.programme, when_empty="skip")
+    assert hold_and_post(database.sessions, skip, MONDAY) is not None
+    assert posted(database) == []
+    later = MONDAY + timedelta(weeks=1)
+    with database.sessions.begin() as session:
+        for partner in PARTNERS:
+            if partner.owner_email:
+                put_touch(session, cast, partner, later - timedelta(hours=3))
+        for box in session.scalars(select(Mailbox)):
+            box.last_ok_at = box.reconciled_at = later
+    assert hold_and_post(database.sessions, cast.programme, later) is not None
+    assert [one.part for one in posted(database)] == [0]
+    assert "Every partner is in rhythm." in posted(database)[0].payload["text"]
+
+
+def test_a_week_that_could_not_be_seen_is_never_skipped(database: Database, cast: Cast) -> None:
+    all_in_rhythm(database, cast)
+    skip = replace(cast.programme, when_empty="skip")
+    assert hold_and_post(database.sessions, skip, MONDAY) is not None  # the cast's mailboxes were never polled
+    assert "needs attention" in posted(database)[0].payload["text"]
+
+
+def test_mailboxes_that_needed_attention_stay_as_the_read_saw_them(database: Database, cast: Cast) -> None:
+    read_id = hold_and_post(database.sessions, cast.programme, MONDAY)
+    assert read_id is not None
+    with database.reading() as session:
+        then = queries.held_read(session, cast.programme, read_id, MONDAY).read.troubles
+    assert then
+    with database.sessions.begin() as session:
+        for box in session.scalars(select(Mailbox)):
+            box.status, box.last_ok_at = "removed", MONDAY
+    with database.reading() as session:
+        held = queries.held_read(session, cast.programme, read_id, MONDAY + timedelta(days=2))
+        assert held.read.troubles == then
+        assert queries.weekly_read(session, cast.programme, MONDAY + timedelta(days=2)).troubles == ()
+
+
+def test_on_a_day_off_no_lead_is_asked(database: Database, cast: Cast) -> None:
+    hold_and_post(database.sessions, cast.programme, MONDAY)
+    afternoon = MONDAY + timedelta(hours=8)
+    shut = replace(cast.programme, shutdowns=(Shutdown(MONDAY.date(), MONDAY.date(), "Moving house"),))
+    assert ask_leads(database.sessions, shut, afternoon) == 0
+    assert ask_leads(database.sessions, cast.programme, afternoon) == 1
+    asked = next(one for one in posted(database) if one.kind == "unassigned")
+    lint_message({"text": asked.payload["text"], "blocks": asked.payload["blocks"]})
+    offered = [one["action_id"] for one in elements(asked.payload["blocks"])]
+    assert offered[0] == f"assign_one:{cast.partner(ACME)}"
+    assert offered[-2:] == ["assign", "walk"]
+
+
+def test_a_held_read_asks_as_much_of_the_database_however_many_partners_there_are(
+    database: Database, cast: Cast
+) -> None:
+    read_id = hold_and_post(database.sessions, cast.programme, MONDAY)
+    assert read_id is not None
+    said: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    with database.reading() as session:
+        queries.held_read(session, cast.programme, read_id, MONDAY)
+    assert len(said) <= 35

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from bot.ids import Carried
+from bot.ids import Carried, decode
 from bot.views import kit, read
+from bot.views.lists import owner_choices
+from bot.views.trend import trend_payload
+from models.cadence import Tier
 from models.queries.reads import HeldRead, Settled
+from models.queries.recoveries import Recoveries
+from models.queries.trend import TrendLine
 from models.standing import NextStepFacts, Standing, Who
-from models.weekly_read import MailboxTrouble, Recovery, weekly_read
+from models.weekly_read import Coverage, MailboxTrouble, Recovery, weekly_read
 from tests.facts import DANA, LONDON, MONTHLY, NOW, QUIET, TIERS, claim_by
 from tests.slack_lint import elements, lint_message, lint_view, said
 
@@ -197,3 +202,84 @@ def _partners(part: kit.Payload | kit.View) -> list[str]:
 
 def _block_ids(part: kit.Payload) -> set[str]:
     return {block["block_id"] for block in part["blocks"] if "block_id" in block}
+
+
+OWNERS = [Who(number, f"Manager {number:03}", f"m{number}@lantern.example") for number in range(1, 151)]
+
+
+def owned(count: int, owners: int) -> HeldRead:
+    return held(
+        *(
+            overdue(number, owner=OWNERS[number % owners], tier=replace(MONTHLY, rank=number % 3 + 1, window_days=7))
+            for number in range(1, count + 1)
+        ),
+        *(overdue(1000 + number, owner=None) for number in range(count // 10)),
+    )
+
+
+@pytest.mark.parametrize("carried", [Carried(tier=2), Carried(owner=5), Carried(tier=1, owner=4), Carried(owner=0)])
+def test_filters_leave_exactly_who_they_name_on_every_page(carried: Carried) -> None:
+    full, seen = owned(300, 7), list[str]()
+    wanted = {
+        str(one.facts.partner_id)
+        for one in full.read.overdue
+        if (carried.tier is None or (one.facts.tier is not None and one.facts.tier.rank == carried.tier))
+        and (carried.owner is None or (one.facts.owner.id if one.facts.owner else 0) == carried.owner)
+    }
+    for page in range(-(-len(wanted) // 15)):
+        view = read.read_modal(full, replace(carried, page=page))
+        lint_view(view)
+        assert f"of {len(wanted)} ({330 - len(wanted)} more without the filter)" in said(view["blocks"])
+        seen += _partners(view)
+    assert sorted(seen) == sorted(wanted)
+    assert "Next page" not in said(view["blocks"])
+
+
+@pytest.mark.parametrize(("owners", "kind"), [(7, "static_select"), (98, "static_select"), (149, "external_select")])
+def test_filters_are_menus_that_lead_to_the_first_page_and_show_what_is_chosen(owners: int, kind: str) -> None:
+    view = read.read_modal(owned(300, owners), Carried(owner=1, page=1))
+    lint_view(view)
+    menus = {one["action_id"]: one for one in elements(view["blocks"]) if one["action_id"].startswith("filter")}
+    assert menus["filter_tier"]["initial_option"]["text"]["text"] == "All tiers"
+    assert menus["filter_owner"]["type"] == kind
+    assert menus["filter_owner"]["initial_option"]["text"]["text"] == "Manager 001"
+    assert decode(menus["filter_tier"]["options"][1]["value"]) == Carried(read=1, tier=1, owner=1)
+
+
+def test_owners_are_found_by_typing() -> None:
+    on = read.read_leaf(owned(300, 149))
+    assert len(owner_choices(on, Carried(read=1))) == 151
+    assert [one["text"]["text"] for one in owner_choices(on, Carried(read=1), "r 014")] == ["Manager 014"]
+
+
+def test_one_tier_and_one_owner_need_no_filter() -> None:
+    view = read.read_modal(many(40), Carried())
+    assert not [one for one in elements(view["blocks"]) if one["action_id"].startswith("filter")]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("tiers", [1, 3, 20])
+def test_the_trend_fits_with_any_names_and_any_number_of_tiers(name: str, tiers: int) -> None:
+    lines = [
+        TrendLine(
+            week=date(2026, 8, 31) + timedelta(weeks=week),
+            at=NOW,
+            tier=Tier(rank, name, 7),
+            coverage=Coverage(week % 5, 5),
+            reply_backed=Coverage(0, 5),
+            on_time=Coverage(0, 0),
+            overdue=1,
+            new=0,
+            blind=0,
+            paused=0,
+            recoveries=Recoveries(),
+            source="reconstructed",
+        )
+        for rank in range(1, tiers + 1)
+        for week in range(13)
+    ]
+    drawn = trend_payload(lines)
+    assert drawn is not None
+    lint_message(drawn)
+    assert ("and 8 more tiers" in drawn["text"]) is (tiers == 20)
+    assert trend_payload(lines[:1]) is None

@@ -1,10 +1,9 @@
 """Pause and resume a partner, by command or by form. For leads: reason and end are on record."""
 
 import re
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
-import dateparser
 from slack_bolt import App
 
 from bot import ids
@@ -13,13 +12,13 @@ from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.pages import answer, answer_form, form_of
 from bot.listeners.typed import Command, literal, look_up, not_found
-from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from bot.views.pause import not_paused_note, pause_form, paused_note, resumed_note
 from models.actions import pauses
 from models.actions.deliveries import first_delivery
 from models.actions.pauses import WrongPause
+from models.due_words import UnclearDay, due_day
 from models.queries.lookup import Found
 
 _UNTIL = re.compile(r"\s+(?:until|till|to)\s+", re.IGNORECASE)
@@ -109,10 +108,10 @@ def pause_typed(call: Call, rest: str) -> Payload | None:
     if found is None or found.partner is None or not found.exact:
         call.ack()
         return not_found(_EXAMPLE, found, name)
-    until = _day(day, visitor.today) if day else None
-    if day and until is None:
-        call.ack()
-        return answers.sorry(f"I do not know which day “{day[:60]}” is. For example: {ids.COMMAND} {_EXAMPLE}")
+    try:
+        until = due_day(day, visitor.today) if day else None
+    except UnclearDay as error:
+        raise Refused(str(error)) from error
     if until is None or not reason:
         show_form(call, found.partner.id, until, reason)
         call.ack()
@@ -142,21 +141,6 @@ COMMANDS = {
     ),
     "resume": Command(resume_typed, HelpLine("resume Acme", "end its pause before its day", "lead")),
 }
-
-
-def _day(words: str, today: date) -> date | None:
-    """The day that is meant; of the two it could be, the one to come."""
-    found = dateparser.parse(
-        words.strip(),
-        languages=["en"],
-        settings={
-            "PREFER_DATES_FROM": "future",
-            "DATE_ORDER": "DMY",
-            "RELATIVE_BASE": datetime.combine(today, time(12)),
-            "REQUIRE_PARTS": ["day"],
-        },
-    )
-    return found.date() if found else None
 
 
 def _understood(call: Call, rest: str) -> tuple[str, str, str, Found | None]:
