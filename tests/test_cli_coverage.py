@@ -220,7 +220,7 @@ def test_a_chart_of_any_shape_names_every_tier_at_its_line_and_both_numbers_belo
         assert any(re.fullmatch(rf"Tier {rank}: \d+ %", one) for one in words)
     caption = next((one for one in words if one.startswith("Week of")), "").replace("\xa0", " ").replace("\n", " ")
     for one in lines[-tiers:][: coverage_words.MOST_TIERS] if tiers else ():
-        assert f"{one.tier.name} {one.coverage.covered} of {one.coverage.eligible} covered" in caption
+        assert f"{one.tier.name}: {one.coverage.covered} of {one.coverage.eligible} covered" in caption
     assert ("No weekly read was due yet." in words) is (weeks == 0)
     figure.draw_without_rendering()
     width, height = figure.get_size_inches() * figure.dpi

@@ -1,6 +1,7 @@
 """Coverage now and 52 weeks of trend, beside the floors of hand-written SQL over the same programme.
 
-SIZE=n partners with a hundred touches each; without it 1,000 and 10,000.
+SIZE=n partners with a hundred touches each; without it 1,000 and 10,000. SIZE=100000 takes half an hour, ten gigabytes
+of memory and ten of disk.
 """
 
 import time
@@ -20,6 +21,7 @@ from tests.databases import Database
 
 WEEKS = 52
 ROUNDS = 5
+GROWING = ("now_ms", "trend_ms", "refresh_s", "standings_s")
 
 # The floor of coverage now: one pass over the denormalised last touch.
 NOW_FLOOR = """
@@ -50,7 +52,19 @@ def run(options: Mapping[str, str]) -> dict[str, Any]:
         with databases("sqlite", "postgresql") as found:
             for database in found:
                 figures[f"{database.backend} {size}"] = measured(database, size)
+    if len(sizes) > 1:
+        _tell_growth(figures, sizes)
     return figures
+
+
+def _tell_growth(figures: Mapping[str, Mapping[str, float]], sizes: list[int]) -> None:
+    """Linear is at most as many times as much as there are partners."""
+    low, high = sizes[0], sizes[-1]
+    for backend in ("sqlite", "postgresql"):
+        grown = {name: figures[f"{backend} {high}"][name] / figures[f"{backend} {low}"][name] for name in GROWING}
+        told = ", ".join(f"{name.partition('_')[0]} × {times:.1f}" for name, times in grown.items())
+        print(f"{backend}: × {high // low} partners take {told}; linear is × {high // low}")
+    print("SIZE=100000 shows the next step.")
 
 
 def measured(database: Database, size: int) -> dict[str, float]:
