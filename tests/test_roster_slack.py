@@ -179,7 +179,10 @@ def test_somebody_off_duty_holds_no_claim_and_their_partners_are_counted(at: Sur
         claim = session.scalars(select(Claim)).one()
     assert claim.end_reason == "left"
     assert _person(at, DANA.email).left
-    assert [one.action for one in _audit(at)].count("leave duty") == 1
+    assert _person(at, DANA.email).role == "viewer"
+    assert [one.action for one in _audit(at)].count("leave") == 1
+    refused = at.ask(DANA, "claim Initech")
+    assert "for partner managers" in refused.text, "a press of theirs brings nobody back on duty"
 
 
 @pytest.mark.parametrize("how", [option(ids.PERSON_ROLE, "viewer"), tick(ids.PERSON_LEFT, "left")])

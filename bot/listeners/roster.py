@@ -163,7 +163,7 @@ def _form(call: Call, visitor: Visitor, line: PartnerLine | None, name: str, car
 
 def _line(call: Call, visitor: Visitor, partner_id: int) -> PartnerLine:
     with call.desk.reading() as session:
-        found = partner_lines(session, visitor.programme.workspace_id).get(partner_id)
+        found = partner_lines(session, visitor.programme.workspace_id, partner_id).get(partner_id)
     if found is None:
         raise Refused("I do not know this partner: it may have left the roster.")
     return found

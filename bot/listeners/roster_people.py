@@ -88,6 +88,8 @@ def _save(
     session: Session, call: Call, visitor: Visitor, wanted: PersonRow, before: Person | None, leaves: bool
 ) -> str:
     actor, programme = actor_of(visitor.person.id), visitor.programme
+    if leaves:
+        wanted = replace(wanted, role="viewer")  # a press of theirs brings nobody back on duty
     put_one_person(session, programme, actor, wanted, call.now)
     steps_changed(session, programme.workspace_id)
     if before is not None:
@@ -104,7 +106,7 @@ def _understood(
     name, email = inputs.read_text(values, ids.PERSON_NAME), inputs.read_text(values, ids.PERSON_EMAIL)
     role, zone = inputs.read_choice(values, ids.PERSON_ROLE), None
     if user_id is not None:
-        profile = call.desk.directory.profile(user_id)
+        profile = call.desk.directory.profile(call.client, user_id)
         strange = profile is not None and profile.team_id not in (None, visitor.programme.team_id)
         if profile is not None and (profile.guest or profile.gone or strange):
             errors[ids.PERSON_USER] = "Guests, bots and people of other companies cannot be on the roster."

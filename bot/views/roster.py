@@ -108,7 +108,7 @@ def person_form(person: Person | None, carried: Carried) -> View:
         ),
     ]
     if person is not None:
-        gone = kit.option("No longer on duty: holds no claims, hears nothing", "left")
+        gone = kit.option("No longer on duty: holds no claim, hears nothing, may read along", "left")
         box = inputs.tick(ids.PERSON_LEFT, "Duty", gone)
         if person.left:
             box["element"]["initial_options"] = [gone]

@@ -5,22 +5,18 @@ Unique keys stop whoever takes the same at the same moment; here the second is t
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.actions import episodes
-from models.actions.outbox import want_redraw
 from models.actions.partners import PartnerRow, Taken, put_partner, rename_partner
-from models.actions.people import PersonRow, put_person
+from models.actions.people import PersonRow, leave_person, put_person, return_person
 from models.actions.rematch import Rematched, roster_change
-from models.actions.write import audit
 from models.names import name_key
 from models.queries.programme import Programme
-from models.tables import Claim, Partner, PartnerContact, PartnerDomain, Person, PersonAlias
-
-REDRAWN = timedelta(weeks=1)  # reads that are older are history
+from models.tables import Partner, PartnerContact, PartnerDomain, Person, PersonAlias
 
 
 class LastLead(Exception):
@@ -54,27 +50,12 @@ def put_one_person(session: Session, programme: Programme, actor: str, wanted: P
     return change.mail
 
 
-def set_on_duty(session: Session, workspace_id: int, actor: str, person_id: int, on_duty: bool, now: datetime) -> bool:
-    """Off duty somebody holds no claim and is told nothing; what they wrote stays. Answers whether that is new."""
-    row = session.get_one(Person, person_id)
-    if (row.left_at is None) is on_duty:
-        return False
-    if not on_duty:
-        _another_leads(session, workspace_id, row)
-        if episodes.end_claims(session, Claim.person_id == person_id, "left", now):
-            want_redraw(session, workspace_id, now - REDRAWN)
-    before, row.left_at = row.left_at, None if on_duty else now
-    audit(
-        session,
-        workspace_id,
-        actor,
-        "return to duty" if on_duty else "leave duty",
-        f"person:{person_id}",
-        now,
-        before={"left_at": before.isoformat() if before else None},
-        after={"left_at": row.left_at.isoformat() if row.left_at else None},
-    )
-    return True
+def set_on_duty(session: Session, workspace_id: int, actor: str, person_id: int, on_duty: bool, now: datetime) -> None:
+    """Off duty somebody holds no claim and is told nothing. Whoever is still in Slack may read along, as a viewer."""
+    if on_duty:
+        return_person(session, workspace_id, person_id, actor, now)
+    else:
+        leave_person(session, workspace_id, person_id, actor, now)
 
 
 def partners_owned(session: Session, person_id: int) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models.cadence import Status
@@ -28,11 +28,13 @@ class PartnerLine:
     external_id: str | None
 
 
-def partner_lines(session: Session, workspace_id: int) -> dict[int, PartnerLine]:
-    """Every partner by id, in the order of names."""
-    domains = _lists(session, workspace_id, PartnerDomain.partner_id, PartnerDomain.domain, PartnerDomain.workspace_id)
+def partner_lines(session: Session, workspace_id: int, only: int | None = None) -> dict[int, PartnerLine]:
+    """Every partner by id, in the order of names; or `only` one of them."""
+    domains = _lists(
+        session, workspace_id, PartnerDomain.partner_id, PartnerDomain.domain, PartnerDomain.workspace_id, only
+    )
     contacts = _lists(
-        session, workspace_id, PartnerContact.partner_id, PartnerContact.address, PartnerContact.workspace_id
+        session, workspace_id, PartnerContact.partner_id, PartnerContact.address, PartnerContact.workspace_id, only
     )
     rows = session.execute(
         select(Partner, Tier.rank, Person.email, NextStep)
@@ -40,6 +42,7 @@ def partner_lines(session: Session, workspace_id: int) -> dict[int, PartnerLine]
         .outerjoin(Person, Person.id == Partner.owner_id)
         .outerjoin(NextStep, (NextStep.partner_id == Partner.id) & NextStep.ended_at.is_(None))
         .where(Partner.workspace_id == workspace_id, Partner.status != MERGED)
+        .where(true() if only is None else Partner.id == only)
         .order_by(Partner.name_key)
     )
     return {
@@ -65,8 +68,10 @@ def _lists(
     key: InstrumentedAttribute[int],
     value: InstrumentedAttribute[str],
     workspace: InstrumentedAttribute[Any],
+    only: int | None,
 ) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for partner_id, one in session.execute(select(key, value).where(workspace == workspace_id)):
+    wanted = true() if only is None else key == only
+    for partner_id, one in session.execute(select(key, value).where(workspace == workspace_id, wanted)):
         found.setdefault(partner_id, []).append(one)
     return found
