@@ -66,7 +66,7 @@ def home_view(page: HomePage) -> View:
     for post in page.posts[:POSTS] if page.leads else ():
         blocks += uncertain_payload(post)["blocks"]
     if page.troubles:
-        told = "\n".join(f"• {kit.words(wording.trouble(one), 300)}" for one in page.troubles[:MOST])
+        told = "\n".join(f"• {kit.words(wording.trouble(one), 250)}" for one in page.troubles[:MOST])
         more = len(page.troubles) - MOST
         if more > 0:
             told += f"\n• and {more} more: `{ids.COMMAND} mailbox` shows them all"
