@@ -14,28 +14,29 @@ import structlog
 from flask import Flask, Response, request
 from slack_bolt import App, BoltContext
 from slack_bolt.adapter.flask import SlackRequestHandler
-from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack import Ack
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
+from bot.access import Access
 from bot.listeners.call import Call, acknowledgement, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
 from bot.staff import Busy, Staff
 from models.clock import Clock
 from models.db import in_haste
 from models.settings import Settings, SettingsError
+from models.vault import Vault
 
 PATIENCE_SECONDS = 2.0
 """For a lock of the database: with the wait for a thread it stays below the three seconds of Slack."""
 
 REPLAY_WINDOW = 10_000
 EVENTS_PATH = "/slack/events"
+NOT_INSTALLED = "Cadence is not installed in this Slack workspace (any more). Whoever manages its apps can install it."
 LARGEST_REQUEST = 2_000_000
 log = structlog.get_logger(__name__)
 
@@ -46,37 +47,31 @@ def build_app(
     reading: sessionmaker[Session],
     clock: Clock,
     *,
-    client: WebClient | None = None,
+    access: Access | None = None,
     suggest: Suggest | None = None,
     import_roster: ImportRoster | None = None,
 ) -> App:
     """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack."""
-    if settings.slack_bot_token is None:
+    if settings.slack_bot_token is None and not settings.installable:
         raise SettingsError("SLACK_BOT_TOKEN: set it to the bot token of your Slack app, which starts with xoxb-")
-    token = settings.slack_bot_token.get_secret_value()
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
-    client = client or surface_client(token, settings.slack_api_url)
+    access = access or Access(settings, sessions, reading, Vault(settings.secret_keys), clock)
     app = App(
         name="cadence",
-        client=WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=client.retry_handlers),
+        client=WebClient(base_url=settings.slack_api_url, timeout=10, retry_handlers=access.patience()),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
         signing_secret=secret or secrets.token_hex(32),
         # Our own, because Bolt asks auth.test on each request and turns to the environment when it has a choice.
-        authorize=lambda enterprise_id, team_id, user_id: AuthorizeResult(
-            enterprise_id=enterprise_id, team_id=team_id, user_id=user_id, bot_token=token
+        authorize=lambda enterprise_id, team_id, user_id: access.authorize(  # type: ignore[arg-type, return-value]  # None is an answer, too
+            enterprise_id, team_id, user_id
         ),
+        user_facing_authorize_error_message=NOT_INSTALLED,
         listener_executor=Staff(),
     )
-    desk = Desk(settings, in_haste(sessions, PATIENCE_SECONDS), reading, clock, client, import_roster, suggest)
+    desk = Desk(settings, in_haste(sessions, PATIENCE_SECONDS), reading, clock, access, import_roster, suggest)
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app
-
-
-def surface_client(token: str, base_url: str) -> WebClient:
-    """For calls that are safe to repeat: modals, the Home tab, ephemeral answers, look-ups. Posts are the outbox's."""
-    retries = [ConnectionErrorRetryHandler(max_retry_count=1), RateLimitErrorRetryHandler(max_retry_count=1)]
-    return WebClient(token=token, base_url=base_url, timeout=10, retry_handlers=retries)
 
 
 def flask_app(app: App, settings: Settings) -> Flask:

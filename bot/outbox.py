@@ -55,7 +55,7 @@ class Outbox:
 
     sessions: sessionmaker[Session]
     reading: sessionmaker[Session]
-    client: WebClient
+    client: WebClient | Callable[[int], WebClient]  # or whoever speaks for a workspace
     clock: Clock
     render: Render
     posted_plain: Callable[[WebClient, Post, str, str], None] | None = None  # the message is at this channel and ts
@@ -103,7 +103,7 @@ class Outbox:
     def _post(self, post: Post, thread_ts: str | None, blocks: Sequence[dict[str, Any]] | None) -> bool:
         text = post.payload["text"]
         try:
-            answer = self.client.chat_postMessage(
+            answer = self._client(post).chat_postMessage(
                 channel=post.channel, text=text, blocks=blocks, thread_ts=thread_ts, unfurl_links=False
             )
         except SlackApiError as error:
@@ -120,7 +120,7 @@ class Outbox:
             if post.kind == "read":
                 actions.channel_works(session, post.workspace_id, post.channel)
         if self.posted_plain and not blocks and post.payload.get("blocks"):
-            self.posted_plain(self.client, post, answer["channel"] or post.channel, answer["ts"])
+            self.posted_plain(self._client(post), post, answer["channel"] or post.channel, answer["ts"])
         return True
 
     def _refused(
@@ -172,7 +172,7 @@ class Outbox:
 
     def _update(self, post: Post, payload: Payload) -> bool:
         try:
-            self.client.chat_update(
+            self._client(post).chat_update(
                 channel=post.slack_channel or post.channel,
                 ts=post.ts or "",
                 text=payload["text"],
@@ -200,6 +200,9 @@ class Outbox:
             log.warning("outbox.not_redrawn", post=post.id, error=repr(error))
             return False
         return True
+
+    def _client(self, post: Post) -> WebClient:
+        return self.client if isinstance(self.client, WebClient) else self.client(post.workspace_id)
 
     def _parent(self, post: Post) -> tuple[str | None, str | None]:
         with self.reading() as session:

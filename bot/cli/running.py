@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from slack_bolt import App
@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.access import Access
 from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.first_lead import greet_installer
@@ -33,15 +34,17 @@ from jobs.schedule import Job, scheduler
 from jobs.suggest import suggestions_from_mailboxes
 from models.actions import outbox as outbox_actions
 from models.actions.clocks import refresh_clocks
+from models.actions.installations import regain_access
 from models.actions.noted import note_standings
-from models.actions.programme import OtherWorkspace, link_workspace, the_workspace
+from models.actions.programme import OtherWorkspace, add_workspace, link_workspace, the_workspace
 from models.clock import Clock
 from models.correspondence import Suggestions
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
 from models.queries import programme as programme_queries
 from models.queries.freshness import standings_as_of
-from models.queries.programme import Programme, people
+from models.queries.installations import unlinked_workspace
+from models.queries.programme import Programme, people, workspace_of_team
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
@@ -70,21 +73,26 @@ class Running:
     """One running Cadence. Build it, `start` it, `stop` it; or call the steps one by one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        if settings.slack_bot_token is None:
+        if settings.slack_bot_token is None and not settings.installable:
             raise SettingsError("SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your Slack app's page")
         self.settings, self.clock = settings, clock
         self.engine: Engine = make_engine(settings.database_url)
         self.sessions: sessionmaker[Session] = make_sessions(self.engine)
         self.reading: sessionmaker[Session] = make_sessions(self.engine, reading=True)
         self.vault = Vault(settings.secret_keys)
-        token = settings.slack_bot_token.get_secret_value()
-        self.client: WebClient = posting_client(token, settings.slack_api_url)
+        self.access = Access(settings, self.sessions, self.reading, self.vault, clock)
         with quietly():  # Bolt remarks on having both a client and an authorize
             self.app: App = build_app(
-                settings, self.sessions, self.reading, clock, suggest=self._suggest, import_roster=roster_report
+                settings,
+                self.sessions,
+                self.reading,
+                clock,
+                access=self.access,
+                suggest=self._suggest,
+                import_roster=roster_report,
             )
         below = below_plain_posts(settings, self.reading, clock)
-        self.outbox = Outbox(self.sessions, self.reading, self.client, clock, redraw_of(settings), below)
+        self.outbox = Outbox(self.sessions, self.reading, self.access.posting, clock, redraw_of(settings), below)
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._ticker = scheduler(
@@ -97,23 +105,36 @@ class Running:
         )
 
     def connect(self) -> None:
-        """Learns from Slack which workspace this is; raises SlackRefused when the token is not taken."""
+        """Learns from Slack which workspace the settings' token is for; raises SlackRefused when it is not taken."""
+        if self.settings.slack_bot_token is None:
+            return
+        token = self.settings.slack_bot_token.get_secret_value()
         try:
             with quietly():
-                answer = self.client.auth_test()
+                answer = posting_client(token, self.settings.slack_api_url).auth_test()
         except SlackApiError as error:
             raise SlackRefused(
                 f"Slack refuses SLACK_BOT_TOKEN ({refusal(error)}): copy it anew from your app's page"
             ) from error
         except OSError as error:
             raise SlackRefused(f"cannot reach {self.settings.slack_api_url}: {error}") from error
+        now = self.clock.now()
         with self.sessions.begin() as session:
-            workspace_id = the_workspace(session, self.clock.now())
+            workspace_id = self._own_workspace(session, answer["team_id"], now)
             if answer["team_id"]:  # other servers than Slack's may not say it: then the first request does
                 try:
                     link_workspace(session, workspace_id, answer["team_id"], answer["user_id"])
                 except OtherWorkspace as error:
                     raise SlackRefused(str(error)) from error
+            regain_access(session, workspace_id, now)
+        self.access.own_workspace = workspace_id
+
+    def _own_workspace(self, session: Session, team_id: str | None, now: datetime) -> int:
+        """Beside installed workspaces the token's own is the one that Slack names, not the oldest."""
+        if not self.settings.installable or team_id is None:
+            return the_workspace(session, now)
+        found = workspace_of_team(session, team_id) or unlinked_workspace(session)
+        return found if found is not None else add_workspace(session, now, team_id)
 
     def start(self) -> None:
         self._linking.start()
@@ -169,7 +190,10 @@ class Running:
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):
             self._find_people(programme)
-            notice_leavers(self.client, self.reading, self.sessions, programme, self.clock.now())
+            notice_leavers(self._slack(programme), self.reading, self.sessions, programme, self.clock.now())
+
+    def _slack(self, programme: Programme) -> WebClient:
+        return self.access.asking(programme.workspace_id)
 
     def _link_everybody(self) -> None:
         for programme in self.programmes():
@@ -177,21 +201,28 @@ class Running:
 
     def _find_people(self, programme: Programme) -> None:
         """Who of the roster is who in Slack; and before the first read, who leads through the first run."""
-        link_people(self.client, self.reading, self.sessions, programme, self.clock.now())
-        greet_installer(self.client, self.reading, self.sessions, self.settings, programme, self.clock.now())
+        link_people(self._slack(programme), self.reading, self.sessions, programme, self.clock.now())
+        greet_installer(
+            self._slack(programme),
+            self.reading,
+            self.sessions,
+            self.settings,
+            programme,
+            self.clock.now(),
+        )
 
     def _read(self, programme: Programme) -> None:
         now = self.clock.now()
         with self.reading() as session:
             due = weekly_read.read_is_due(session, programme, now)
-        if due and not is_shared(self.client, programme.channel or ""):
+        if due and not is_shared(self._slack(programme), programme.channel or ""):
             weekly_read.hold_and_post(self.sessions, programme, now)
 
     def _monthly(self, programme: Programme) -> None:
         now = self.clock.now()
         with self.reading() as session:
             due = monthly.post_is_due(session, programme, now)
-        if due and not is_shared(self.client, programme.leaders_channel or ""):
+        if due and not is_shared(self._slack(programme), programme.leaders_channel or ""):
             monthly.queue_post(self.sessions, programme, now)
 
     def _tell_leads(self, programme: Programme) -> None:
@@ -225,8 +256,10 @@ class Running:
         return suggestions_from_mailboxes(capture, self.settings, self.vault, programme, limit)
 
     def programmes(self) -> list[Programme]:
+        """Those in whose workspace Cadence may speak; the others rest, their mail too."""
         with self.reading() as session:
-            return programme_queries.programmes(session, self.settings)
+            everyone = programme_queries.programmes(session, self.settings)
+        return self.access.reaches(everyone)
 
     def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
         try:

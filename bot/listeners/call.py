@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -39,6 +40,20 @@ class Call:
     @property
     def user_id(self) -> str | None:
         return self._context.user_id
+
+    @property
+    def team_id(self) -> str | None:
+        return self._context.team_id
+
+    @property
+    def enterprise_id(self) -> str | None:
+        return self._context.enterprise_id
+
+    @property
+    def happened_at(self) -> datetime:
+        """When Slack says that an event came to be."""
+        seconds = self.body.get("event_time")
+        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else self.now
 
     @property
     def channel(self) -> str | None:
@@ -92,7 +107,7 @@ class Call:
             context, user = self._context, self.body.get("user")
             users_team = user.get("team_id") if isinstance(user, dict) else None
             team_id = users_team or context.actor_team_id
-            self._visitor = self.desk.visitor(context.team_id, self.user_id, team_id, address)
+            self._visitor = self.desk.visitor(context.team_id, self.user_id, team_id, address, context.enterprise_id)
         if leading and not self._visitor.leads:
             raise Refused("Only a programme lead can do this.")
         if acting and not self._visitor.may_act:
@@ -101,7 +116,7 @@ class Call:
 
     def home(self) -> Programme:
         """The programme of the Slack workspace that speaks, whoever in it does."""
-        return self.desk.programme(self._context.team_id)
+        return self.desk.programme(self._context.team_id, self._context.enterprise_id)
 
     def tell(self, payload: Payload) -> None:
         """Says something to this user alone: by the request's own address, else as an ephemeral message."""

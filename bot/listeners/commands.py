@@ -82,7 +82,7 @@ def command(call: Call) -> None:
     else:
         if word not in ("help", "setup"):  # who types `setup` may be nobody yet
             call.visitor()
-        if sharing and is_shared(call.desk.client, call.channel or ""):
+        if sharing and is_shared(call.client, call.channel or ""):
             raise Refused("People of another company are in this channel, so nothing is shared here.")
         told = found.answer(call, rest)
     if told is not None and sharing:

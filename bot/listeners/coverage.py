@@ -27,7 +27,7 @@ def look(call: Call, rest: str) -> Payload | None:
     call.ack()
     typed = literal(rest)
     asked, sharing = _shared(typed)
-    if sharing and is_shared(call.desk.client, call.channel or ""):
+    if sharing and is_shared(call.client, call.channel or ""):
         raise Refused("People of another company are in this channel, so nothing is shared here.")
     answer = _answer(call, asked)
     if answer is None:

@@ -15,12 +15,15 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.access import Access, NoAccess, Watch
 from bot.asking import ask
 from bot.first_lead import AddressWanted, Newcomer, first_lead
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
+from models.actions.installations import join_organisation
 from models.clock import Clock, local_day
 from models.correspondence import Suggestions
+from models.queries.installations import speaks_for
 from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
 from models.queries.standings import standings
 from models.roster_report import RosterReport
@@ -60,13 +63,12 @@ class Profile:
 class Directory:
     """users.info, asked once in ten minutes per user. Slack's silence is no verdict: then the roster alone decides."""
 
-    def __init__(self, client: WebClient) -> None:
-        self._client = WebClient(token=client.token, base_url=client.base_url, timeout=PATIENCE_SECONDS)
+    def __init__(self) -> None:
         self._known: dict[str, tuple[float, Profile | None]] = {}  # user → until when, what
         self._asking: set[str] = set()
         self._lock = Lock()
 
-    def profile(self, user_id: str, *, waits: bool = True) -> Profile | None:
+    def profile(self, client: WebClient, user_id: str, *, waits: bool = True) -> Profile | None:
         """What Slack says of somebody. Who does not wait gets what was known last, and has Slack asked behind."""
         now = time.monotonic()
         with self._lock:
@@ -76,28 +78,36 @@ class Directory:
             if not waits:
                 if user_id not in self._asking:
                     self._asking.add(user_id)
-                    threading.Thread(target=self._ask_behind, args=(user_id,), name="profile", daemon=True).start()
+                    threading.Thread(
+                        target=self._ask_behind, args=(client, user_id), name="profile", daemon=True
+                    ).start()
                 return known
-        return self._learn(user_id)
+        return self._learn(client, user_id)
 
-    def _ask_behind(self, user_id: str) -> None:
+    def _ask_behind(self, client: WebClient, user_id: str) -> None:
         try:
-            self._learn(user_id)
+            self._learn(client, user_id)
         finally:
             with self._lock:
                 self._asking.discard(user_id)
 
-    def _learn(self, user_id: str) -> Profile | None:
-        now, found = time.monotonic(), self._ask(user_id)
+    def _learn(self, client: WebClient, user_id: str) -> Profile | None:
+        now, found = time.monotonic(), self._ask(client, user_id)
         with self._lock:
             if len(self._known) > MOST_REMEMBERED:
                 self._known.clear()
             self._known[user_id] = (now + (REMEMBERED_SECONDS if found else SILENCE_SECONDS), found)
         return found
 
-    def _ask(self, user_id: str) -> Profile | None:
+    def _ask(self, client: WebClient, user_id: str) -> Profile | None:
+        patient = WebClient(
+            token=client.token,
+            base_url=client.base_url,
+            timeout=PATIENCE_SECONDS,
+            retry_handlers=[one for one in client.retry_handlers if isinstance(one, Watch)],
+        )
         try:
-            user = ask(self._client, "users.info", user=user_id)["user"] or {}
+            user = ask(patient, "users.info", user=user_id)["user"] or {}
         except (SlackApiError, OSError) as error:
             log.warning("slack.no_profile", user=user_id, error=str(error)[:200])
             return None
@@ -135,45 +145,71 @@ class Desk:
     sessions: sessionmaker[Session]
     reading: sessionmaker[Session]
     clock: Clock
-    client: WebClient
+    access: Access
     import_roster: ImportRoster | None = None
     suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
     directory: Directory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.directory = Directory(self.client)
+        self.directory = Directory()
 
-    def programme(self, team_id: str | None) -> Programme:
+    def client(self, home: Programme) -> WebClient:
+        """To ask Slack something in the workspace of a programme."""
+        try:
+            return self.access.asking(home.workspace_id)
+        except NoAccess as error:
+            raise Refused(
+                "Cadence was taken off this Slack workspace. Whoever installed it can install it again."
+            ) from error
+
+    def programme(self, team_id: str | None, enterprise_id: str | None = None) -> Programme:
         """The programme of a Slack workspace. One that was never linked is linked when Slack says it is ours."""
         with self.reading() as session:
             workspace_id = workspace_of_team(session, team_id) if team_id else None
             if workspace_id is not None:
                 return programme(session, self.settings, workspace_id)
             unlinked = [one for one in programmes(session, self.settings) if one.team_id is None]
-        if not unlinked or team_id is None:
+        if team_id is None or (not unlinked and not self.settings.installable):
             raise Refused("This Slack workspace has no partner programme in Cadence.")
-        about = self.client.auth_test()
+        if self.settings.installable:
+            return self._of_organisation(team_id, enterprise_id)
+        about = self.access.asking(unlinked[0].workspace_id).auth_test()
         if about["team_id"] not in (team_id, None):  # Slack always says it, other servers may not
             raise Refused("This Slack workspace has no partner programme in Cadence.")
         with self.sessions.begin() as session:
             programme_actions.link_workspace(session, unlinked[0].workspace_id, team_id, about.get("user_id"))
             return programme(session, self.settings, unlinked[0].workspace_id)
 
+    def _of_organisation(self, team_id: str, enterprise_id: str | None) -> Programme:
+        """A workspace speaks for the first time whose whole organisation has installed the app."""
+        with self.reading() as session:
+            found = speaks_for(session, None, enterprise_id)
+        if found is None or enterprise_id is None:
+            raise Refused("This Slack workspace has no partner programme in Cadence.")
+        with self.sessions.begin() as session:
+            workspace_id = join_organisation(session, team_id, enterprise_id, found.user_id, self.clock.now())
+            return programme(session, self.settings, workspace_id)
+
     def visitor(
-        self, team_id: str | None, user_id: str | None, users_team_id: str | None, address: str | None = None
+        self,
+        team_id: str | None,
+        user_id: str | None,
+        users_team_id: str | None,
+        address: str | None = None,
+        enterprise_id: str | None = None,
     ) -> Visitor:
         """The person behind a Slack user; raises Refused for guests, other workspaces' members and strangers.
 
         `address` is the own one that somebody typed who may lead a programme that nobody leads yet.
         """
-        home = self.programme(team_id)
+        home = self.programme(team_id, enterprise_id)
         if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
             raise Refused(self._not_ours(home))
         with self.reading() as session:
             everybody = people(session, home.workspace_id)
         known = next((one for one in everybody if one.slack_user_id == user_id), None)
         # Whom the roster knows is not kept waiting for Slack: a profile that changed since is heeded at the next click.
-        profile = self.directory.profile(user_id, waits=known is None)
+        profile = self.directory.profile(self.client(home), user_id, waits=known is None)
         if profile is not None:
             if profile.team_id is not None and profile.team_id != home.team_id:
                 raise Refused(self._not_ours(home))

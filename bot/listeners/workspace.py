@@ -7,7 +7,7 @@ from bot.listeners.call import Call, answering
 from bot.listeners.desk import Desk
 from models.actions.deliveries import first_delivery
 from models.actions.leaders import move_leaders_channel
-from models.actions.slack import SLACK, move_channel, note_removal
+from models.actions.slack import SLACK, move_channel
 
 log = structlog.get_logger(__name__)
 
@@ -19,15 +19,15 @@ def register(app: App, desk: Desk) -> None:
 
 
 def removed(call: Call) -> None:
-    """Puts it on record. Calls fail from now on, which the outbox and `cadence doctor` show."""
+    """Erases the token: the workspace rests from now on, until somebody installs the app again."""
     event = call.body["event"]
     if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
         return  # somebody's own token, which we never use
-    home = call.home()
     with call.desk.sessions.begin() as session:
-        if first_delivery(session, call.key(), call.now):
-            note_removal(session, home.workspace_id, event["type"], call.now)
-    log.error("slack.access_removed", workspace=home.workspace_id, event_type=event["type"])
+        if not first_delivery(session, call.key(), call.now):
+            return
+    for workspace_id in call.desk.access.removed(call.team_id, call.enterprise_id, event["type"], call.happened_at):
+        log.error("slack.access_removed", workspace=workspace_id, event_type=event["type"])
 
 
 def channel_moved(call: Call) -> None:

@@ -34,8 +34,12 @@ def speaks_for(session: Session, team_id: str | None, enterprise_id: str | None)
     ):
         row = session.scalars(select(Installation).where(Installation.key == key)).first() if key else None
         if row is not None:
-            return Installed(row.key, row.bot_token, row.bot_id, row.bot_user_id, row.user_id, row.installed_at)
+            return _installed(row)
     return None
+
+
+def all_installed(session: Session) -> list[Installed]:
+    return [_installed(row) for row in session.scalars(select(Installation).order_by(Installation.id))]
 
 
 def speaks_for_workspace(session: Session, workspace_id: int) -> Installed | None:
@@ -68,3 +72,7 @@ def unlinked_workspace(session: Session) -> int | None:
     """The programme that was prepared on the command line, while it is the only one and lives in no Slack yet."""
     rows = session.execute(select(Workspace.id, Workspace.slack_team_id).limit(2)).all()
     return rows[0].id if len(rows) == 1 and rows[0].slack_team_id is None else None
+
+
+def _installed(row: Installation) -> Installed:
+    return Installed(row.key, row.bot_token, row.bot_id, row.bot_user_id, row.user_id, row.installed_at)

@@ -31,6 +31,7 @@ class Programme:
     when_empty: str = "post"  # or skip: a week without anything to recover is not posted
     channel_trouble: str | None = None  # Slack's word for why the channel takes no message; reads rest
     started: bool = True  # reads are posted: somebody started them in Slack, or the operator named the channel
+    access_lost: bool = False  # Slack took the bot's access away: nothing runs, nothing is called
     started_at: datetime | None = None  # when somebody did; a week whose hour was over by then is not made up for
 
 
@@ -179,11 +180,12 @@ def _shutdowns(session: Session, workspace_id: int | None = None) -> dict[int, t
 
 
 def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutdown, ...]) -> Programme:
+    named = None if settings.installable else settings.channel  # a channel's id is of one workspace
     return Programme(
         workspace_id=row.id,
         team_id=row.slack_team_id,
         zone=zone_named(row.timezone or settings.timezone),
-        channel=row.channel_id or settings.channel,
+        channel=row.channel_id or named,
         read_at=ReadAt(row.read_at or settings.read_at),
         policy=Policy(row.policy),
         created_at=row.created_at,
@@ -192,6 +194,7 @@ def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutd
         leaders_since=row.leaders_since,
         when_empty=row.when_empty,
         channel_trouble=row.channel_trouble,
-        started=row.started_at is not None or settings.channel is not None,
-        started_at=None if settings.channel is not None else row.started_at,
+        access_lost=row.access_lost_at is not None,
+        started=row.started_at is not None or named is not None,
+        started_at=None if named is not None else row.started_at,
     )
