@@ -100,7 +100,7 @@ def test_the_walk_shows_the_evidence_and_keeps_what_is_agreed(at: Surface) -> No
     assert answer == {"ok": True}
     second = words(at)
     assert "✓ *Acme*: Call Wendy, by Fri 27 Nov (Priya Nair)" in second
-    assert "✓ *Acme* is with Priya Nair, by Wed 25 Nov." in second
+    assert "Priya Nair is asked to take *Acme*, by Wed 25 Nov, and can accept or decline." in second
     assert "Partner 2 of 7 · 1 of 7 assigned" in second
     assert "*Initech*" in second
     assert holders(at) == {"Acme": "Priya Nair"}

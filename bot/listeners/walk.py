@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot import ids
 from bot.ids import Carried, OldButton
+from bot.listeners.assignments import tell
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.cards import card_of
 from bot.listeners.desk import Desk, Refused, Visitor
@@ -24,7 +25,7 @@ from bot.views.kit import View
 from bot.views.next_step import owner_options, saved_note
 from bot.views.rows import Paper
 from bot.views.walk import FIRST, HERE, Step, given_line, waits, walk_end, walk_pause_view, walk_view
-from models.actions import claims, next_steps, outbox, pauses
+from models.actions import claims, next_steps, pauses
 from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
 from models.actions.write import actor_of
@@ -118,7 +119,7 @@ def save(call: Call) -> None:
                 )
                 told.append(saved_note(standing.facts.name, step, visitor.today)["text"])
             if holder is not None:
-                told.append(_claim_for(call, session, held, standing, holder))
+                told.append(_claim_for(call, session, standing, holder))
     call.ack(response_action="update", view=_after(call, beneath, "\n".join(told) or None))
 
 
@@ -146,7 +147,7 @@ COMMANDS = {
 }
 
 
-def _claim_for(call: Call, session: Session, held: HeldRead, standing: Standing, holder: Person) -> str:
+def _claim_for(call: Call, session: Session, standing: Standing, holder: Person) -> str:
     """The claim, through the door of all claims; whoever gets it hears of it. Answers what became of it, as mrkdwn."""
     visitor, partner_id, name = call.visitor(leading=True), standing.facts.partner_id, standing.facts.name
     home, me = visitor.programme, visitor.person
@@ -156,11 +157,16 @@ def _claim_for(call: Call, session: Session, held: HeldRead, standing: Standing,
         return notes.nothing_note(name)["text"]
     if result.taken is Taken.TAKEN:
         return notes.taken_note(name, result.holder, result.due_on, visitor.today)["text"]
-    if result.taken is Taken.CLAIMED and assigned_by_id is not None and holder.slack_user_id:
+    if assigned_by_id is None:
+        return given_line(name, result.holder, result.due_on, visitor.today)
+    new = result.taken is Taken.CLAIMED
+    if new:
         told = notes.assigned_payload(me.name, [notes.Assigned(partner_id, name, result.due_on)], visitor.today)
-        period = f"{held.id}:{partner_id}:{call.body['view'].get('hash')}"
-        outbox.enqueue(session, home.workspace_id, holder.slack_user_id, "assigned", period, 0, told, call.now)
-    return given_line(name, result.holder, result.due_on, visitor.today)
+        tell(session, home, holder, "assigned", f"claim:{result.claim_id}", told, call.now)
+    reached = holder.slack_user_id is not None
+    return notes.given_note(
+        name, holder.name, result.due_on, visitor.today, before=None, reached=reached, again=not new
+    )["text"]
 
 
 def _onward(call: Call, held: HeldRead, place: int, note: str | None = None) -> View:
