@@ -37,7 +37,8 @@ def sweep(sessions: sessionmaker[Session], programme: Programme, now: datetime) 
                 f"claim:{lapsed.claim_id}",
                 now,
             )
-        notice_transitions(session, programme, now)
+        if programme.started:  # nobody hears from a programme that its lead still sets up
+            notice_transitions(session, programme, now)
         deliveries.forget_deliveries(session, now)
         hints.forget_hints(session, now)
     return True

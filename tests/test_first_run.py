@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot import ids
 from bot.first_lead import greet_installer
@@ -15,13 +16,13 @@ from models.actions.programme import add_workspace
 from models.actions.setup import INSTALLATION
 from models.queries.programme import Programme, people, programme
 from models.settings import load_settings
-from models.tables import AuditEntry, OutboxPost, Partner, Person, Workspace
-from tests.cast import CHANNEL, DANA, MONDAY, PEOPLE, ROBIN, STARTED, TEAM, VERA, Cast
+from models.tables import AuditEntry, Nudge, OutboxPost, Partner, Person, Workspace
+from tests.cast import CHANNEL, DANA, MONDAY, PEOPLE, ROBIN, STARTED, TEAM, VERA, Cast, put_cast
 from tests.databases import Database
 from tests.sandbox.slack.workspace import Message
 from tests.slack_forms import Filled, channel, hour, option, text, together, zone
 from tests.slack_lint import lint_message, lint_view, said
-from tests.surface import GUEST, STRANGER, Surface, surface, user
+from tests.surface import GUEST, STRANGER, Surface, slip, surface, user
 
 PASTED = "Acme, Tier 1, dana@lantern.example, acme.example\nGlobex\t2\tdana@lantern.example\tglobex.example"
 
@@ -154,6 +155,20 @@ def test_the_read_is_not_started_while_something_is_missing(at: Surface) -> None
     posted = at.workspace.post(_steps(at).channel, at.workspace.bot.id, "as it once was", blocks=[start])
     at.press(ROBIN, posted, ids.START)
     assert _row(at).started_at is None
+
+
+def test_nobody_else_hears_anything_before_the_reads_are_started(database: Database) -> None:
+    with database.sessions.begin() as session:
+        cast = put_cast(session)
+        slip(session, cast)
+        session.get_one(Workspace, cast.workspace_id).started_at = None
+    for day, started_at, told in ((0, None, False), (1, MONDAY, True)):
+        with database.sessions.begin() as session:
+            session.get_one(Workspace, cast.workspace_id).started_at = started_at
+            home = programme(session, load_settings(), cast.workspace_id)
+        assert sweep(database.sessions, home, MONDAY + timedelta(days=day))
+        with database.reading() as session:
+            assert bool(session.scalars(select(Nudge)).all()) is told
 
 
 def test_08_a_channel_without_the_bot_shows_how_to_invite_it_and_sends_nothing(at: Surface) -> None:
