@@ -21,7 +21,7 @@ from bot.operation import add_operation
 from models.actions import programme as programme_actions
 from models.settings import SettingsError
 
-HTTP_THREADS = 16
+HTTP_THREADS = 64  # more than may wait for an acknowledgement: the others are told that it is busy
 
 
 @click.command()
