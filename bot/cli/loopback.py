@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from bot.cli.common import Failure
-from bot.views.consent import HEADERS
+from bot.views.web import HEADERS
 
 IDLE = 20.0  # seconds: browsers also open connections on which they ask nothing
 

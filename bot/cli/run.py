@@ -17,6 +17,7 @@ from bot.asking import refusal
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
+from bot.installing import add_installing, check_settings
 from bot.operation import add_operation
 from models.actions import programme as programme_actions
 from models.settings import SettingsError
@@ -33,9 +34,14 @@ def run(desk: Desk, port: int, host: str) -> None:
     settings = desk.settings
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
         raise SettingsError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP")
+    if settings.installable:
+        check_settings(settings)
+        if settings.slack_app_token is not None:
+            raise SettingsError("SLACK_APP_TOKEN: leave it out, because people install the app over HTTP")
     leads, now = lead_addresses(settings), desk.clock.now()
-    with desk.sessions.begin() as session:
-        name_leads(session, programme_actions.the_workspace(session, now), leads, now)
+    if leads or settings.slack_bot_token is not None:
+        with desk.sessions.begin() as session:
+            name_leads(session, programme_actions.the_workspace(session, now), leads, now)
     _log_to_stderr()
     running = Running(settings, desk.clock)
     try:
@@ -84,6 +90,9 @@ def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
 def _http(running: Running, host: str, port: int, stopping: threading.Event) -> None:
     web = flask_app(running.app, running.settings)
     add_operation(web, running.reading, running.clock, lambda: True)
+    if running.settings.installable:
+        parts = running.sessions, running.reading, running.vault, running.clock
+        add_installing(web, running.settings, *parts, running.installed)
     server = create_server(web, host=host, port=port, threads=HTTP_THREADS, ident="cadence")
 
     def serve() -> None:

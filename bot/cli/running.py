@@ -136,6 +136,16 @@ class Running:
         found = workspace_of_team(session, team_id) or unlinked_workspace(session)
         return found if found is not None else add_workspace(session, now, team_id)
 
+    def installed(self, workspace_id: int) -> None:
+        """Somebody has installed the app there: Cadence writes to them, without keeping the browser waiting."""
+
+        def greet() -> None:
+            for programme in self.programmes():
+                if programme.workspace_id == workspace_id:
+                    self._step("people", self._find_people, programme)
+
+        threading.Thread(target=greet, name="installed", daemon=True).start()
+
     def start(self) -> None:
         self._linking.start()
         self._ticker.start()

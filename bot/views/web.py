@@ -1,0 +1,42 @@
+"""Pages for the browser: one frame, no scripts, nothing loaded from anywhere. Callers escape what comes from outside."""
+
+from html import escape
+
+HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",  # the address of the page may hold a code
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Cadence: {title}</title>
+<style>
+  body {{ font: 17px/1.55 system-ui, sans-serif; max-width: 36em; margin: 12vh auto; padding: 0 1.2em;
+         color: #1d1c1d; background: #fff }}
+  h1 {{ font-size: 1.5em; line-height: 1.25; overflow-wrap: anywhere }}
+  h2 {{ font-size: 1em; margin: 1.6em 0 .2em }}
+  ul {{ margin: 0; padding-left: 1.2em }}
+  p.aside {{ color: #616061; font-size: .9em; margin-top: 2em }}
+  a.button {{ display: inline-block; padding: .55em 1.1em; border-radius: .4em; background: #1f4d4a; color: #fff;
+             text-decoration: none; font-weight: 600 }}
+  a.button:focus {{ outline: 3px solid #7db8f5; outline-offset: 2px }}
+  @media (prefers-color-scheme: dark) {{
+    body {{ color: #e8e8e8; background: #1a1d21 }} p.aside {{ color: #ababad }} a {{ color: #7db8f5 }}
+    a.button {{ background: #2f7a75; color: #fff }}
+  }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+
+
+def page(title: str, body: str) -> str:
+    """`title` is plain text, `body` is HTML."""
+    return _PAGE.format(title=escape(title), body=body)
