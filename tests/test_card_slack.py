@@ -12,6 +12,7 @@ from bot.views.rows import Paper
 from models.actions.partners import PartnerRow
 from models.cadence import Policy, Status
 from models.queries.mail import PartnerRecord, TouchFacts
+from models.standing import NextStepFacts
 from tests.cast import ACME, DANA, MONDAY, PARTNERS, PRIYA, ROBIN, VERA, put_cast, put_touch
 from tests.databases import Database
 from tests.facts import LONDON, NOW, QUIET, claim_by
@@ -90,9 +91,13 @@ def test_buttons_follow_what_may_be_done_and_by_whom() -> None:
 
     everyday = ["next_step:1", "step_history:1", "why:1"]
     assert offered(card()) == ["claim:1", *everyday, "mute_partner:1"]
-    assert offered(card(leads=True)) == ["claim:1", *everyday, "pause:1", "mute_partner:1"]
+    assert offered(card(leads=True)) == ["claim:1", "assign_one:1", *everyday, "pause:1", "mute_partner:1"]
     claimed = QUIET.standing(QUIET.facts(touched=20, claim=claim_by()))
     assert offered(card(standing=claimed))[0] == "release:1"
+    asked = QUIET.standing(QUIET.facts(touched=20, claim=replace(claim_by(), asked=True)))
+    assert offered(card(standing=asked))[:2] == ["accept_claim:1", "decline_claim:1"]
+    agreed = QUIET.standing(QUIET.facts(touched=20, next_step=NextStepFacts("Call", None, None, id=4)))
+    assert offered(card(standing=agreed))[1:3] == ["next_step:1", "step_done:1"]
     rests = QUIET.standing(QUIET.facts(touched=20, status=Status.PAUSED, paused_until=date(2027, 1, 15)))
     paused = card(standing=rests, reason="On leave", leads=True, muted=True)
     assert offered(paused) == [*everyday, "resume:1", "pause:1", "mute_partner:1"]

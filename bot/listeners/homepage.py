@@ -9,6 +9,7 @@ from bot.listeners.call import Call
 from bot.listeners.desk import Visitor
 from bot.views.home import FREE, HomePage, Week, home_view
 from bot.views.kit import Block, View
+from bot.views.my_settings import my_settings_blocks
 from bot.views.setup import setup_blocks, trouble_blocks
 from models.queries.book import book, read_progress
 from models.queries.outbox import uncertain_posts
@@ -17,6 +18,7 @@ from models.queries.reads import troubles
 from models.queries.setup import setup_of
 from models.queries.standings import standings
 from models.queries.trend import coverage_now
+from models.queries.wishes import muted_partners
 from models.standing import sort_key
 from models.weekly_read import MailboxTrouble
 
@@ -40,6 +42,7 @@ def home(call: Call, note: str | None = None) -> View:
                 note=note,
                 week=_week(session, visitor, call.now) if visitor.leads else None,
                 setup=_setup(session, call, visitor),
+                wishes=my_settings_blocks(me, visitor.today, len(muted_partners(session, me.id))),
             )
         )
 

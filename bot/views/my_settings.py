@@ -86,10 +86,13 @@ def saved_answer(person: Person, today: date) -> Payload:
 def my_settings_blocks(person: Person, today: date, muted: int) -> list[Block]:
     """For the Home tab: how it is, and the way to change it."""
     change = kit.button(ids.MY_SETTINGS, "Change my settings", Carried())
+    switch = kit.button(ids.NUDGES_OFF, "Stop nudges", Carried())
+    if not person.nudges:
+        switch = kit.button(ids.NUDGES_ON, "Start nudges again", Carried())
     said = [summary(person, today)]
     if muted:
         said.append(f"{wording.plural(muted, 'partner is', 'partners are')} left out.")
-    return [kit.section(" ".join(said), accessory=change)]
+    return [kit.section(" ".join(said)), kit.actions(change, switch)]
 
 
 def summary(person: Person, today: date) -> str:

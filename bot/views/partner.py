@@ -194,9 +194,17 @@ def _buttons(card: Card, paper: Paper) -> list[Element]:
     if paper.buttons:
         if standing.claim is None and (standing.state is State.OVERDUE or standing.facts.episode):
             buttons.append(button(ids.CLAIM, rows.CLAIM_LABEL, f"{rows.CLAIM_LABEL} for"))
+        elif standing.claim is not None and standing.claim.asked:
+            buttons.append(button(ids.ACCEPT, "Accept", "Accept"))
+            buttons.append(button(ids.DECLINE, "Decline", "Decline"))
         elif standing.claim is not None:
             buttons.append(button(ids.RELEASE, "Release", "Release the claim on"))
-        buttons.append(button(ids.NEXT_STEP, "Set next step", "Set next step for"))
+        if card.leads and (standing.state is State.OVERDUE or standing.facts.episode):
+            buttons.append(button(ids.ASSIGN_ONE, "Reassign…" if standing.claim else "Assign…", "Assign"))
+        step = standing.facts.next_step
+        buttons.append(button(ids.NEXT_STEP, "Change next step" if step else "Set next step", "Set next step for"))
+        if step is not None and step.id is not None:
+            buttons.append(_done(partner_id, name, step.id))
         buttons.append(button(ids.STEP_HISTORY, "Earlier steps", "Earlier next steps of"))
     buttons.append(button(ids.WHY, "Why?", "Why it stands so:"))
     if paper.buttons and card.leads and standing.state is State.PAUSED:
@@ -208,6 +216,13 @@ def _buttons(card: Card, paper: Paper) -> list[Element]:
         what = "Nudge me about it again" if card.muted else "No nudges about it"
         buttons.append(button(ids.MUTE, what, "Nudges on" if card.muted else "No nudges about"))
     return buttons
+
+
+def _done(partner_id: int, name: str, step_id: int) -> Element:
+    carried = Carried(partner=partner_id, step=step_id)
+    return kit.button(
+        ids.row(ids.STEP_DONE, partner_id), "Step done", carried, spoken=f"The next step with {name} is done"
+    )
 
 
 def choice_answer(typed: str, nearest: Sequence[PartnerName], *, ambiguous: bool) -> Payload:
