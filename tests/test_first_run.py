@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from slack_sdk import WebClient
 from sqlalchemy import select
 
 from bot import ids
 from bot.first_lead import greet_installer
+from bot.outbox import posting_client
 from jobs.recovery import sweep
 from jobs.weekly_read import read_is_due
 from models.actions.people import PersonRow, put_person
@@ -25,6 +27,13 @@ from tests.slack_lint import lint_message, lint_view, said
 from tests.surface import GUEST, STRANGER, Surface, slip, surface, user
 
 PASTED = "Acme, Tier 1, dana@lantern.example, acme.example\nGlobex\t2\tdana@lantern.example\tglobex.example"
+
+USUAL = together(
+    option(ids.SCHEDULE_DAY, "mon"),
+    hour(ids.SCHEDULE_HOUR, "09:00"),
+    zone(ids.SCHEDULE_ZONE, "Europe/London"),
+    option(ids.SCHEDULE_EMPTY, "post"),
+)
 
 
 @pytest.fixture
@@ -46,6 +55,26 @@ def test_whoever_opens_home_first_becomes_the_lead_and_gets_the_steps(at: Surfac
         assert step in message.text
     lint_message({"text": message.text, "blocks": message.blocks})
     assert [entry.actor for entry in _audit(at) if entry.action == "add person"] == [INSTALLATION]
+
+
+def test_home_shows_the_steps_and_every_button_of_theirs_opens_its_form(at: Surface) -> None:
+    home = at.home(ROBIN)
+    assert "Set Cadence up" in said(home.content["blocks"])
+    lint_view(home.content)
+    opened = {ids.EDIT_SCHEDULE: ids.SCHEDULE_FORM, ids.EDIT_TIERS: ids.TIERS_MODAL, ids.IMPORT: ids.IMPORT_FORM}
+    for action, callback_id in (*opened.items(), (ids.EDIT_ROSTER, ids.ROSTER_MODAL), (ids.PREVIEW, ids.NOTE_MODAL)):
+        at.press(ROBIN, at.home(ROBIN), f"{action}:1")
+        lint_view(_opened(at, callback_id).content)
+    assert at.workspace.wait_until(lambda: "You have seen it" in said(at.home(ROBIN).content["blocks"]))
+
+
+def test_home_is_drawn_again_when_a_form_that_it_opened_is_saved(at: Surface) -> None:
+    at.press(ROBIN, at.home(ROBIN), f"{ids.EDIT_SCHEDULE}:1")
+    _opened(at, ids.SCHEDULE_FORM)
+    filled = together(USUAL, channel(ids.SCHEDULE_CHANNEL, CHANNEL))
+    assert at.slack.interactions.submit(user(ROBIN), _top(at).id, filled) == {"ok": True}
+    homes = at.workspace.views.homes
+    assert at.workspace.wait_until(lambda: "The read goes to" in said(homes[user(ROBIN)].content["blocks"]))
 
 
 def test_the_second_who_opens_it_is_nobody_until_a_lead_adds_them(at: Surface) -> None:
@@ -89,7 +118,7 @@ def test_the_installer_hears_of_the_steps_without_opening_anything(at: Surface) 
 def test_the_lead_whom_the_operator_named_is_found_by_address(at: Surface) -> None:
     settings = load_settings(CADENCE_LEADS="nobody@lantern.example, robin@lantern.example")
     assert greet_installer(
-        at.outbox.client, at.database.reading, at.database.sessions, settings, _programme(at), at.clock.now()
+        _client(at), at.database.reading, at.database.sessions, settings, _programme(at), at.clock.now()
     )
     assert [(one.email, one.role) for one in _people(at)] == [("robin@lantern.example", "lead")]
 
@@ -244,21 +273,15 @@ def _schedule(at: Surface, *filled: Filled) -> None:
     at.ask(ROBIN, "settings")
     place = at.whispers(user(ROBIN))[-1]
     at.press(ROBIN, place, ids.EDIT_SCHEDULE)
-    view = at.modal(ROBIN)
+    view = _opened(at, ids.SCHEDULE_FORM)
     lint_view(view.content)
-    usual = [
-        option(ids.SCHEDULE_DAY, "mon"),
-        hour(ids.SCHEDULE_HOUR, "09:00"),
-        zone(ids.SCHEDULE_ZONE, "Europe/London"),
-        option(ids.SCHEDULE_EMPTY, "post"),
-    ]
-    assert at.slack.interactions.submit(user(ROBIN), view.id, together(*usual, *filled)) == {"ok": True}
+    assert at.slack.interactions.submit(user(ROBIN), view.id, together(USUAL, *filled)) == {"ok": True}
 
 
 def _import(at: Surface, kind: str, lines: str) -> None:
     answer = at.slack.interactions.message(user(ROBIN), CHANNEL, f"/cadence import {kind}")
     assert answer["ok"], answer
-    assert at.workspace.wait_until(lambda: _top(at).content.get("callback_id") == ids.IMPORT_FORM)
+    _opened(at, ids.IMPORT_FORM)
     filled = together(option(ids.IMPORT_KIND, kind), text(ids.IMPORT_LINES, lines))
     assert at.slack.interactions.submit(user(ROBIN), _top(at).id, filled) == {"ok": True}
     checked = _modal(at, "Nothing is written yet")
@@ -269,6 +292,11 @@ def _import(at: Surface, kind: str, lines: str) -> None:
 
 def _modal(at: Surface, words: str) -> Any:
     assert at.workspace.wait_until(lambda: words in said(_top(at).content["blocks"])), said(_top(at).content["blocks"])
+    return _top(at)
+
+
+def _opened(at: Surface, callback_id: str) -> Any:
+    assert at.workspace.wait_until(lambda: _top(at).content.get("callback_id") == callback_id)
     return _top(at)
 
 
@@ -283,8 +311,12 @@ def _steps(at: Surface) -> Message:
 
 def _greet(at: Surface) -> bool:
     return greet_installer(
-        at.outbox.client, at.database.reading, at.database.sessions, at.settings, _programme(at), at.clock.now()
+        _client(at), at.database.reading, at.database.sessions, at.settings, _programme(at), at.clock.now()
     )
+
+
+def _client(at: Surface) -> WebClient:
+    return posting_client(at.workspace.bot_token, at.slack.api_url)
 
 
 def _due(at: Surface) -> bool:

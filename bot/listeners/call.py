@@ -114,6 +114,10 @@ class Call:
             raise Refused("You can read everything here; claims and next steps are for partner managers.")
         return self._visitor
 
+    def forget(self) -> None:
+        """What was known of the programme is known anew: it has just been changed."""
+        self._visitor = None
+
     def home(self) -> Programme:
         """The programme of the Slack workspace that speaks, whoever in it does."""
         return self.desk.programme(self._context.team_id, self._context.enterprise_id)

@@ -86,6 +86,7 @@ def check_again(call: Call) -> None:
     if call.surface == "modal":
         call.update(channel_view(channel, trouble, [also] if also else []))
     elif call.surface == "home":
+        call.forget()
         call.publish(home(call, channel_answer(channel, trouble, also)["text"]))
     else:
         call.tell(channel_answer(channel, trouble, also))
@@ -113,6 +114,7 @@ COMMANDS = {
 
 def redraw_home(call: Call) -> None:
     """After a form: the Home tab from which it was opened shows the truth again."""
+    call.forget()
     if call.beneath().verb == HOME:
         call.publish(home(call))
 

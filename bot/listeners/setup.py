@@ -100,6 +100,7 @@ def start(call: Call) -> None:
             start_reads(session, workspace_id, actor_of(visitor.person.id), call.now)
             steps_changed(session, workspace_id)
     call.ack()
+    call.forget()
     told = started_note(setup)
     if call.surface == "home":
         call.publish(home(call, told["text"]))
