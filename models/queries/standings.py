@@ -1,11 +1,11 @@
 """The facts of every partner at any instant, read from touches and histories. Judging them is `models.standing`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from models.cadence import Policy, Status, Tier
@@ -93,7 +93,7 @@ def partner_facts(
     steps = next_steps_of(session, workspace_id, now, by_id, partner_ids)
     episodes = episodes_of(session, workspace_id, now, by_id, partner_ids)
     facts = []
-    for row in session.execute(_clocks(programme, now, partner_ids, known_at)):
+    for row in session.execute(_clocks(session, programme, now, partner_ids, known_at)):
         if wanted is not None and row.id not in wanted:
             continue
         owner = by_id.get(row.owner_id) if row.owner_id else None
@@ -121,17 +121,23 @@ def partner_facts(
 
 def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dict[int, int]:
     """The touch behind each partner's clock."""
-    rows = session.execute(_clocks(programme, now, None))
+    rows = session.execute(_clocks(session, programme, now, None))
     return {row.id: row.touch_id for row in rows if row.touch_id is not None}
 
 
 def _clocks(
-    programme: Programme, now: datetime, partner_ids: Collection[int] | None, known_at: datetime | None = None
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    partner_ids: Collection[int] | None,
+    known_at: datetime | None = None,
 ) -> Select[*tuple[Any, ...]]:
     """One row per partner: what was in force of it, its last counting touch and the clocks beside it.
 
-    Columns, not objects: to make ten thousand objects takes longer than to find what is in them.
+    Columns, not objects: to make ten thousand objects takes longer than to find what is in them. PostgreSQL is asked
+    LATERAL, else it reads all mail there is for the last touches; SQLite has no such word and needs none.
     """
+    lateral = session.get_bind().dialect.name == "postgresql"
 
     def latest(condition: ColumnElement[bool]) -> ScalarSelect[datetime]:
         return (
@@ -141,67 +147,67 @@ def _clocks(
             .scalar_subquery()
         )
 
-    def history(condition: ColumnElement[bool], order: Iterable[ColumnElement[Any]]) -> ScalarSelect[int]:
+    def last_touch(*columns: Any) -> Select[*tuple[Any, ...]]:
         return (
-            select(PartnerHistory.id)
-            .where(PartnerHistory.partner_id == Partner.id, condition)
-            .order_by(*order)
+            select(*columns)
+            .where(Touch.partner_id == Partner.id, counting(programme.policy, now, known_at), Touch.at <= now)
+            .order_by(Touch.at.desc(), Touch.id.desc())
             .limit(1)
             .correlate(Partner)
-            .scalar_subquery()
         )
 
-    last_touch = (
-        select(Touch.id)
-        .where(Touch.partner_id == Partner.id, counting(programme.policy, now, known_at), Touch.at <= now)
-        .order_by(Touch.at.desc(), Touch.id.desc())
-        .limit(1)
-        .correlate(Partner)
-        .scalar_subquery()
-    )
-    in_force = history(
-        PartnerHistory.from_at <= now,
-        (PartnerHistory.from_at.desc(), PartnerHistory.id.desc()),
-    )
-    first = history(
-        PartnerHistory.from_at > now,
-        (PartnerHistory.from_at.asc(), PartnerHistory.id.asc()),
-    )
+    def in_force(*columns: Any) -> Select[*tuple[Any, ...]]:
+        """The newest row that had begun; before the first, the first."""
+        begun, row = PartnerHistory.from_at <= now, PartnerHistory
+        return (
+            select(*columns)
+            .where(row.partner_id == Partner.id)
+            .order_by(case((begun, 0), else_=1), case((begun, row.from_at)).desc(), case((begun, row.id)).desc())
+            .order_by(row.from_at, row.id)
+            .limit(1)
+            .correlate(Partner)
+        )
+
+    touch: Any = Touch
+    then: Any = PartnerHistory
+    if lateral:
+        touch = last_touch(Touch.id, Touch.at, Touch.by_address, Touch.person_id, Touch.direction).lateral().c
+        then = in_force(then.tier_id, then.owner_id, then.status, then.paused_until).lateral().c
     reply = aliased(Touch)
     first_reply = (
         select(func.min(reply.at))
         .where(
             reply.partner_id == Partner.id,
             human("inbound", reply, known_at),
-            reply.at > Touch.at,
+            reply.at > touch.at,
             reply.at <= now,
         )
-        .correlate(Partner, Touch)
+        .correlate_except(reply)
         .scalar_subquery()
     )
-    query = (
-        select(
-            Partner.id,
-            Partner.name,
-            Partner.cadence_start_on,
-            PartnerHistory.tier_id,
-            PartnerHistory.owner_id,
-            PartnerHistory.status,
-            PartnerHistory.paused_until,
-            Touch.id.label("touch_id"),
-            Touch.at.label("touched_at"),
-            Touch.by_address,
-            Touch.person_id,
-            Touch.direction,
-            latest(human("inbound", known_at=known_at)).label("last_heard_at"),
-            latest(human("outbound", known_at=known_at)).label("last_outbound_at"),
-            first_reply.label("last_reply_at"),
-        )
-        .join(PartnerHistory, PartnerHistory.id == func.coalesce(in_force, first))
-        .outerjoin(Touch, Touch.id == last_touch)
-        .where(Partner.workspace_id == programme.workspace_id)
-        .order_by(Partner.id)
-    )
+    query = select(
+        Partner.id,
+        Partner.name,
+        Partner.cadence_start_on,
+        then.tier_id,
+        then.owner_id,
+        then.status,
+        then.paused_until,
+        touch.id.label("touch_id"),
+        touch.at.label("touched_at"),
+        touch.by_address,
+        touch.person_id,
+        touch.direction,
+        latest(human("inbound", known_at=known_at)).label("last_heard_at"),
+        latest(human("outbound", known_at=known_at)).label("last_outbound_at"),
+        first_reply.label("last_reply_at"),
+    ).select_from(Partner)
+    if lateral:
+        query = query.join(then.tier_id.table, true()).outerjoin(touch.id.table, true())
+    else:
+        query = query.join(then, then.id == in_force(then.id).scalar_subquery())
+        query = query.outerjoin(touch, touch.id == last_touch(touch.id).scalar_subquery())
+    query = query.where(Partner.workspace_id == programme.workspace_id).order_by(Partner.id)
     if known_at is not None:
         query = query.where(Partner.created_at <= known_at)
     return query if partner_ids is None else query.where(Partner.id.in_(partner_ids))
