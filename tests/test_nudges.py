@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,8 +10,8 @@ from sqlalchemy import select, update
 
 from jobs.nudges import may_be_told, notice_transitions, send_nudges
 from jobs.recovery import sweep
-from models.actions import claims, mailboxes, next_steps
-from models.actions.people import set_away, set_nudge_wishes
+from models.actions import claims, mailboxes, next_steps, outbox, wishes
+from models.actions.people import leave_person, set_away, set_nudge_wishes
 from models.cadence import Shutdown
 from models.public_holidays import is_holiday
 from models.queries.programme import people
@@ -288,3 +289,84 @@ def test_the_sweep_of_a_day_runs_once_and_not_before_five(database: Database, ca
     assert sweep(database.sessions, cast.programme, early + timedelta(minutes=1))
     assert not sweep(database.sessions, cast.programme, MONDAY)
     assert sweep(database.sessions, cast.programme, TUESDAY)
+
+
+def test_who_has_left_is_told_nothing_and_stands_in_for_nobody(database: Database, cast: Cast) -> None:
+    sweep(database.sessions, cast.programme, MONDAY)
+    with database.sessions.begin() as session:
+        set_away(session, cast.workspace_id, "test", cast.person(PRIYA), date(2026, 12, 24), cast.person(DANA), MONDAY)
+        assert leave_person(session, cast.workspace_id, cast.person(DANA), "slack", MONDAY)
+    day(database, cast, TUESDAY)
+    day(database, cast, TUESDAY + DAY)
+    assert messages(database) == {}
+    with database.reading() as session:
+        assert "the person has left" in session.scalars(select(Nudge.dropped)).all()
+
+
+def test_a_step_of_somebody_who_left_is_told_to_the_owner(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        put_touch(session, cast, ACME, MONDAY)
+        tomas, due = cast.person(TOMAS), TUESDAY.date()
+        next_steps.set_next_step(session, cast.programme, cast.partner(ACME), "Call", tomas, due, None, "test", MONDAY)
+        leave_person(session, cast.workspace_id, tomas, "slack", MONDAY)
+    day(database, cast, TUESDAY)
+    assert "Acme: next step: Call, today (Tomás Silva)" in messages(database)["U0DANA"][0]
+
+
+def test_an_assignment_that_waits_for_an_answer_is_told_as_one_on_its_day(database: Database, cast: Cast) -> None:
+    sweep(database.sessions, cast.programme, MONDAY)
+    with database.sessions.begin() as session:
+        claims.assign(session, cast.programme, cast.partner(ACME), cast.person(TOMAS), cast.person(DANA), MONDAY)
+    for days in range(1, 8):
+        day(database, cast, MONDAY + timedelta(days=days))
+    told = [text for text in messages(database)["U0TOMAS"] if "Acme" in text]
+    assert len(told) == 2  # one on its day, one when it has run out: two nudges a claim, and no third
+    assert "A lead asked for a recovery touch to Acme, today: accept it, or decline and it is free again." in told[0]
+    assert "Your claim on Acme has run out, so it is open to everybody again." in told[1]
+
+
+def test_a_letter_about_an_assignment_is_no_nudge_and_takes_no_days_message(database: Database, cast: Cast) -> None:
+    with database.sessions.begin() as session:
+        told = {"text": "Robin asks", "blocks": []}
+        outbox.enqueue(session, cast.workspace_id, "U0DANA", "assigned", "claim:1", 0, told, MONDAY)
+    day(database, cast, MONDAY)
+    assert len(messages(database)["U0DANA"]) == 1
+
+
+def test_a_muted_partner_is_left_out_until_it_is_wanted_again(database: Database, cast: Cast) -> None:
+    dana, acme = cast.person(DANA), cast.partner(ACME)
+    with database.sessions.begin() as session:
+        assert wishes.mute(session, cast.workspace_id, dana, acme, MONDAY)
+        assert not wishes.mute(session, cast.workspace_id, dana, acme, MONDAY)
+    day(database, cast, TUESDAY)
+    assert "U0DANA" not in messages(database)
+    with database.sessions.begin() as session:
+        assert wishes.unmute(session, cast.workspace_id, dana, acme, TUESDAY)
+        assert not wishes.unmute(session, cast.workspace_id, dana, acme, TUESDAY)
+        due = (TUESDAY + DAY).date()
+        next_steps.set_next_step(session, cast.programme, acme, "Call Wendy", dana, due, None, "test", TUESDAY)
+    day(database, cast, TUESDAY + DAY)
+    assert "Call Wendy" in messages(database)["U0DANA"][0]
+
+
+def test_two_workers_at_once_write_one_letter(database: Database, cast: Cast) -> None:
+    sweep(database.sessions, cast.programme, MONDAY)
+    workers = [Thread(target=send_nudges, args=(database.sessions, cast.programme, MONDAY)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert {who: len(texts) for who, texts in messages(database).items()} == {"U0DANA": 1, "U0PRIYA": 1}
+
+
+@pytest.mark.parametrize(
+    ("hour", "told"), [("06:59", False), ("07:00", True), ("14:59", True), ("15:00", False), ("23:59", False)]
+)
+def test_the_own_hours_are_kept(database: Database, cast: Cast, hour: str, told: bool) -> None:
+    with database.sessions.begin() as session:
+        row = session.get_one(Person, cast.person(DANA))
+        row.work_from, row.work_to = 7, 15
+    with database.reading() as session:
+        dana = next(one for one in people(session, cast.workspace_id) if one.name == "Dana Kim")
+    at = datetime.fromisoformat(f"2026-11-24T{hour}").replace(tzinfo=ZONE)
+    assert may_be_told(dana, at, cast.programme) is told
