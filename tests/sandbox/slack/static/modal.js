@@ -47,14 +47,14 @@ function make(first, depth, place) {
   function renew(view) {
     const now = JSON.stringify([view.blocks, view.title, view.submit, view.close]);
     if (now === print) return;
-    const fresh = !print || document.activeElement === form;
+    const before = document.activeElement, fresh = !print || before === form, inside = form.contains(before);
     print = now;
     title.textContent = view.title?.text || "";
     patch(body, view.blocks, at);
     refill(foot,
       press(() => close(false), { "data-key": "close" }, view.close?.text || (depth ? "Back" : "Close")),
       view.submit ? h("button", { type: "submit", class: "primary", "data-key": "submit" }, view.submit.text) : null);
-    if (fresh) begin(form);
+    if (fresh || (inside && !form.contains(document.activeElement))) begin(form); // what had the keyboard may be gone
   }
   return { renew, shut };
 }

@@ -63,7 +63,7 @@ function draw() {
   const boxes = h("section", { class: "do" }, h("h3", {}, "What IT does"),
     h("p", {}, "Lets Cadence read the headers of three partner managers' mail."), connect);
   parts = {
-    boxes,
+    boxes, connect,
     today: h("p", { class: "today" }), about: h("p", {}),
     count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
     steps: h("ol", { class: "steps" }), sender: h("h3", {}), others: h("div", { class: "others" }), mail,
@@ -95,7 +95,8 @@ function suggested(typed) {
 
 function renew() {
   const done = state.steps.filter((one) => one.done).length, next = state.steps.find((one) => !one.done);
-  parts.boxes.hidden = !state.connect;
+  parts.boxes.hidden = !state.mailboxes;
+  parts.connect.disabled = state.mailboxes === "connected";
   parts.today.textContent = state.today_label;
   parts.about.textContent = state.story;
   parts.count.textContent = `${done} of ${state.steps.length}`;
