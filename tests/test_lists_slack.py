@@ -1,21 +1,26 @@
 """`/cadence owed`, `stale` and `quiet`: as on the command line, within Slack's limits, nothing cut in silence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from bot.views.rows import Paper
 from bot.views.signals import IN_ANSWER, signals_answer
 from models.actions import next_steps
+from models.actions.clocks import refresh_clocks
+from models.actions.partners import PartnerRow, put_partner
+from models.actions.rematch import roster_change
 from models.actions.shutdowns import add_shutdown
 from models.cadence import Shutdown
-from tests.cast import ACME, DANA, GLOBEX, MONDAY, UMBRELLA, VERA, put_touch
+from tests.cast import ACME, DANA, GLOBEX, MONDAY, PRIYA, STARTED, TOMAS, UMBRELLA, VERA, Cast, put_cast, put_touch
 from tests.command_line import CommandLine
 from tests.databases import Database
 from tests.facts import LONDON, NOW, QUIET
 from tests.sandbox.slack.workspace import Message
-from tests.slack_lint import lint_message, said
+from tests.slack_lint import elements, lint_message, lint_view, said
 from tests.surface import STRANGER, Surface, surface
 
 DAY = timedelta(days=1)
@@ -96,3 +101,76 @@ def test_lists_of_any_length_fit_and_say_how_many_more_there_are(count: int, nam
     assert payload["text"].count("\n• ") == min(count, IN_ANSWER)
     assert (f"and {count - IN_ANSWER} more: `cadence owed`" in payload["text"]) is (count > IN_ANSWER)
     assert (payload["text"] == "Nobody waits.") is (count == 0)
+
+
+def crowded(database: Database, count: int) -> Cast:
+    """So many partners of three tiers and three owners, never touched."""
+    owners = (DANA, PRIYA, TOMAS)
+    crowd = tuple(
+        PartnerRow(f"Quiet {n:03}", n % 3 + 1, owners[n % 3].email, (f"q{n}.example",), since=ACME.since)
+        for n in range(count)
+    )
+    with database.sessions.begin() as session:
+        return put_cast(session, partners=crowd)
+
+
+def drawn(at: Surface) -> Any:
+    view = at.modal(VERA).content
+    lint_view(view)
+    return view
+
+
+def choose(at: Surface, menu: str, label: str) -> str:
+    """Chooses in a menu of the open list, and answers what the list says then."""
+    view = at.modal(VERA)
+    before = view.hash
+    element = next(one for one in elements(view.content["blocks"]) if one["action_id"] == menu)
+    chosen = next(one for one in element["options"] if one["text"]["text"] == label)
+    at.press(VERA, view, menu, action={"selected_option": chosen})
+    assert at.workspace.wait_until(lambda: at.modal(VERA).hash != before)
+    return said(drawn(at)["blocks"])
+
+
+def test_the_list_is_filtered_by_tier_and_owner_and_the_pages_keep_it(database: Database) -> None:
+    with surface(database, cast=crowded(database, 150)) as one:
+        message = one.ask(VERA, "overdue")
+        lint_message({"text": message.text, "blocks": message.blocks})
+        assert "and 140 more" in message.text
+        one.press(VERA, message, "see_all")
+        assert "Partners 1 to 15 of 150" in said(drawn(one)["blocks"])
+        assert "of 50 (100 more without the filter)" in choose(one, "filter_tier", "Tier 2")
+        before = one.modal(VERA).hash
+        one.press(VERA, one.modal(VERA), "turn_page:1")
+        assert one.workspace.wait_until(lambda: one.modal(VERA).hash != before)
+        assert "Overdue partners of Tier 2" in said(drawn(one)["blocks"])
+        assert "Partners 16 to 30 of 50" in said(drawn(one)["blocks"])
+        assert "There is nothing on this list." in choose(one, "filter_owner", "Tomás Silva")
+        assert "of 50 (100 more without the filter)" in choose(one, "filter_tier", "All tiers")
+
+
+def test_overdue_asks_as_much_of_the_database_however_long_the_roster_is(database: Database) -> None:
+    counts = []
+    cast = crowded(database, 30)
+    with surface(database, cast=cast) as one:
+        for more in (0, 90):
+            with database.sessions.begin() as session, roster_change(session, cast.workspace_id, "cast", STARTED):
+                for n in range(more):
+                    row = PartnerRow(f"More {n:03}", 1, DANA.email, (f"m{n}.example",), since=ACME.since)
+                    put_partner(session, cast.workspace_id, "cast", row, STARTED)
+            refresh_clocks(database.sessions, database.reading, cast.programme, one.clock.at)
+            one.ask(VERA, "overdue")  # what is asked for the first time is remembered
+            counts.append(statements(database, lambda: one.ask(VERA, "overdue")))
+    assert counts[0] == counts[1] <= 50
+
+
+def statements(database: Database, asking: Callable[[], object]) -> int:
+    """How many of them it takes."""
+    asked: list[str] = []
+
+    def note(*given: Any) -> None:
+        asked.append(given[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    asking()
+    event.remove(database.engine, "before_cursor_execute", note)
+    return len(asked)
