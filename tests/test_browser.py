@@ -50,13 +50,13 @@ class Demo:
     shots: Path | None
 
     def page(self, who: str, where: str = "", *, width: int = 1280, height: int = 900) -> Page:
-        page = self.browser.new_page(viewport={"width": width, "height": height})
+        page = self.browser.new_page(viewport={"width": width, "height": height}, locale="en-GB")
         page.set_default_timeout(PATIENCE)
         page.goto(f"{self.page_url}?as={who}#{where}")
         expect(page.locator(".message, .home, .empty").first).to_be_visible()
         return page
 
-    def picture(self, page: Page, name: str) -> None:
+    def picture(self, page: Page, name: str, shown: Locator | None = None) -> None:
         """The page as it is now, in every look, if anybody wants pictures."""
         if self.shots is None:
             return
@@ -64,6 +64,8 @@ class Demo:
             page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+                if shown:
+                    shown.evaluate("node => node.scrollIntoView({ block: 'center' })")
                 page.screenshot(path=self.shots / f"{name}-{look}-{scheme}.png")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": 1280, "height": 900})
@@ -195,10 +197,10 @@ def test_two_people_claim_at_once_and_one_of_them_has_it(demo: Demo) -> None:
     winner = taken.inner_text().split("✓ ")[1].split(" is on")[0]
     first, second = pages if winner == "Dana Kim" else reversed(pages)
     whisper(first, "Cardinal Health is yours")
-    whisper(second, f"{winner} picked up Cardinal Health a moment ago")
+    told = whisper(second, f"{winner} picked up Cardinal Health a moment ago")
     for page in pages:
         expect(page.get_by_role("button", name=CARDINAL)).to_have_count(0)
-    demo.picture(second, "07-claimed-by-another")
+    demo.picture(second, "07-claimed-by-another", told)
 
 
 def test_a_claim_a_mail_and_the_read_closes_itself_without_reloading(demo: Demo) -> None:
@@ -212,7 +214,7 @@ def test_a_claim_a_mail_and_the_read_closes_itself_without_reloading(demo: Demo)
     expect(page.get_by_text(re.compile("recovered", re.I)).first).to_be_visible()
     expect(page.get_by_role("button", name=ARBOR)).to_have_count(0)
     expect(composer).to_have_value("half a thought")
-    demo.picture(page, "08-recovered")
+    demo.picture(page, "08-recovered", page.get_by_text(re.compile("Recovered by")).first)
 
 
 def test_an_empty_next_step_is_refused_at_its_field_and_a_good_one_is_kept(demo: Demo) -> None:
@@ -259,8 +261,7 @@ def test_a_mistyped_command_gets_the_nearest_one(demo: Demo) -> None:
     ask(page, "overdoo")
     whisper(page, "/cadence overdue")
     ask(page, "partner Delta")
-    whisper(page, "Mail of the last")
-    demo.picture(page, "10-partner-card")
+    demo.picture(page, "10-partner-card", whisper(page, "Mail of the last"))
 
 
 def test_the_lead_walks_the_read_partner_by_partner(demo: Demo) -> None:
@@ -340,4 +341,4 @@ def test_the_next_day_brings_a_private_nudge_and_the_next_monday_another_read(de
     expect(page.get_by_role("heading", name="Weekly read, Mon 15 Jun 2026")).to_be_visible()
     expect(page.get_by_text("(down").first).to_be_visible()  # nobody wrote all week, and the read says so
     expect(page.get_by_text("Arbor Software is back in rhythm").first).to_be_visible()
-    demo.picture(page, "16-next-monday")
+    demo.picture(page, "16-next-monday", page.get_by_role("heading", name="Weekly read, Mon 15 Jun 2026"))

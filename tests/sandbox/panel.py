@@ -51,7 +51,7 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             zone=story.ZONE.key,
             today_label=f"{now:%A %-d %B %Y, %H:%M}",
             story=_about(on, now),
-            mailboxes=("connected" if on.connected else "to connect") if on.first_run else None,
+            mailboxes=("connected" if on.connected else "to connect") if on.first_run and not on.reads() else None,
             steps=_steps(on),
             managers=[{"id": one.slack_id, "name": one.name} for one in story.MANAGERS],
             partners=[

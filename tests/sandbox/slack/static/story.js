@@ -26,6 +26,8 @@ function show(open) {
   if (!open) toggle.focus({ preventScroll: true });
 }
 
+// On a narrower window it would cover what it tells of.
+wide.addEventListener("change", () => { if (parts) { panel.hidden = !wide.matches; toggle.setAttribute("aria-expanded", String(wide.matches)); } });
 toggle.addEventListener("click", () => show(panel.hidden));
 panel.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !wide.matches && !event.defaultPrevented) show(false);
