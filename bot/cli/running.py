@@ -95,6 +95,7 @@ class Running:
         self.outbox = Outbox(self.sessions, self.reading, self.access.posting, clock, redraw_of(settings), below)
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
+        self._greetings: list[threading.Thread] = []
         self._ticker = scheduler(
             [
                 Job("tick", self.tick, settings.tick_seconds),
@@ -144,7 +145,9 @@ class Running:
                 if programme.workspace_id == workspace_id:
                     self._step("people", self._find_people, programme)
 
-        threading.Thread(target=greet, name="installed", daemon=True).start()
+        greeting = threading.Thread(target=greet, name="installed", daemon=True)
+        self._greetings = [*(one for one in self._greetings if one.is_alive()), greeting]
+        greeting.start()
 
     def start(self) -> None:
         self._linking.start()
@@ -156,6 +159,8 @@ class Running:
         if self._ticker.running:
             self._ticker.shutdown(wait=True)
             self._linking.join(LAST_WORDS)
+        for greeting in self._greetings:
+            greeting.join(LAST_WORDS)
         self.rounds.stop()
         self.engine.dispose()
 
