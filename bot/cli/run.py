@@ -39,7 +39,7 @@ def run(desk: Desk, port: int, host: str) -> None:
         if settings.slack_app_token is not None:
             raise SettingsError("SLACK_APP_TOKEN: leave it out, because people install the app over HTTP")
     leads, now = lead_addresses(settings), desk.clock.now()
-    if leads or settings.slack_bot_token is not None:
+    if settings.slack_bot_token is not None:
         with desk.sessions.begin() as session:
             name_leads(session, programme_actions.the_workspace(session, now), leads, now)
     _log_to_stderr()

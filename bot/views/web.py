@@ -1,4 +1,4 @@
-"""Pages for the browser: one frame, no scripts, nothing loaded from anywhere. Callers escape what comes from outside."""
+"""Pages for the browser: one frame, no scripts, nothing from elsewhere. Callers escape what comes from outside."""
 
 from html import escape
 
