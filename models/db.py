@@ -4,6 +4,8 @@ Must not hold tables, queries or any knowledge of what is stored.
 """
 
 import sqlite3
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 NAMING = {
@@ -70,7 +73,11 @@ def make_engine(url: str) -> Engine:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": PATIENCE_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    queue = _Queue()
+    event.listen(engine, "begin", queue.begin)
+    event.listen(engine, "commit", queue.leave)
+    event.listen(engine, "rollback", queue.leave)
+    event.listen(engine, "checkin", queue.given_back)
     return engine
 
 
@@ -101,13 +108,40 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    options, known = connection.get_execution_options(), connection.info
-    reading, patience = options.get("reading", False), options.get("patience", PATIENCE_SECONDS)
-    if known.get("patience", PATIENCE_SECONDS) != patience:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
-        known["patience"] = patience
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+class _Queue:
+    """Writers of one process take turns at SQLite's only lock in the order in which they came.
+
+    SQLite itself lets them look again and again, ever less often: under a burst somebody waits for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    def begin(self, connection: Connection) -> None:
+        options, known = connection.get_execution_options(), connection.info
+        if options.get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        patience, started = options.get("patience", PATIENCE_SECONDS), time.monotonic()
+        known["turn"] = self._turn.acquire(timeout=patience)
+        left = max(0.0, patience - (time.monotonic() - started))  # other processes do not queue here
+        if known.get("patience", PATIENCE_SECONDS) != left:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={left * 1000:.0f}")
+            known["patience"] = left
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            self.leave(connection)
+            raise
+
+    def leave(self, connection: Connection) -> None:
+        if connection.info.pop("turn", False):
+            self._turn.release()
+
+    def given_back(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        """Whoever forgot to end a transaction keeps nobody else waiting."""
+        if record.info.pop("turn", False):
+            self._turn.release()
 
 
 def _begin_postgresql(connection: Connection) -> None:

@@ -13,12 +13,13 @@ def test_every_failure_mode_has_a_test_with_its_number() -> None:
 
 
 def test_what_ends_in_the_tables_is_tested_on_both_databases() -> None:
-    """By the fixture `database`, or one that is made of it: `at` and `desk` are."""
+    """By the fixture `database`, or one that is made of it."""
+    made_of_it = {"database", "databases", "at", "desk", "both"}
     lacking = [
         number
         for number in STORED
         if not any(
-            argument.arg in ("database", "at", "desk")
+            argument.arg in made_of_it
             for _, node in numbered(slack=True).get(number, [])
             for argument in node.args.args
         )

@@ -96,7 +96,7 @@ def stranger_view(sentence: str) -> View:
 
 def _week(week: Week, paper: Paper) -> list[Block]:
     """Coverage tier by tier, how far the read has come, and whom nobody has taken."""
-    lines = [paper.words(wording.tier_line(one), 250) for one in week.tiers[:TIERS]]
+    lines = [paper.words(wording.tier_line(one), 230) for one in week.tiers[:TIERS]]
     if len(week.tiers) > TIERS:
         lines.append(f"and {wording.plural(len(week.tiers) - TIERS, 'more tier')}: `{ids.COMMAND} coverage` shows them")
     blind = sum(one.blind for one in week.tiers)
