@@ -1,6 +1,6 @@
 """`make demo`: the story in a browser, or with --once in the terminal, checked against its own truth.
 
-Leaves nothing outside the checkout; its files lie in `.demo` and are made anew each time.
+Leaves nothing outside the checkout; its files lie in `.demo/cadence` and are made anew each time.
 """
 
 import signal
@@ -18,7 +18,9 @@ from tests.sandbox.stage import ROOT, Stage, Stuck
 @click.option("--once", "only_once", is_flag=True, help="Play the story without a browser, check it, and exit.")
 @click.option("--first-run", is_flag=True, help="Begin with the first run: an empty roster, and no channel yet.")
 @click.option("--port", default=0, help="Port of the page; 0 takes a free one.")
-@click.option("--folder", type=click.Path(path_type=Path), default=ROOT / ".demo", help="Where its files lie.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=ROOT / ".demo" / "cadence", help="Where its files lie."
+)
 def main(only_once: bool, first_run: bool, port: int, folder: Path) -> None:
     """The main job of Cadence against stand-ins for Slack and Gmail."""
     stages: list[Stage] = []

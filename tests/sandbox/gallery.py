@@ -61,7 +61,7 @@ def sheets(browser: Browser, samples: Sequence[Sample], out: Path, *, only: Sequ
             for scheme in ("light", "dark"):
                 if only and f"{look}-{scheme}" not in only:
                     continue
-                page = browser.new_page(viewport={"width": columns * (width + 12) + 24, "height": 900})
+                page = browser.new_page(viewport={"width": columns * (width + 12) + 24, "height": 900}, locale="en-GB")
                 page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
                 state = page.request.get(f"{slack.page_url}ui/state", params={"user": me.id}).json()
                 page.route("**/sheet", partial(_answer, SHEET % width))
