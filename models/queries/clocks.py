@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from models.clock import instant, local_day, week_of
@@ -65,8 +65,9 @@ def outdated_partners(
 ) -> Sequence[int]:
     """Partners whose clocks do not tell about `now`, or whose `spans` do not reach the last read."""
     good = reaching(programme, now) if spans else _trusted_at(programme, now)
-    fine = select(PartnerClock.partner_id).where(good)
-    query = select(Partner.id).where(Partner.workspace_id == programme.workspace_id, Partner.id.not_in(fine))
+    # Not NOT IN: what PostgreSQL cannot keep in its working memory it would read anew for each partner.
+    fine = exists().where(PartnerClock.partner_id == Partner.id, good)
+    query = select(Partner.id).where(Partner.workspace_id == programme.workspace_id, ~fine)
     return session.scalars(query.order_by(Partner.id).limit(limit)).all()
 
 

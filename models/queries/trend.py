@@ -212,9 +212,8 @@ def _tally(session: Session, programme: Programme, now: datetime, instants: Mapp
     rows = session.execute(stored.where(WeekTally.workspace_id == programme.workspace_id))
     tally: Tally = Counter({(week, rank, kind): number for week, rank, kind, number in rows})
     if late:
-        current = select(PartnerClock.partner_id).where(reaching(programme, now))
-        mine = PartnerClock.workspace_id == programme.workspace_id
-        tally.subtract(stored_tally(session, and_(mine, PartnerClock.partner_id.not_in(current))))
+        stale = case((reaching(programme, now), 0), else_=1) == 1  # also where nothing is known of a clock
+        tally.subtract(stored_tally(session, and_(PartnerClock.workspace_id == programme.workspace_id, stale)))
     kept = last_week(programme, now) - WEEKS_KEPT
     old = {week: at for week, at in instants.items() if week <= kept}
     for week in old:  # beyond what is kept of anybody
