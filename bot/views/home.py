@@ -113,7 +113,7 @@ def _week(week: Week, paper: Paper) -> list[Block]:
     done = week.settled == week.listed
     said = f"*{week.settled} of {week.listed} assigned*" + (": every slipped partner has somebody." if done else "")
     names = [
-        f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {wording.owner(one)}', 200)}"
+        f"• {rows.name_on(paper, one.facts.name)} · {paper.words(f'{wording.rhythm(one)} · {wording.owner(one)}', 180)}"
         for one in week.free[:FREE]
     ]
     more = week.listed - week.settled - len(names)

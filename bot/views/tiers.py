@@ -10,13 +10,14 @@ from models.cadence import Tier
 from models.what_if import LONGEST_GRACE, LONGEST_WINDOW, Under
 
 LONGEST_TIER = 80
+IN_ANSWER = 10
 MOST_SHOWN = 40
 
 
 def tiers_answer(tiers: Sequence[Tier], partners: Mapping[int, int], *, leads: bool) -> Payload:
-    lines = [tier_words(one, partners.get(one.rank, 0)) for one in tiers[:MOST_SHOWN]]
-    if len(tiers) > MOST_SHOWN:
-        lines.append(f"and {wording.plural(len(tiers) - MOST_SHOWN, 'more tier')}")
+    lines = [tier_words(one, partners.get(one.rank, 0)) for one in tiers[:IN_ANSWER]]
+    if len(tiers) > IN_ANSWER:
+        lines.append(f"and {wording.plural(len(tiers) - IN_ANSWER, 'more tier')}")
     told = "\n".join(["*How often each partner is to hear from us*", *(lines or ["There are no tiers yet."])])
     edit = kit.button(ids.EDIT_TIERS, "Edit tiers", Carried()) if leads else None
     return {"text": told, "blocks": [kit.section(told, accessory=edit)]}
