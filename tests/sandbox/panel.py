@@ -35,6 +35,7 @@ STEPS = {
     "claim": "View as Dana and press Claim recovery touch",
     "mail": "Send that partner a mail from this panel",
     "recovered": "Watch the read close it by itself",
+    "walk": "View as Robin and press Walk the read",
     "clock": "Move the clock and see nudges arrive",
 }
 
@@ -122,6 +123,7 @@ def _steps(on: "Stage") -> list[dict[str, Any]]:
         "claim": " is on it" in shown,
         "mail": on.mails_sent > 0,
         "recovered": "Recovered by" in shown,
+        "walk": any("walk_form" in str(call.args) for call in on.slack.faults.called("views.open")),
         "clock": on.clock.now() > story.READ_AT + timedelta(hours=12),
     }
     on.steps_done |= {step for step, is_there in seen.items() if is_there}
