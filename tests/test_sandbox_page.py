@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from tests.sandbox import gallery
 from tests.sandbox.slack import validate
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Channel, User, Workspace
@@ -550,6 +552,32 @@ def test_files_of_a_message_are_shown_and_can_be_opened(world: World) -> None:
     expect(page.get_by_role("img", name="The chart.svg")).to_be_visible()
     link = page.get_by_role("link", name="The roster.csv").get_attribute("href")
     assert page.request.get(f"{world.slack.page_url}{link}").text() == "name"
+
+
+def test_the_keyboard_stays_in_a_form_whose_answer_takes_the_button_away(world: World) -> None:
+    page = world.page()
+    view = world.ws.views.put_on_top(world.ana.id, validate.check_view(everything(), "modal"))
+    dialog = page.get_by_role("dialog", name="Everything")
+    dialog.get_by_role("button", name="Save").focus()
+    told = {**everything(), "blocks": [section("It is done.")]}
+    del told["submit"]
+    world.ws.views.update(view, validate.check_view(told, "modal"))
+    expect(dialog.get_by_text("It is done.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_the_gallery_draws_messages_forms_and_homes_in_every_look(browser: Browser, tmp_path: Path) -> None:
+    samples = [
+        ("a message", {"text": "Hello", "blocks": [section("*Hello*")]}),
+        ("a form", everything()),
+        ("a home", {"type": "home", "blocks": [section("Home", accessory=button("press", "Press"))]}),
+    ]
+    drawn = list(gallery.sheets(browser, samples, tmp_path))
+    assert [one.name for one in drawn] == [
+        f"{look}-{scheme}-01.png" for look in ("wide", "phone") for scheme in ("light", "dark")
+    ]
+    assert all(one.stat().st_size > 10_000 for one in drawn)
 
 
 def test_tab_stays_inside_a_form(world: World) -> None:
