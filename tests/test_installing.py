@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,6 +25,7 @@ from models.actions.people import PersonRow, put_person
 from models.actions.programme import the_workspace
 from models.settings import SettingsError, load_settings
 from models.tables import AuditEntry, Installation, OAuthState, OutboxPost, Person, Workspace
+from tests.command_line import CommandLine
 from tests.databases import ROOT, Database
 from tests.sandbox.slack.server import SlackServer, Team
 from tests.sandbox.slack.workspace import User
@@ -34,6 +35,7 @@ from tests.surface import StandingClock
 
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 PUBLIC = "http://localhost:9"
+Row = TypeVar("Row")
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Town:
     def install(self, team: Team, user: User, **more: Any) -> Any:
         return self.back(self.slack.oauth.allow(self.begin(), user, team, **more))
 
-    def rows(self, table: type[Any]) -> list[Any]:
+    def rows(self, table: type[Row]) -> list[Row]:
         with self.database.reading() as session:
             return list(session.scalars(select(table)))
 
@@ -269,10 +271,6 @@ def queue(at: Town, team: Team, text: str) -> None:
         outbox_actions.enqueue(session, at.workspace(team).id, room.id, "notice", text, 0, payload, at.clock.now())
 
 
-def calls(team: Team) -> int:
-    return len(team.workspace.calls)
-
-
 @pytest.mark.parametrize("word", ["token_revoked", "account_inactive", "invalid_auth"])
 def test_slack_11_a_token_that_is_refused_in_any_call_is_erased_and_never_used_again(at: Town, word: str) -> None:
     other = globex(at)
@@ -371,3 +369,38 @@ def test_what_installing_needs_is_said_in_one_line(change: dict[str, str], named
 def test_an_address_that_browsers_cannot_use_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="CADENCE_PUBLIC_URL: give the address"):
         load_settings(CADENCE_PUBLIC_URL=url)
+
+
+def test_the_command_line_asks_which_workspace_is_meant_where_there_are_several(at: Town) -> None:
+    other = globex(at)
+    for team in (acme(at), other):
+        at.install(team, hank(team))
+    cadence = CommandLine(at.database.url)
+    asked = cadence("tiers", status=1).err
+    assert acme(at).workspace.team_id in asked
+    assert other.workspace.team_id in asked
+    cadence("--workspace", other.workspace.team_id, "tiers")
+    assert "no Slack workspace T0NOBODY" in cadence("--workspace", "T0NOBODY", "tiers", status=1).err
+
+
+def test_tokens_come_under_the_new_key_and_doctor_says_which_are_taken(at: Town) -> None:
+    at.install(acme(at), hank(acme(at)))
+    old, new = at.running.settings.secret_keys[0], Fernet.generate_key().decode()
+    values = {
+        "CADENCE_PUBLIC_URL": PUBLIC,
+        "SLACK_CLIENT_ID": "1",
+        "SLACK_CLIENT_SECRET": "secret",
+        "SLACK_SIGNING_SECRET": "signing",
+        "SLACK_API_URL": at.slack.api_url,
+    }
+
+    def with_keys(keys: str) -> CommandLine:
+        return CommandLine(at.database.url, env=values | {"CADENCE_SECRET_KEYS": keys})
+
+    assert "sealed with the first key: 1" in with_keys(f"{new},{old}")("secrets", "rotate").out
+    found = with_keys(new)("doctor", status=None).out
+    assert "1 workspace installed the app" in found
+    assert "refuses its token" not in found
+    assert f"Slack team:{acme(at).workspace.team_id}: " in with_keys(old)("doctor", status=None).out
+    acme(at).workspace.revoke()
+    assert "refuses its token" in with_keys(new)("doctor", status=None).out

@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, request
 from slack_sdk import WebClient
 from werkzeug.serving import make_server
 
+from bot.access import Access
 from bot.asking import ask
 from bot.cli.running import Running, SlackRefused
 from bot.listeners.desk import Desk, Refused
@@ -21,6 +22,7 @@ from models.queries import outbox as queries
 from models.queries.programme import people, programmes
 from models.settings import load_settings
 from models.tables import OutboxPost, Workspace
+from models.vault import Vault
 from tests.cast import CHANNEL, DANA, MONDAY, TEAM, put_cast
 from tests.databases import Database
 from tests.surface import StandingClock
@@ -117,7 +119,8 @@ def test_a_workspace_that_slack_does_not_name_is_learned_from_the_first_request(
     running = Running(settings, StandingClock())
     running.connect()
     running.engine.dispose()
-    desk = Desk(settings, database.sessions, database.reading, StandingClock(), terse.client())
+    access = Access(settings, database.sessions, database.reading, Vault(()), StandingClock())
+    desk = Desk(settings, database.sessions, database.reading, StandingClock(), access)
     assert desk.visitor(TEAM, DANA.slack_user_id, None).person.email == DANA.email
     with database.reading() as session:
         assert [one.team_id for one in programmes(session, settings)] == [TEAM]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from slack_sdk import WebClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -274,12 +275,14 @@ def test_an_update_that_slack_refuses_is_not_asked_for_again_and_again(desk: Des
     desk.enqueue()
     desk.pump()
     desk.want_redraw()
-    token, desk.outbox.client.token = desk.outbox.client.token, "xoxb-revoked"
+    client = desk.outbox.client
+    assert isinstance(client, WebClient)
+    token, client.token = client.token, "xoxb-revoked"
     for _ in range(19):
         desk.pump()
         desk.clock.on(3)
     assert desk.updates() == 1
-    desk.outbox.client.token = token
+    client.token = token
     desk.clock.on(10)
     desk.pump()
     assert desk.texts() == ["The read, redrawn"]

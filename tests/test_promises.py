@@ -57,7 +57,7 @@ ONLY = {
     "googleapiclient": ("jobs.mailbox",),
     "httplib2": ("jobs.mailbox",),
     "imapclient": ("jobs.mailbox",),
-    "matplotlib": ("bot.cli.chart",),
+    "matplotlib": ("bot.chart",),
     "msal": ("jobs.mailbox",),
     "pydantic_settings": ("models.settings",),
     "requests": ("jobs.mailbox",),
@@ -144,7 +144,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_what_is_not_installed_is_not_imported() -> None:
     """`make test` installs more than `make demo`, and `make demo` more than `make install`: a slip shows only there."""
     sandbox = [*sorted((ROOT / "tests" / "sandbox").rglob("*.py")), ROOT / "tests" / "cast.py"]
-    assert _missing_from("run", _product()) == {("bot.cli.chart", "matplotlib")}, "without it, one line says so"
+    assert _missing_from("run", _product()) == {("bot.chart", "matplotlib")}, "without it, one line says so"
     assert not _missing_from("demo", sandbox)
     assert not {
         (_module(path), imported)

@@ -159,12 +159,14 @@ def _version() -> str:
 @click.group(cls=Cadence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(_version(), message="cadence %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+@click.option("--workspace", metavar="TEAM_ID", help="Which Slack workspace, where several have installed the app.")
 @click.pass_context
-def cadence(ctx: click.Context, debug: bool) -> None:
+def cadence(ctx: click.Context, debug: bool, workspace: str | None) -> None:
     """Reads partner mail, and says every week which partners nobody has written to."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("warning"),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     desk = ctx.ensure_object(Desk)
+    desk.workspace = workspace
     ctx.call_on_close(desk.close)

@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.wording import listed, name
+from bot.wording import listed, name, plain
 from models.actions import programme as programme_actions
 from models.clock import Clock, SystemClock, instant
 from models.db import make_engine, make_sessions
@@ -45,6 +45,7 @@ class Desk:
     terminal: bool | None = None  # None: look at stdout
     width: int | None = None
     browser: Callable[[str], object] | None = None  # opens an address; None: this machine's, if a terminal watches
+    workspace: str | None = None  # the Slack id of the one that is meant
 
     @cached_property
     def settings(self) -> Settings:
@@ -75,13 +76,22 @@ class Desk:
 
     @cached_property
     def programme(self) -> Programme:
-        """The programme of this installation: the oldest, made when there is none."""
+        """The programme of this database, made when there is none. Of several, one has to be named."""
         with self.reading() as session:
             found = programmes(session, self.settings)
         if not found:
             with self.sessions.begin() as session:
                 programme_actions.the_workspace(session, self.clock.now())
                 found = programmes(session, self.settings)
+        if self.workspace is not None:
+            found = [one for one in found if one.team_id == self.workspace]
+            if not found:
+                raise Failure(
+                    f"no Slack workspace {plain(self.workspace, 40)} has a programme here: see `cadence doctor`"
+                )
+        if len(found) > 1:
+            known = ", ".join(one.team_id or "one that is in no Slack yet" for one in found[:10])
+            raise Failure(f"several workspaces have a programme here ({known}): say `cadence --workspace TEAM_ID …`")
         return found[0]
 
     def at(self, as_of: date | None) -> datetime:

@@ -10,6 +10,7 @@ from bot.cli.show import say
 from models.actions import mailboxes
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
+from models.actions.installations import reseal_tokens
 from models.actions.people import PersonRow
 from models.actions.write import COMMAND_LINE
 from models.db import make_engine, make_sessions
@@ -85,7 +86,7 @@ def make_key() -> None:
 def rotate(desk: Desk) -> None:
     """Seal every stored secret with the first of CADENCE_SECRET_KEYS."""
     with desk.sessions.begin() as session:
-        count = mailboxes.reseal(session, desk.vault)
+        count = mailboxes.reseal(session, desk.vault) + reseal_tokens(session, desk.vault)
     say(f"secrets sealed with the first key: {count}")
     if count:
         note("The other keys can be taken out of CADENCE_SECRET_KEYS now.")

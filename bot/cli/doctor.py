@@ -18,8 +18,10 @@ from bot.cli.app import database_said
 from bot.cli.common import MARKS, Desk, pass_desk
 from bot.cli.mailboxes import JUST_TRIED, answer_of, condition
 from bot.cli.show import say
+from bot.installing import check_settings
 from bot.wording import plain, plural
 from models.mailbox_health import State
+from models.queries.installations import access_lost_in, all_installed
 from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import Programme, people, tiers
@@ -134,6 +136,10 @@ def _secrets(desk: Desk, boxes: list[MailboxFacts]) -> Iterator[Finding]:
 
 def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
     settings = desk.settings
+    if settings.installable:
+        yield from _installations(desk)
+        if settings.slack_bot_token is None:
+            return
     if settings.slack_bot_token is None:
         yield False, "Slack: SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your app's page"
         return
@@ -160,6 +166,30 @@ def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
     if programme is not None and programme.leaders_channel is not None:
         another = "choose another with `cadence leaders --channel`, or `cadence leaders --off`"
         yield _channel(client, programme.leaders_channel, "leaders' channel", another)
+
+
+def _installations(desk: Desk) -> Iterator[Finding]:
+    """Whoever has installed the app: whether the token opens, and whether Slack takes it."""
+    try:
+        check_settings(desk.settings)
+    except SettingsError as error:
+        yield False, f"Slack: {error}"
+    with desk.reading() as session:
+        installed = all_installed(session)
+        resting = access_lost_in(session)
+    yield (True if installed else None), f"Slack: {plural(len(installed), 'workspace')} installed the app"
+    for one in installed:
+        try:
+            token = desk.vault.open(one.key, one.sealed)
+            WebClient(token, desk.settings.slack_api_url, timeout=SLACK_SECONDS).auth_test()
+        except VaultError as error:
+            yield False, f"Slack {one.key}: {error}"
+        except SlackApiError as error:
+            yield False, f"Slack {one.key}: refuses its token ({refusal(error)}): install the app there again"
+        except Exception as error:  # the stock client raises what its transport raises
+            yield False, f"Slack {one.key}: cannot be reached ({type(error).__name__})"
+    for team_id, why in resting:
+        yield None, f"Slack team:{team_id}: rests since Slack took the access away ({why}): install the app there again"
 
 
 def _scopes(answer: SlackResponse) -> Iterator[Finding]:

@@ -53,6 +53,16 @@ def access_lost(session: Session, team_id: str) -> bool:
     return lost_at is not None
 
 
+def access_lost_in(session: Session) -> list[tuple[str, str]]:
+    """Workspaces that rest, with Slack's word for why."""
+    rows = session.execute(
+        select(Workspace.slack_team_id, Workspace.access_lost_why)
+        .where(Workspace.access_lost_at.is_not(None))
+        .order_by(Workspace.id)
+    )
+    return [(team_id or "", why or "") for team_id, why in rows]
+
+
 def workspaces_with_installation(session: Session) -> frozenset[int]:
     return frozenset(
         session.scalars(
