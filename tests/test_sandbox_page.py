@@ -631,6 +631,23 @@ def test_it_says_when_the_app_is_not_there(browser: Browser) -> None:
         page.context.close()
 
 
+def test_a_second_workspace_is_one_press_away_and_keeps_to_itself(world: World) -> None:
+    globex = Workspace("Globex", manifest=MANIFEST, clock=lambda: NOW, series="B")
+    hank = globex.add_user("hank", "Hank", "hank@globex.example")
+    room = globex.add_channel("theirs", members=[globex.bot.id, hank.id])
+    world.slack.add(globex)
+    globex.post(room.id, globex.bot.id, "Only for Globex")
+    page = world.page()
+    page.get_by_role("link", name="Workspace Globex").click()
+    expect(page.get_by_text("Only for Globex")).to_be_visible()
+    expect(page.get_by_role("button", name="View as: Hank")).to_be_visible()
+    expect(page.get_by_role("navigation").get_by_role("button", name="partners")).to_have_count(0)
+    page.get_by_label("Message, or a command").fill("Hello from here")
+    page.get_by_label("Message, or a command").press("Enter")
+    expect(page.get_by_role("article").last).to_contain_text("Hello from here")
+    assert [one.text for one in room.messages] == ["Only for Globex", "Hello from here"]
+
+
 def test_viewing_as_another_person_shows_what_that_person_may_see(world: World) -> None:
     world.ws.im(world.ana.id)
     page = world.page()

@@ -45,7 +45,7 @@ def blueprint(server: "SlackServer") -> Blueprint:
             channels = [_channel(c, me) for c in ws().channels.values() if me.id in c.members]
             return jsonify(
                 team={"id": ws().team_id, "name": ws().name},
-                teams=[{"id": one.workspace.team_id, "name": one.workspace.name} for one in server.teams],
+                teams=[_team(one.workspace) for one in server.teams],
                 me=_person(me),
                 people=people,
                 channels=channels,
@@ -178,6 +178,11 @@ def blueprint(server: "SlackServer") -> Blueprint:
             "unread": ws().unread(channel, me.id),
             "is_archived": channel.is_archived,
         }
+
+    def _team(workspace: Workspace) -> Json:
+        """With somebody as whom it can be looked at."""
+        someone = next((one.id for one in workspace.users.values() if not one.is_bot), None)
+        return {"id": workspace.team_id, "name": workspace.name, "as": someone}
 
     def _conversations(me: User) -> list[Json]:
         """What menus of channels and conversations offer: also public channels that this person is not in."""

@@ -8,11 +8,20 @@ const bot = (state) => state.people.find((one) => one.id === state.bot.id) || { 
 export function frame(state, here, go) {
   document.title = `${state.team.name} · stand-in workspace`;
   $("team").textContent = state.team.name;
-  $("tile").textContent = [...state.team.name][0];
+  tiles(state);
   const away = `${state.bot.name} is not connected. Its buttons and commands get no answer until it is back.`;
   $("trouble").textContent = state.connected ? "" : away;
   side(state, here, go);
   title(state, here, go);
+}
+
+// One tile for each workspace that the app may be in; the first letter of this one alone where there is no other.
+function tiles(state) {
+  const letter = (one) => [...one.name][0], others = state.teams.filter((one) => one.id !== state.team.id && one.as);
+  $("tile").textContent = letter(state.team);
+  refill($("teams"), others.map((one) => h("a", {
+    class: "tile other", href: `?${new URLSearchParams({ team: one.id, as: one.as })}`, "data-key": `team:${one.id}`, "aria-label": `Workspace ${one.name}`,
+  }, letter(one))));
 }
 
 function side(state, here, go) {
