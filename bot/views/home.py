@@ -80,7 +80,10 @@ def home_view(page: HomePage) -> View:
         *_list("Due soon", [one for one in free if one.state is State.DUE_SOON], paper, shown),
         *_list("My next steps", steps, paper, shown),
     ]
-    blocks += listed or [kit.section("Nothing waits for you: every partner of yours is in rhythm.")]
+    if not listed:
+        listed = [kit.section("Nothing waits for you: every partner of yours is in rhythm.")]
+        blocks += [kit.header("My partners")] if page.week is not None else []
+    blocks += listed
     if page.mailboxes:
         blocks += [kit.header("My mailbox"), *page.mailboxes]
     blocks += [kit.header("My settings"), *(page.wishes or [_nudges(page)])]

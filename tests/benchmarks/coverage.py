@@ -1,6 +1,6 @@
 """Coverage now and 52 weeks of trend, beside the floors of hand-written SQL over the same programme.
 
-SIZE=n partners with a hundred touches each; without it 1,000 and 10,000. SIZE=100000 takes about half an
+SIZE=n partners with a hundred touches each; without it 1,000 and 10,000. SIZE=100000 takes more than half an
 hour and ten gigabytes: four on the disk for SQLite, six in memory for PostgreSQL.
 """
 
