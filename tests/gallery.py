@@ -1,4 +1,4 @@
-"""`python -m tests.sandbox.gallery OUT`: every payload the product can send, drawn by the page, on sheets to look at.
+"""`python -m tests.gallery OUT`: every payload the product can send, drawn by the page, on sheets to look at.
 
 One set of PNG files for each of light and dark, wide and phone. Judges nothing itself; the tests of payloads do.
 """
