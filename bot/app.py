@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import listeners
 from bot.access import Access
-from bot.listeners.call import Call, acknowledgement, say
+from bot.listeners.call import Call, Late, acknowledgement, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
 from bot.staff import Busy, Staff
 from models.clock import Clock
@@ -147,7 +147,7 @@ def _on_error(desk: Desk) -> Callable[..., None]:
     def tell(call: Call, sentence: str) -> None:
         try:
             say(call, sentence)
-        except (SlackApiError, OSError) as error:  # Slack itself is out of reach: there is nobody left to tell
+        except (Late, SlackApiError, OSError) as error:  # Slack itself is out of reach: there is nobody left to tell
             log.warning("slack.not_told", error=repr(error))
 
     return on_error

@@ -283,7 +283,10 @@ def _once_more(call: Call) -> Payload | None:
     """The same button once more; for an option of a row's menu, the button that does the same."""
     if not call.action:
         return None
-    carried, action = call.carried(), str(call.action.get("action_id"))
+    try:
+        carried, action = call.carried(), str(call.action.get("action_id"))
+    except OldButton:  # a choice that carries no id of ours, such as a person
+        return None
     if call.action.get("selected_option"):
         if carried.verb is None or carried.partner is None:
             return None
