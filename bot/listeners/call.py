@@ -192,13 +192,20 @@ class Call:
 
     def update(self, view: View) -> None:
         """Draws the open modal anew. That it was closed in the meantime is no error."""
+        around = self._around()
         self.let_go()
-        around = self.body["view"]
         try:
             self._context.client.views_update(view_id=around["id"], hash=around.get("hash"), view=view)
         except SlackApiError as error:
             if error.response.get("error") not in CLOSED:
                 raise
+
+    def _around(self) -> Mapping[str, Any]:
+        """The window it was pressed in; raises OldButton where there is none, as in no message of ours."""
+        around: Mapping[str, Any] | None = self.body.get("view")
+        if not around:
+            raise OldButton("it belongs into a window")
+        return around
 
     def update_answered(self, view: View) -> None:
         """Draws the form anew that was submitted and answered with another view.
@@ -297,7 +304,10 @@ def _once_more(call: Call) -> Payload | None:
 def explain(call: Call, sentence: str) -> None:
     """Acknowledges and says one plain sentence where it was asked."""
     call.ack(**acknowledgement(call, sentence))
-    say(call, sentence)
+    try:
+        say(call, sentence)
+    except Late:  # not even a window opens any more: whoever pressed it sees that nothing has changed
+        log.info("slack.not_told", error="too late for a window")
 
 
 def acknowledgement(call: Call, sentence: str) -> dict[str, Any]:
