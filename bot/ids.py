@@ -116,6 +116,8 @@ ACTIONS = (
     AUDIT,
     AUDIT_PAGE,
     AUDIT_EXPORT,
+    CONNECT,
+    DISCONNECT,
 )
 
 # Modals.

@@ -17,7 +17,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
-from tests.sandbox import gallery
+from tests import gallery
 from tests.sandbox.slack import validate
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Channel, User, Workspace

@@ -9,9 +9,11 @@ from bot.listeners.call import Call
 from bot.listeners.desk import Visitor
 from bot.views.home import FREE, HomePage, Week, home_view
 from bot.views.kit import Block, View
+from bot.views.mailboxes import Box, mailbox_blocks
 from bot.views.my_settings import my_settings_blocks
 from bot.views.setup import setup_blocks, trouble_blocks
 from models.queries.book import book, read_progress
+from models.queries.boxes import boxes_of
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import people
 from models.queries.reads import troubles
@@ -42,6 +44,7 @@ def home(call: Call, note: str | None = None) -> View:
                 note=note,
                 week=_week(session, visitor, call.now) if visitor.leads else None,
                 setup=_setup(session, call, visitor),
+                mailboxes=_mailboxes(session, visitor, call.now),
                 wishes=my_settings_blocks(me, visitor.today, len(muted_partners(session, me.id))),
             )
         )
@@ -64,6 +67,23 @@ def _setup(session: Session, call: Call, visitor: Visitor) -> Sequence[Block]:
         return ()
     setup = setup_of(session, visitor.programme, call.desk.settings)
     return trouble_blocks(setup) if setup.started else setup_blocks(setup)
+
+
+def boxes_seen(session: Session, visitor: Visitor, now: datetime) -> list[Box]:
+    """Every connected mailbox, and whether it is the visitor's own."""
+    me = visitor.person
+    return [
+        Box(facts, health, touches, facts.owner_id == me.id or facts.address in (me.email, *me.aliases))
+        for facts, health, touches in boxes_of(session, visitor.programme, now)
+    ]
+
+
+def _mailboxes(session: Session, visitor: Visitor, now: datetime) -> Sequence[Block]:
+    """The own ones, for whoever can own partners."""
+    if not visitor.may_act:
+        return ()
+    mine = [one for one in boxes_seen(session, visitor, now) if one.mine]
+    return mailbox_blocks(mine, visitor.today, visitor.programme.zone)
 
 
 def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:

@@ -1,0 +1,57 @@
+"""Somebody's mailboxes in Slack: how they are doing, how one is connected, and taking one off. Reads no mail."""
+
+from slack_bolt import App
+
+from bot import ids
+from bot.listeners.call import Call, on_action
+from bot.listeners.desk import Desk, Refused
+from bot.listeners.homepage import boxes_seen
+from bot.listeners.pages import answer
+from bot.listeners.typed import Command
+from bot.views.help import HelpLine
+from bot.views.kit import Payload
+from bot.views.mailboxes import connect_view, mailboxes_payload, removed_note
+from models.actions.deliveries import first_delivery
+from models.actions.mailboxes import remove_mailbox
+from models.actions.write import actor_of
+
+
+def register(app: App, desk: Desk) -> None:
+    on_action(app, desk, ids.CONNECT, connect)
+    on_action(app, desk, ids.DISCONNECT, disconnect)
+
+
+def show(call: Call, _rest: str) -> Payload:
+    """The own ones; a lead sees how the others' are doing, never what is in them."""
+    visitor = call.visitor()
+    with call.desk.reading() as session:
+        found = boxes_seen(session, visitor, call.now)
+    shown = [one for one in found if one.mine or visitor.leads]
+    return mailboxes_payload(shown, visitor.today, visitor.programme.zone)
+
+
+COMMANDS = {
+    "mailbox": Command(show, HelpLine("mailbox", "your mailbox: how it is doing, connect, disconnect", "everyday"))
+}
+
+
+def connect(call: Call) -> None:
+    visitor = call.visitor(acting=True)
+    call.open(connect_view(visitor.person.email))
+    call.ack()
+
+
+def disconnect(call: Call) -> None:
+    """The own one; a lead may take off anybody's."""
+    visitor, mailbox_id = call.visitor(), call.carried().need_post()
+    with call.desk.sessions.begin() as session:
+        box = next((one for one in boxes_seen(session, visitor, call.now) if one.facts.id == mailbox_id), None)
+        if box is None:
+            raise Refused("This mailbox is not connected any more.")
+        if not visitor.leads and not (box.mine and visitor.may_act):
+            raise Refused("Only its owner or a programme lead can disconnect a mailbox.")
+        if first_delivery(session, call.key(), call.now):
+            home, actor = visitor.programme.workspace_id, actor_of(visitor.person.id)
+            remove_mailbox(session, home, actor, mailbox_id, call.now, purge=False)
+    call.ack()
+    answer(call, removed_note(box.facts.address))

@@ -1,0 +1,112 @@
+"""Somebody's mailboxes: how each is doing, what was seen in it, and how one is connected or taken off."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from bot import ids, wording
+from bot.ids import Carried
+from bot.views import kit
+from bot.views.kit import Block, Payload, View
+from models.clock import local_day
+from models.mailbox_health import Health
+from models.queries.mail import MailboxFacts
+
+MOST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A mailbox with its health. `touches`: how many mails with partners were seen in it. `mine`: of whoever looks."""
+
+    facts: MailboxFacts
+    health: Health
+    touches: int
+    mine: bool
+
+
+def mailbox_blocks(boxes: Sequence[Box], today: date, zone: ZoneInfo, scale: float = 1.0) -> list[Block]:
+    """The own ones; then, for a lead, everybody's with the owner's address."""
+    mine, others = [one for one in boxes if one.mine], [one for one in boxes if not one.mine]
+    blocks: list[Block] = []
+    if not mine:
+        blocks.append(kit.section("No mailbox of yours is connected, so nobody sees what you and your partners write."))
+    blocks += [_row(one, today, zone, scale) for one in mine[:MOST]]
+    blocks.append(kit.actions(kit.button(ids.CONNECT, "Connect a mailbox", Carried())))
+    if others:
+        blocks.append(kit.section("*Mailboxes of the others*"))
+        blocks += [_row(one, today, zone, scale) for one in others[:MOST]]
+    more = len(boxes) - len(mine[:MOST]) - len(others[:MOST])
+    if more:
+        blocks.append(kit.context(f"and {more} more: `cadence mailbox list` shows them all"))
+    return blocks
+
+
+def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo) -> Payload:
+    """The answer to `/cadence mailbox`."""
+
+    def draw(scale: float) -> Payload:
+        blocks = [kit.section("*Your mailboxes*"), *mailbox_blocks(boxes, today, zone, scale)]
+        told = [one for one in boxes if one.mine][:MOST] + [one for one in boxes if not one.mine][:MOST]
+        said = [kit.words(f"{one.facts.address}: {_sentence(one, today, zone)}", 200 * scale) for one in told]
+        if not any(one.mine for one in boxes):
+            said.insert(0, "none is connected")
+        return {"text": "\n".join(["Your mailboxes", *said]), "blocks": blocks}
+
+    return kit.fitting(draw)
+
+
+def connect_view(address: str) -> View:
+    """How a mailbox is connected: headers only, by whoever runs Cadence."""
+    shown = kit.words(wording.plain(address, 120), 300)
+    said = (
+        "Cadence reads headers only: sender, recipients, date. Never a text, never an attachment. Nobody has to log "
+        "anything by hand after that."
+    )
+    how = "\n".join(
+        (
+            "Whoever runs Cadence connects it with one command, and sends you a link to consent in your browser:",
+            f"• Google: `cadence mailbox add --provider gmail --address {shown} --consent`",
+            f"• Microsoft 365: `cadence mailbox add --provider graph --address {shown} --consent`",
+            f"• any other: `cadence mailbox add --provider imap --address {shown} --host …`",
+        )
+    )
+    return kit.modal(ids.NOTE_MODAL, "Connect a mailbox", [kit.section(said), kit.section(how)])
+
+
+def removed_note(address: str) -> Payload:
+    shown = kit.words(wording.plain(address, 120), 300)
+    return kit.notice(
+        f"{shown} is disconnected: it is not read any more, and its secret is erased. What was captured stays, because "
+        "it is the partners' history."
+    )
+
+
+def _row(box: Box, today: date, zone: ZoneInfo, scale: float) -> Block:
+    owner = "" if box.mine else f" · {wording.plain(box.facts.owner_email or 'nobody', 80)}"
+    head = kit.strong(kit.words(wording.plain(box.facts.address, 120), 200 * scale))
+    said = kit.words(_sentence(box, today, zone), 450 * scale)
+    return kit.section(f"{head}{kit.words(owner, 150 * scale)}\n{said}", accessory=_remove(box))
+
+
+def _sentence(box: Box, today: date, zone: ZoneInfo) -> str:
+    ok_at = box.facts.last_ok_at
+    read = f"last read {wording.days_ago((today - local_day(ok_at, zone)).days)}" if ok_at else "not read yet"
+    seen = f"{wording.plural(box.facts.seen, 'message')} looked at"
+    said = f"{read}; {seen}, {wording.plural(box.touches, 'mail')} with partners; {box.health.detail}"
+    return wording.plain(f"{said[:1].upper()}{said[1:]}", 400)
+
+
+def _remove(box: Box) -> kit.Element:
+    address = wording.plain(box.facts.address, 120)
+    question = kit.confirm(
+        "Disconnect this mailbox?",
+        "It is not read any more, and its secret is erased. What was captured stays.",
+        "Disconnect",
+        "Keep it",
+    )
+    carried = Carried(post=box.facts.id)
+    return kit.button(
+        ids.row(ids.DISCONNECT, box.facts.id), "Disconnect", carried, spoken=f"Disconnect {address}", confirm=question
+    )
