@@ -48,7 +48,7 @@ class CommandLine:
         desk = Desk(At(self.now), self.terminal, 80 if self.terminal else None, self.browser)
         result = CliRunner().invoke(cadence, args, obj=desk, env=environment, input=stdin)
         said = Said(result.exit_code, result.stdout, result.stderr)
-        assert "Traceback" not in said.out + said.err
+        assert "Traceback" not in said.out + said.err, said.out + said.err
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert status is None or said.status == status, said
         return said

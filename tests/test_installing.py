@@ -13,6 +13,7 @@ import yaml
 from cryptography.fernet import Fernet
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
 from bot.access import NoAccess
@@ -383,8 +384,19 @@ def test_the_command_line_asks_which_workspace_is_meant_where_there_are_several(
     assert "no Slack workspace T0NOBODY" in cadence("--workspace", "T0NOBODY", "tiers", status=1).err
 
 
+def test_a_step_whose_token_has_just_gone_is_one_line_and_the_others_go_on(at: Town) -> None:
+    at.install(acme(at), hank(acme(at)))
+    at.running.have_greeted()
+    programme = at.running.programmes()[0]
+    at.running.access.removed(acme(at).workspace.team_id, None, "app_uninstalled", at.clock.now() + timedelta(days=1))
+    with capture_logs() as told:
+        at.running._step("people", at.running._find_people, programme)
+    assert [(one["event"], one["log_level"]) for one in told] == [("step.no_access", "warning")]
+
+
 def test_tokens_come_under_the_new_key_and_doctor_says_which_are_taken(at: Town) -> None:
     at.install(acme(at), hank(acme(at)))
+    at.running.have_greeted()  # with the old key
     old, new = at.running.settings.secret_keys[0], Fernet.generate_key().decode()
     values = {
         "CADENCE_PUBLIC_URL": PUBLIC,

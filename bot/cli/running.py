@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.access import Access
+from bot.access import Access, NoAccess
 from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.first_lead import greet_installer
@@ -149,6 +149,11 @@ class Running:
         self._greetings = [*(one for one in self._greetings if one.is_alive()), greeting]
         greeting.start()
 
+    def have_greeted(self) -> None:
+        """Waits until whoever has just installed Cadence is written to."""
+        for greeting in self._greetings:
+            greeting.join(LAST_WORDS)
+
     def start(self) -> None:
         self._linking.start()
         self._ticker.start()
@@ -159,8 +164,7 @@ class Running:
         if self._ticker.running:
             self._ticker.shutdown(wait=True)
             self._linking.join(LAST_WORDS)
-        for greeting in self._greetings:
-            greeting.join(LAST_WORDS)
+        self.have_greeted()
         self.rounds.stop()
         self.engine.dispose()
 
@@ -279,5 +283,7 @@ class Running:
     def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
         try:
             step(programme)
+        except NoAccess as error:  # taken away, or sealed with another key, since the programmes were listed
+            log.warning("step.no_access", step=name, workspace=programme.workspace_id, error=str(error))
         except Exception:  # a step that fails is offered again at the next tick; the others go on
             log.exception("step.failed", step=name, workspace=programme.workspace_id)

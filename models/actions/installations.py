@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.programme import add_workspace
@@ -119,7 +119,7 @@ def lose_access(
     `key` names the installation, `sealed` its token when only that one is meant; `workspace_id` is the programme of the
     token in the settings.
     """
-    resting: list[int] = []
+    losing = Workspace.id == workspace_id
     if key is not None:
         gone = delete(Installation).where(Installation.key == key)
         if sealed is not None:
@@ -128,13 +128,10 @@ def lose_access(
             return []
         kind, _, name = key.partition(":")
         whose = Workspace.slack_team_id if kind == "team" else Workspace.slack_enterprise_id
-        resting += session.scalars(select(Workspace.id).where(whose == name, Workspace.access_lost_at.is_(None)))
-    if workspace_id is not None:
-        mine = select(Workspace.id).where(Workspace.id == workspace_id, Workspace.access_lost_at.is_(None))
-        resting += session.scalars(mine)
+        losing = or_(losing, whose == name)
+    lost = update(Workspace).where(losing, Workspace.access_lost_at.is_(None)).returning(Workspace.id)
+    resting = session.scalars(lost.values(access_lost_at=now, access_lost_why=why)).all()
     for one in resting:
-        row = session.get_one(Workspace, one)
-        row.access_lost_at, row.access_lost_why = now, why
         audit(session, one, SLACK, "lose access", f"workspace:{one}", now, after={"reason": why})
     return resting
 

@@ -19,11 +19,6 @@ def move_channel(session: Session, workspace_id: int, old: str, new: str, now: d
     audit(session, workspace_id, SLACK, "move channel", subject, now, before=before, after=after)
 
 
-def note_removal(session: Session, workspace_id: int, reason: str, now: datetime) -> None:
-    """Puts on record that Slack took the bot's access away."""
-    audit(session, workspace_id, SLACK, "lose access", f"workspace:{workspace_id}", now, after={"reason": reason})
-
-
 def it_arrived(session: Session, workspace_id: int, post_id: int, actor: str, now: datetime) -> bool:
     """Somebody has looked and the uncertain message is there. Without its address it cannot be redrawn."""
     return _decide(session, workspace_id, post_id, actor, ("unknown",), "gone", "confirm post", now)
