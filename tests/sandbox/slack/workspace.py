@@ -188,9 +188,12 @@ class Workspace:
             return self.revision
 
     def wait_until(self, done: Callable[[], object], timeout: float = 10) -> bool:
-        """Waits for a state that some change brings about; False when it did not come."""
-        with self.changed:
-            return bool(self.changed.wait_for(done, timeout))
+        """Waits for a state that some change brings about, here or in a database; False when it did not come."""
+        until = time.monotonic() + timeout
+        while not (found := done()) and time.monotonic() < until:  # unlocked, because it may call Slack
+            with self.changed:
+                self.changed.wait(0.01)  # nobody rings a bell for what a database holds
+        return bool(found)
 
     # --- people, channels, tokens
 
