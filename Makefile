@@ -46,7 +46,7 @@ demo: .venv/.demo
 	@$(PY) -m tests.sandbox.demo $(ARGS)
 
 test: .venv/.dev
-	@$(PY) -m pytest -n auto --dist loadscope $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.dev
 	$(PY) -m ruff check .

@@ -78,3 +78,10 @@ def database(databases: Databases) -> Iterator[Database]:
     """One new, migrated, empty database."""
     with opened(databases) as one:
         yield one
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half of the time a test waits for somebody: a server, a browser, the ten milliseconds of Bolt."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2

@@ -189,6 +189,7 @@ def test_a_partner_that_was_muted_on_its_card_stands_in_the_form_and_can_be_take
     assert [one["text"]["text"] for one in blocks["my_muted"]["initial_options"]] == ["Acme", "Globex"]
     values = changed(view, muted=[str(at.cast.partner(GLOBEX))])
     assert at.slack.interactions.submit("U0DANA", view.id, values)["ok"]
+    assert at.workspace.wait_until(lambda: any("Saved" in one.text for one in at.whispers("U0DANA", told.channel)))
     with at.database.reading() as session:
         assert muted_partners(session, at.cast.person(DANA)) == [(at.cast.partner(GLOBEX), "Globex")]
     assert [action for action, _, _ in audits(at)][-3:] == ["mute partner", "set wishes", "unmute partner"]
