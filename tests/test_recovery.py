@@ -67,7 +67,9 @@ def test_a_partner_has_one_open_episode_however_often_the_sweep_runs(database: D
 def test_the_first_press_claims_and_names_the_day_it_is_due(database: Database, cast: Cast) -> None:
     with database.sessions.begin() as session:
         result = press(session, cast, cast.person(DANA))
-    claimed = claims.ClaimResult(Taken.CLAIMED, cast.person(DANA), "Dana Kim", date(2026, 11, 25), claim_id=result.claim_id)
+    claimed = claims.ClaimResult(
+        Taken.CLAIMED, cast.person(DANA), "Dana Kim", date(2026, 11, 25), claim_id=result.claim_id, partner="Acme"
+    )
     assert result == claimed
     assert result.claim_id is not None
 

@@ -8,7 +8,7 @@ from bot import ids
 from bot.ids import OldButton
 from bot.listeners import assignments, next_steps
 from bot.listeners.call import Call, on_action
-from bot.listeners.desk import Desk
+from bot.listeners.desk import NO_PARTNER, Desk, Refused
 from bot.listeners.pages import answer
 from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import claims as views
@@ -81,9 +81,10 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     with call.desk.sessions.begin() as session:
         if key is not None and not first_delivery(session, key, call.now):
             return None
-        standing = call.desk.standing(session, visitor, partner_id)
         result = claims.claim(session, visitor.programme, partner_id, visitor.person.id, call.now)
-    partner = standing.facts.name
+        if result.partner is None:
+            raise Refused(NO_PARTNER)
+    partner = result.partner
     if result.holder is None or result.due_on is None:
         return views.nothing_note(partner)
     if result.taken is Taken.TAKEN:

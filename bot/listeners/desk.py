@@ -5,7 +5,7 @@ Every click is judged here again, whatever the message showed. Nothing in a requ
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Lock
@@ -24,7 +24,15 @@ from models.actions.installations import join_organisation
 from models.clock import Clock, local_day
 from models.correspondence import Suggestions
 from models.queries.installations import speaks_for
-from models.queries.programme import Person, Programme, people, programme, programmes, workspace_of_team
+from models.queries.programme import (
+    Person,
+    Programme,
+    people,
+    person_in_slack,
+    programme,
+    programme_of_team,
+    programmes,
+)
 from models.queries.standings import standings
 from models.roster_report import RosterReport
 from models.settings import Settings
@@ -33,6 +41,7 @@ from models.standing import Standing
 log = structlog.get_logger(__name__)
 REMEMBERED_SECONDS, SILENCE_SECONDS = 600, 30
 MOST_REMEMBERED = 5_000
+NO_PARTNER = "I do not know this partner: it may have left the roster."
 PATIENCE_SECONDS = 2
 """Slack waits three seconds for our answer, and this look-up is only one part of it."""
 
@@ -68,7 +77,7 @@ class Directory:
         self._asking: set[str] = set()
         self._lock = Lock()
 
-    def profile(self, client: WebClient, user_id: str, *, waits: bool = True) -> Profile | None:
+    def profile(self, client: Callable[[], WebClient], user_id: str, *, waits: bool = True) -> Profile | None:
         """What Slack says of somebody. Who does not wait gets what was known last, and has Slack asked behind."""
         now = time.monotonic()
         with self._lock:
@@ -82,11 +91,13 @@ class Directory:
                         target=self._ask_behind, args=(client, user_id), name="profile", daemon=True
                     ).start()
                 return known
-        return self._learn(client, user_id)
+        return self._learn(client(), user_id)
 
-    def _ask_behind(self, client: WebClient, user_id: str) -> None:
+    def _ask_behind(self, client: Callable[[], WebClient], user_id: str) -> None:
         try:
-            self._learn(client, user_id)
+            self._learn(client(), user_id)
+        except Refused as refusal:
+            log.info("slack.no_profile", user=user_id, error=str(refusal))
         finally:
             with self._lock:
                 self._asking.discard(user_id)
@@ -165,9 +176,9 @@ class Desk:
     def programme(self, team_id: str | None, enterprise_id: str | None = None) -> Programme:
         """The programme of a Slack workspace. One that was never linked is linked when Slack says it is ours."""
         with self.reading() as session:
-            workspace_id = workspace_of_team(session, team_id) if team_id else None
-            if workspace_id is not None:
-                return programme(session, self.settings, workspace_id)
+            known = programme_of_team(session, self.settings, team_id) if team_id else None
+            if known is not None:
+                return known
             unlinked = [one for one in programmes(session, self.settings) if one.team_id is None]
         if team_id is None or (not unlinked and not self.settings.installable):
             raise Refused("This Slack workspace has no partner programme in Cadence.")
@@ -206,10 +217,9 @@ class Desk:
         if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
             raise Refused(self._not_ours(home))
         with self.reading() as session:
-            everybody = people(session, home.workspace_id)
-        known = next((one for one in everybody if one.slack_user_id == user_id), None)
+            known = person_in_slack(session, home.workspace_id, user_id)
         # Whom the roster knows is not kept waiting for Slack: a profile that changed since is heeded at the next click.
-        profile = self.directory.profile(self.client(home), user_id, waits=known is None)
+        profile = self.directory.profile(lambda: self.client(home), user_id, waits=known is None)
         if profile is not None:
             if profile.team_id is not None and profile.team_id != home.team_id:
                 raise Refused(self._not_ours(home))
@@ -217,7 +227,7 @@ class Desk:
                 raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
         if known is not None and known.left:
             known = self._back(home, known)
-        person = known or self._person(home, everybody, user_id, profile, address)
+        person = known or self._person(home, user_id, profile, address)
         leads = person.leads or person.email in self._leads()
         return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
 
@@ -231,18 +241,19 @@ class Desk:
         """A partner of the visitor's programme; a value that names another programme's partner is refused."""
         found = standings(session, visitor.programme, self.clock.now(), partner_ids={partner_id})
         if not found:
-            raise Refused("I do not know this partner: it may have left the roster.")
+            raise Refused(NO_PARTNER)
         return found[0]
 
     def _person(
         self,
         home: Programme,
-        everybody: Sequence[Person],
         user_id: str,
         profile: Profile | None,
         address: str | None,
     ) -> Person:
         email = profile.email if profile else None
+        with self.reading() as session:
+            everybody = people(session, home.workspace_id)
         same = next(
             (one for one in everybody if email in (one.email, *one.aliases) and one.slack_user_id is None), None
         )

@@ -95,7 +95,7 @@ def offer_stand_ins(call: Call) -> None:
 
 def _own_zone(call: Call) -> str:
     """What Slack says, else the zone of the programme: what is in force until somebody chooses."""
-    profile = call.desk.directory.profile(call.client, call.user_id or "")
+    profile = call.desk.directory.profile(lambda: call.client, call.user_id or "")
     zone = profile.timezone if profile else None
     return zone if zone in available_timezones() else call.visitor().programme.zone.key
 

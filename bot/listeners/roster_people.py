@@ -106,7 +106,7 @@ def _understood(
     name, email = inputs.read_text(values, ids.PERSON_NAME), inputs.read_text(values, ids.PERSON_EMAIL)
     role, zone = inputs.read_choice(values, ids.PERSON_ROLE), None
     if user_id is not None:
-        profile = call.desk.directory.profile(call.client, user_id)
+        profile = call.desk.directory.profile(lambda: call.client, user_id)
         strange = profile is not None and profile.team_id not in (None, visitor.programme.team_id)
         if profile is not None and (profile.guest or profile.gone or strange):
             errors[ids.PERSON_USER] = "Guests, bots and people of other companies cannot be on the roster."

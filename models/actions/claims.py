@@ -7,13 +7,14 @@ from enum import StrEnum
 from sqlalchemy import Row, Select, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
+from models.actions.episodes import end_claims, open_episode, settle_episodes, take_turns
 from models.actions.outbox import want_redraw
 from models.actions.write import CLOCK, actor_of, audit, inserted
 from models.cadence import claim_due_on
 from models.clock import local_day
 from models.queries.programme import Programme
 from models.queries.standings import standings
+from models.standing import Standing
 from models.tables import Claim, Episode, Person
 
 
@@ -34,6 +35,7 @@ class ClaimResult:
     due_on: date | None = None
     asked: bool = False  # the holder was asked by a lead and has not answered
     claim_id: int | None = None
+    partner: str | None = None  # None: this programme has no such partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,22 @@ def claim(
     What the presser saw may be old, so the facts are read again; a partner that slipped since opens its episode here.
     Whoever claims what a lead has asked them to take accepts it.
     """
-    settle_episodes(session, programme, now, {partner_id})
-    lines = standings(session, programme, now, partner_ids={partner_id})
-    if not lines:
+    take_turns(session, programme.workspace_id)
+    standing = _standing(session, programme, partner_id, now)
+    slipped = standing is not None and standing.facts.episode is not None
+    if standing and slipped and settle_episodes(session, programme, now, {partner_id}, today=[standing]):
+        standing = _standing(session, programme, partner_id, now)
+    if standing is None:
         return ClaimResult(Taken.NOTHING)
-    facts = lines[0].facts
-    open_episodes(session, programme, lines, now)
-    episode = session.scalar(select(Episode).where(Episode.partner_id == partner_id, Episode.closed_at.is_(None)))
+    facts = standing.facts
+    episode = _episode(session, programme, standing, now)
     if episode is None or facts.tier is None:
-        return ClaimResult(Taken.NOTHING)
+        return ClaimResult(Taken.NOTHING, partner=facts.name)
+    episode_id, opened_at = episode
     due_on = claim_due_on(local_day(now, programme.zone), facts.tier.rank)
     row = {
         "workspace_id": programme.workspace_id,
-        "episode_id": episode.id,
+        "episode_id": episode_id,
         "person_id": person_id,
         "at": now,
         "due_on": due_on,
@@ -86,12 +91,12 @@ def claim(
     if claim_id is None:
         held = current_claim(session, programme, partner_id)
         if held is None:  # released in between: the next press finds it free
-            return ClaimResult(Taken.NOTHING)
+            return ClaimResult(Taken.NOTHING, partner=facts.name)
         if held.person_id != person_id:
-            return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id)
+            return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id, facts.name)
         if assigned_by_id is None:
             accept(session, programme, partner_id, person_id, now)
-        return ClaimResult(Taken.YOURS, person_id, held.name, held.due_on, claim_id=held.id)
+        return ClaimResult(Taken.YOURS, person_id, held.name, held.due_on, claim_id=held.id, partner=facts.name)
     audit(
         session,
         programme.workspace_id,
@@ -101,9 +106,27 @@ def claim(
         now,
         after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
     )
-    want_redraw(session, programme.workspace_id, episode.opened_at)
-    name = session.get_one(Person, person_id).name
-    return ClaimResult(Taken.CLAIMED, person_id, name, due_on, row["assigned_by_id"] is not None, claim_id)
+    want_redraw(session, programme.workspace_id, opened_at)
+    name = session.scalars(select(Person.name).where(Person.id == person_id)).one()
+    asked = row["assigned_by_id"] is not None
+    return ClaimResult(Taken.CLAIMED, person_id, name, due_on, asked, claim_id, facts.name)
+
+
+def _standing(session: Session, programme: Programme, partner_id: int, now: datetime) -> Standing | None:
+    return next(iter(standings(session, programme, now, partner_ids={partner_id})), None)
+
+
+def _episode(session: Session, programme: Programme, standing: Standing, now: datetime) -> tuple[int, datetime] | None:
+    """The open episode of a partner, which opens now if it has slipped since, and when it opened."""
+    known = standing.facts.episode
+    if known is not None:
+        return known.id, known.opened_at
+    if (opened := open_episode(session, programme, standing, now)) is not None:
+        return opened, now
+    theirs = Episode.partner_id == standing.facts.partner_id
+    # Opened by another machine, whose clock is ahead of ours.
+    row = session.execute(select(Episode.id, Episode.opened_at).where(theirs, Episode.closed_at.is_(None))).first()
+    return (row.id, row.opened_at) if row else None
 
 
 def release(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:

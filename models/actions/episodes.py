@@ -19,29 +19,20 @@ from models.tables import Claim, Episode, Touch, Workspace
 
 def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
     """Opens an episode for every overdue partner that has none; answers how many are new."""
-    opened = 0
-    for standing in overdue:
-        partner_id = standing.facts.partner_id
-        row = {
-            "workspace_id": programme.workspace_id,
-            "partner_id": partner_id,
-            "opened_at": now,
-        }
-        if standing.state is State.OVERDUE and inserted(session, Episode, row) is not None:
-            opened += 1
-            audit(
-                session,
-                programme.workspace_id,
-                CLOCK,
-                "open episode",
-                f"partner:{partner_id}",
-                now,
-                after={
-                    "due_on": str(standing.due_on),
-                    "days_overdue": standing.days_overdue,
-                },
-            )
-    return opened
+    return sum(open_episode(session, programme, one, now) is not None for one in overdue)
+
+
+def open_episode(session: Session, programme: Programme, standing: Standing, now: datetime) -> int | None:
+    """The new episode of an overdue partner; None when it has one already, or is not overdue."""
+    if standing.state is not State.OVERDUE:
+        return None
+    partner_id = standing.facts.partner_id
+    row = {"workspace_id": programme.workspace_id, "partner_id": partner_id, "opened_at": now}
+    episode_id: int | None = inserted(session, Episode, row)
+    if episode_id is not None:
+        after = {"due_on": str(standing.due_on), "days_overdue": standing.days_overdue}
+        audit(session, programme.workspace_id, CLOCK, "open episode", f"partner:{partner_id}", now, after=after)
+    return episode_id
 
 
 def settle_episodes(
@@ -49,12 +40,14 @@ def settle_episodes(
     programme: Programme,
     now: datetime,
     partner_ids: Collection[int] | None = None,
+    *,
+    today: Sequence[Standing] | None = None,
 ) -> int:
     """Closes every open episode that the facts have resolved; answers how many.
 
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all, and so does a shutdown that was entered late. A pause, an
-    end or another tier closes it as such.
+    end or another tier closes it as such. `today`: how those partners stand, where that was read in this turn.
     """
     take_turns(session, programme.workspace_id)
     query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
@@ -64,11 +57,13 @@ def settle_episodes(
     if not episodes:
         return 0
     ids = {episode.partner_id for episode in episodes}
-    today = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
+    if today is None:
+        today = standings(session, programme, now, partner_ids=ids)
+    stands = {one.facts.partner_id: one for one in today}
     settled = 0
     for episode in episodes:
         touch = _first_counting(session, programme, episode, now)
-        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today[episode.partner_id])
+        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, stands[episode.partner_id])
         if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
             settled += 1
     return settled

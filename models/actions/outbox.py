@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.actions.write import inserted
 from models.clock import week_of
-from models.tables import OutboxPost, Person, Read, Workspace
+from models.tables import OutboxPost, Person, Workspace
 
 ABANDONED = timedelta(minutes=5)
 REDRAW_GAP = timedelta(seconds=2)
@@ -154,13 +154,10 @@ def abandon(session: Session, now: datetime) -> int:
 
 def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
-    weeks = session.scalars(
-        select(Read.week).where(Read.workspace_id == workspace_id, Read.week >= week_of(since.date()))
-    )
     session.execute(
         update(OutboxPost)
         .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == "read")
-        .where(OutboxPost.period.in_([week.isoformat() for week in weeks]))
+        .where(OutboxPost.period >= week_of(since.date()).isoformat())  # a read's period is the day its week begins
         .values(redraw_wanted=OutboxPost.redraw_wanted + 1)
     )
 

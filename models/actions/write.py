@@ -71,7 +71,8 @@ def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[
 
 def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> Any | None:
     """The key of this row if it was the first of its kind, else None. The database decides, so one caller wins."""
-    return session.execute(insert_ignoring(session, table, [row]).returning(*inspect(table).primary_key)).scalar()
+    statement = insert_into(session, table).on_conflict_do_nothing().returning(*inspect(table).primary_key)
+    return session.execute(statement, [dict(row)]).scalar()
 
 
 def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:

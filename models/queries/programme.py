@@ -1,11 +1,12 @@
 """The programme as it is run: what the workspace says, else what the settings say. Also its tiers and people."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, inspect, select
 from sqlalchemy.orm import Session
 
 from models import tables
@@ -85,6 +86,12 @@ def programme(session: Session, settings: Settings, workspace_id: int) -> Progra
     return _programme(row, settings, _shutdowns(session, workspace_id).get(workspace_id, ()))
 
 
+def programme_of_team(session: Session, settings: Settings, team_id: str) -> Programme | None:
+    """The programme of a Slack workspace, if it has one."""
+    row = session.scalar(select(tables.Workspace).where(tables.Workspace.slack_team_id == team_id))
+    return None if row is None else _programme(row, settings, _shutdowns(session, row.id).get(row.id, ()))
+
+
 def workspace_of_team(session: Session, team_id: str) -> int | None:
     return session.scalar(select(tables.Workspace.id).where(tables.Workspace.slack_team_id == team_id))
 
@@ -98,74 +105,71 @@ def first_ran_at(session: Session, workspace_id: int, job: str) -> datetime | No
 
 def tiers(session: Session, workspace_id: int, as_of: datetime) -> dict[int, Tier]:
     """Tiers by id as they were in force at an instant; before the first entry, the first one."""
-    rows = session.execute(
-        select(tables.TierHistory, tables.Tier.rank)
-        .join(tables.Tier, tables.Tier.id == tables.TierHistory.tier_id)
-        .where(tables.Tier.workspace_id == workspace_id)
-        .order_by(tables.Tier.rank, tables.TierHistory.from_at, tables.TierHistory.id)
-    )
     in_force: dict[int, Tier] = {}
-    for row, rank in rows:
+    for row in session.execute(_TIERS, {"workspace_id": workspace_id}):
         if row.tier_id not in in_force or row.from_at <= as_of:
-            in_force[row.tier_id] = Tier(rank, row.name, row.window_days, row.grace_days)
+            in_force[row.tier_id] = Tier(row.rank, row.name, row.window_days, row.grace_days)
     return in_force
+
+
+_TIERS = (
+    select(*inspect(tables.TierHistory).columns, tables.Tier.rank)
+    .join(tables.Tier, tables.Tier.id == tables.TierHistory.tier_id)
+    .where(tables.Tier.workspace_id == bindparam("workspace_id"))
+    .order_by(tables.Tier.rank, tables.TierHistory.from_at, tables.TierHistory.id)
+)
+"""Every window that a tier ever had, oldest first."""
 
 
 def people(session: Session, workspace_id: int) -> list[Person]:
     """Everybody on the roster, by name."""
-    aliases: dict[int, list[str]] = {}
-    for alias in session.scalars(
-        select(tables.PersonAlias)
-        .where(tables.PersonAlias.workspace_id == workspace_id)
-        .order_by(tables.PersonAlias.id)
-    ):
-        aliases.setdefault(alias.person_id, []).append(alias.address)
-    stand_ins = {
-        row.person_id: row.stand_in_id
-        for row in session.scalars(
-            select(tables.StandIn)
-            .join(tables.Person, tables.Person.id == tables.StandIn.person_id)
-            .where(tables.Person.workspace_id == workspace_id)
+    return _people(session, _PEOPLE.where(tables.Person.workspace_id == workspace_id))
+
+
+def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
+    theirs = (tables.Person.workspace_id == workspace_id, tables.Person.slack_user_id == slack_user_id)
+    return next(iter(_people(session, _PEOPLE.where(*theirs))), None)
+
+
+_PEOPLE = (
+    select(*inspect(tables.Person).columns, tables.StandIn.stand_in_id, tables.PersonAlias.address)
+    .outerjoin(tables.StandIn, tables.StandIn.person_id == tables.Person.id)
+    .outerjoin(tables.PersonAlias, tables.PersonAlias.person_id == tables.Person.id)
+    .order_by(tables.Person.name, tables.Person.id, tables.PersonAlias.id)
+)
+"""A row for each person and alias."""
+
+
+def _people(session: Session, query: Select[*tuple[Any, ...]]) -> list[Person]:
+    found: list[Person] = []
+    for row_id, rows in groupby(session.execute(query), lambda row: row.id):
+        row, *more = rows
+        found.append(
+            Person(
+                id=row_id,
+                email=row.email,
+                name=row.name,
+                role=row.role,
+                slack_user_id=row.slack_user_id,
+                timezone=row.timezone,
+                aliases=tuple(one.address for one in (row, *more) if one.address is not None),
+                nudges=row.nudges,
+                snoozed_until=row.snoozed_until,
+                away_until=row.away_until,
+                stand_in_id=row.stand_in_id,
+                work_from=row.work_from,
+                work_to=row.work_to,
+                country=row.country,
+                left=row.left_at is not None,
+            )
         )
-    }
-    rows: Sequence[tables.Person] = session.scalars(
-        select(tables.Person)
-        .where(tables.Person.workspace_id == workspace_id)
-        .order_by(tables.Person.name, tables.Person.id)
-    ).all()
-    return [
-        Person(
-            id=row.id,
-            email=row.email,
-            name=row.name,
-            role=row.role,
-            slack_user_id=row.slack_user_id,
-            timezone=row.timezone,
-            aliases=tuple(aliases.get(row.id, ())),
-            nudges=row.nudges,
-            snoozed_until=row.snoozed_until,
-            away_until=row.away_until,
-            stand_in_id=stand_ins.get(row.id),
-            work_from=row.work_from,
-            work_to=row.work_to,
-            country=row.country,
-            left=row.left_at is not None,
-        )
-        for row in rows
-    ]
+    return found
 
 
 def claim_holders(session: Session, workspace_id: int) -> set[int]:
     """Who holds a claim at the moment."""
     held = (tables.Claim.workspace_id == workspace_id, tables.Claim.ended_at.is_(None))
     return set(session.scalars(select(tables.Claim.person_id).where(*held)))
-
-
-def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
-    return next(
-        (one for one in people(session, workspace_id) if one.slack_user_id == slack_user_id),
-        None,
-    )
 
 
 def _shutdowns(session: Session, workspace_id: int | None = None) -> dict[int, tuple[Shutdown, ...]]:

@@ -2,34 +2,30 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
 from models.standing import ClaimFacts, EpisodeFacts, NextStepFacts, Who
 from models.tables import Claim, Episode, Mailbox, NextStep, Observation
 
-A_HANDFUL = 500  # partners whose promises are asked for by id
+A_HANDFUL = 500  # partners or owners who are asked for by id
 
 
 def last_observed(
-    session: Session, workspace_id: int, now: datetime, known_at: datetime | None = None
+    session: Session,
+    workspace_id: int,
+    now: datetime,
+    known_at: datetime | None = None,
+    owners: Collection[int | None] | None = None,
 ) -> dict[int, datetime]:
     """For each owner the newest instant, not after `now`, at which one of the own mailboxes was known to be synced."""
     newest: dict[int, datetime] = {}
-    rows = session.execute(
-        select(
-            Mailbox.owner_id,
-            Observation.from_at,
-            Observation.until_at,
-            Observation.recorded_at,
-        )
-        .join(Mailbox, Mailbox.id == Observation.mailbox_id)
-        .where(Mailbox.workspace_id == workspace_id, Mailbox.owner_id.is_not(None))
-        # Of a poll it was known as far as it had come; a file tells of its time only when it was read to its end.
-        .where(true() if known_at is None else or_(Observation.source == "poll", Observation.recorded_at <= known_at))
-    )
+    some, values = _values(workspace_id, owners)
+    known = {} if known_at is None else {"known_at": known_at}
+    rows = session.execute(_observed_query(some, bool(known)), values | known)
     for owner_id, from_at, until_at, recorded_at in rows:
         for known_at in (
             min(until_at, now) if from_at <= now else None,
@@ -47,31 +43,73 @@ def last_observed(
 def next_steps_of(
     session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
 ) -> dict[int, NextStepFacts]:
-    rows = session.execute(
-        select(NextStep.partner_id, NextStep.text, NextStep.due_on, NextStep.owner_id, NextStep.set_at, NextStep.id)
-        .where(
-            NextStep.workspace_id == workspace_id,
-            NextStep.set_at <= now,
-            or_(NextStep.ended_at.is_(None), NextStep.ended_at > now),
-            _only(NextStep.partner_id, partner_ids),
-        )
-        .order_by(NextStep.id)
-    )
+    some, values = _values(workspace_id, partner_ids)
+    rows = session.execute(_steps_query(some), values | {"now": now})
     return {
         partner_id: NextStepFacts(text, due_on, by_id.get(owner_id) if owner_id else None, set_at, step_id)
         for partner_id, text, due_on, owner_id, set_at, step_id in rows
     }
 
 
-def _only(column: Any, partner_ids: Collection[int] | None) -> ColumnElement[bool]:
-    """Of a handful of partners when it is a handful: whoever asks for one does not read everybody's promises."""
-    return true() if partner_ids is None or len(partner_ids) > A_HANDFUL else column.in_(partner_ids)
-
-
 def episodes_of(
     session: Session, workspace_id: int, now: datetime, by_id: dict[int, Who], partner_ids: Collection[int] | None
 ) -> dict[int, EpisodeFacts]:
-    rows = session.execute(
+    some, values = _values(workspace_id, partner_ids)
+    rows = session.execute(_episodes_query(some), values | {"now": now})
+    found: dict[int, EpisodeFacts] = {}
+    for episode_id, partner_id, opened_at, person_id, at, due_on, assigned_by_id, accepted_at in rows:
+        claim = None
+        if person_id is not None:
+            asked = assigned_by_id is not None and (accepted_at is None or accepted_at > now)
+            claim = ClaimFacts(by_id[person_id], at, due_on, asked)
+        found[partner_id] = EpisodeFacts(episode_id, opened_at, claim)
+    return found
+
+
+# What is asked is put together once: that takes longer than an answer for one partner.
+_NOW: Any = bindparam("now", type_=Episode.opened_at.type)
+
+
+def _values(workspace_id: int, ids: Collection[int | None] | None) -> tuple[bool, dict[str, Any]]:
+    """Of a handful when it is a handful: whoever asks for one partner does not read everybody's promises."""
+    values: dict[str, Any] = {"workspace_id": workspace_id}
+    if ids is None or len(ids) > A_HANDFUL:
+        return False, values
+    return True, values | {"ids": [one for one in ids if one is not None]}
+
+
+def _only(column: Any, some: bool) -> ColumnElement[bool]:
+    return column.in_(bindparam("ids", expanding=True)) if some else true()
+
+
+@lru_cache
+def _observed_query(some: bool, known: bool) -> Select[*tuple[Any, ...]]:
+    known_at: Any = bindparam("known_at", type_=Observation.recorded_at.type)
+    return (
+        select(Mailbox.owner_id, Observation.from_at, Observation.until_at, Observation.recorded_at)
+        .join(Mailbox, Mailbox.id == Observation.mailbox_id)
+        .where(Mailbox.workspace_id == bindparam("workspace_id"), Mailbox.owner_id.is_not(None))
+        .where(_only(Mailbox.owner_id, some))
+        # Of a poll it was known as far as it had come; a file tells of its time only when it was read to its end.
+        .where(or_(Observation.source == "poll", Observation.recorded_at <= known_at) if known else true())
+    )
+
+
+@lru_cache
+def _steps_query(some: bool) -> Select[*tuple[Any, ...]]:
+    return (
+        select(NextStep.partner_id, NextStep.text, NextStep.due_on, NextStep.owner_id, NextStep.set_at, NextStep.id)
+        .where(NextStep.workspace_id == bindparam("workspace_id"), _only(NextStep.partner_id, some))
+        .where(NextStep.set_at <= _NOW, or_(NextStep.ended_at.is_(None), NextStep.ended_at > _NOW))
+        .order_by(NextStep.id)
+    )
+
+
+@lru_cache
+def _episodes_query(some: bool) -> Select[*tuple[Any, ...]]:
+    """A row for each episode that was open, with the claim of then."""
+    held = and_(Claim.episode_id == Episode.id, Claim.at <= _NOW, or_(Claim.ended_at.is_(None), Claim.ended_at > _NOW))
+    return (
         select(
             Episode.id,
             Episode.partner_id,
@@ -82,27 +120,8 @@ def episodes_of(
             Claim.assigned_by_id,
             Claim.accepted_at,
         )
-        .outerjoin(
-            Claim,
-            and_(
-                Claim.episode_id == Episode.id,
-                Claim.at <= now,
-                or_(Claim.ended_at.is_(None), Claim.ended_at > now),
-            ),
-        )
-        .where(
-            Episode.workspace_id == workspace_id,
-            Episode.opened_at <= now,
-            or_(Episode.closed_at.is_(None), Episode.closed_at > now),
-            _only(Episode.partner_id, partner_ids),
-        )
+        .outerjoin(Claim, held)
+        .where(Episode.workspace_id == bindparam("workspace_id"), _only(Episode.partner_id, some))
+        .where(Episode.opened_at <= _NOW, or_(Episode.closed_at.is_(None), Episode.closed_at > _NOW))
         .order_by(Episode.id, Claim.id)
     )
-    found: dict[int, EpisodeFacts] = {}
-    for episode_id, partner_id, opened_at, person_id, at, due_on, assigned_by_id, accepted_at in rows:
-        claim = None
-        if person_id is not None:
-            asked = assigned_by_id is not None and (accepted_at is None or accepted_at > now)
-            claim = ClaimFacts(by_id[person_id], at, due_on, asked)
-        found[partner_id] = EpisodeFacts(episode_id, opened_at, claim)
-    return found

@@ -1,11 +1,12 @@
 """The facts of every partner at any instant, read from touches and histories. Judging them is `models.standing`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, bindparam, case, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from models.cadence import Policy, Status, Tier
@@ -87,13 +88,15 @@ def partner_facts(
     if partner_ids is not None and len(partner_ids) > MOST_NAMED:
         wanted = frozenset(partner_ids)
         partner_ids = None
+    rows = _clocks(session, programme, now, partner_ids, known_at)
     by_id = {person.id: person.who for person in people(session, workspace_id)}
     tiers_then = tiers(session, workspace_id, now)
-    observed = last_observed(session, workspace_id, now, known_at)
+    owners = None if partner_ids is None else {row.owner_id for row in rows}
+    observed = last_observed(session, workspace_id, now, known_at, owners)
     steps = next_steps_of(session, workspace_id, now, by_id, partner_ids)
     episodes = episodes_of(session, workspace_id, now, by_id, partner_ids)
     facts = []
-    for row in session.execute(_clocks(session, programme, now, partner_ids, known_at)):
+    for row in rows:
         if wanted is not None and row.id not in wanted:
             continue
         owner = by_id.get(row.owner_id) if row.owner_id else None
@@ -121,7 +124,7 @@ def partner_facts(
 
 def last_touch_ids(session: Session, programme: Programme, now: datetime) -> dict[int, int]:
     """The touch behind each partner's clock."""
-    rows = session.execute(_clocks(session, programme, now, None))
+    rows = _clocks(session, programme, now, None)
     return {row.id: row.touch_id for row in rows if row.touch_id is not None}
 
 
@@ -131,13 +134,27 @@ def _clocks(
     now: datetime,
     partner_ids: Collection[int] | None,
     known_at: datetime | None = None,
-) -> Select[*tuple[Any, ...]]:
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    lateral = session.get_bind().dialect.name == "postgresql"
+    query = _clocks_query(programme.policy, lateral, partner_ids is not None, known_at is not None)
+    values: dict[str, Any] = {"workspace_id": programme.workspace_id, "now": now}
+    if partner_ids is not None:
+        values["partner_ids"] = list(partner_ids)
+    if known_at is not None:
+        values["known_at"] = known_at
+    return session.execute(query, values).all()
+
+
+@lru_cache
+def _clocks_query(policy: Policy, lateral: bool, some: bool, known: bool) -> Select[*tuple[Any, ...]]:
     """One row per partner: what was in force of it, its last counting touch and the clocks beside it.
 
     Columns, not objects: to make ten thousand objects takes longer than to find what is in them. PostgreSQL is asked
-    LATERAL, else it reads all mail there is for the last touches; SQLite has no such word and needs none.
+    LATERAL, else it reads all mail there is for the last touches; SQLite has no such word and needs none. Made once
+    for all instants: to put it together takes longer than to answer it for one partner.
     """
-    lateral = session.get_bind().dialect.name == "postgresql"
+    now: Any = bindparam("now", type_=Touch.at.type)
+    known_at: Any = bindparam("known_at", type_=Touch.at.type) if known else None
 
     def latest(condition: ColumnElement[bool]) -> ScalarSelect[datetime]:
         return (
@@ -150,7 +167,7 @@ def _clocks(
     def last_touch(*columns: Any) -> Select[*tuple[Any, ...]]:
         return (
             select(*columns)
-            .where(Touch.partner_id == Partner.id, counting(programme.policy, now, known_at), Touch.at <= now)
+            .where(Touch.partner_id == Partner.id, counting(policy, now, known_at), Touch.at <= now)
             .order_by(Touch.at.desc(), Touch.id.desc())
             .limit(1)
             .correlate(Partner)
@@ -207,10 +224,10 @@ def _clocks(
     else:
         query = query.join(then, then.id == in_force(then.id).scalar_subquery())
         query = query.outerjoin(touch, touch.id == last_touch(touch.id).scalar_subquery())
-    query = query.where(Partner.workspace_id == programme.workspace_id).order_by(Partner.id)
-    if known_at is not None:
+    query = query.where(Partner.workspace_id == bindparam("workspace_id")).order_by(Partner.id)
+    if known:
         query = query.where(Partner.created_at <= known_at)
-    return query if partner_ids is None else query.where(Partner.id.in_(partner_ids))
+    return query.where(Partner.id.in_(bindparam("partner_ids", expanding=True))) if some else query
 
 
 def _author(by_address: str | None, person_id: int | None, direction: str, by_id: dict[int, Who]) -> str | None:
