@@ -183,7 +183,7 @@ def test_monday_read_stands_in_the_channel_with_a_button_for_each_quiet_partner(
     expect(page.get_by_text("Tier 1: 19 of 30 covered, 63 %")).to_be_visible()
     expect(page.get_by_role("button", name=CLAIM)).to_have_count(11)
     demo.picture(page, "05-read")
-    page.get_by_role("button", name="See all 11").click()
+    page.get_by_role("button", name="See the whole read").click()
     expect(page.get_by_role("dialog").get_by_role("button", name=CLAIM)).to_have_count(11)
     demo.picture(page, "06-all")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot import ids
 from bot.ids import Carried
 from bot.nudge_lines import NudgeLine
 from bot.views.next_step import next_step_form
@@ -147,11 +148,18 @@ def test_see_all_turns_through_the_read_and_claims_on_the_way(database: Database
         message = at.hold_read()
         below = [one for one in at.workspace.messages(CHANNEL, thread_ts=message.ts) if one.ts != message.ts]
         assert [len(list(elements(one.blocks))) for one in below] == [15, 16, 0]  # the last is the trend
+        [opens] = [one for one in elements(message.blocks) if one["action_id"] == "see_all"]
+        assert opens["text"]["text"] == "See the whole read"  # not only what is overdue
         at.press(DANA, message, "see_all")
         seen = _rows(at.modal(DANA).content)
         for page in (1, 2, 3):
             seen |= _rows(_pressed(at, f"turn_page:{page}"))
         assert len(seen) == 46  # 45 overdue, and one that is due soon
+        calm = next(one for one in elements(at.modal(DANA).content["blocks"]) if "open_card" in one["action_id"])
+        at.press(DANA, at.modal(DANA), calm["action_id"])
+        assert at.workspace.wait_until(lambda: at.modal(DANA).content["callback_id"] == ids.CARD_MODAL)
+        lint_view(at.modal(DANA).content)
+        at.slack.interactions.close("U0DANA", at.modal(DANA).id)
         free = [one for one in elements(_pressed(at, "turn_page:2")["blocks"]) if one["action_id"].startswith("claim")]
         assert "is yours, by" in said(_pressed(at, free[0]["action_id"])["blocks"])
 

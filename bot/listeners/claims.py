@@ -6,7 +6,7 @@ from slack_bolt import App
 
 from bot import ids
 from bot.ids import OldButton
-from bot.listeners import assignments, next_steps
+from bot.listeners import assignments, cards, next_steps
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import NO_PARTNER, Desk, Refused
 from bot.listeners.pages import answer
@@ -54,6 +54,7 @@ def row_menu(call: Call) -> None:
         ids.STEP_DONE: next_steps.done,
         ids.STEP_HISTORY: next_steps.show_history,
         ids.ASSIGN_ONE: assignments.assign_one,
+        ids.OPEN_CARD: cards.open_card,
     }.get(verb or "")
     if chosen is None:
         raise OldButton("the menu has no such option any more")

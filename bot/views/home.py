@@ -56,7 +56,7 @@ class HomePage:
 
 
 def home_view(page: HomePage) -> View:
-    me, paper = page.person.id, Paper(page.today, page.zone)
+    me, paper = page.person.id, Paper(page.today, page.zone, cards=True)
     claims = [one for one in page.standings if one.claim is not None and one.claim.by.id == me]
     mine = [one for one in page.standings if one.facts.owner is not None and one.facts.owner.id == me]
     free = [one for one in mine if one.claim is None]

@@ -146,7 +146,7 @@ def list_modal(
         if one.partner_id in drawn:
             blocks.append(kit.context(f"{rows.name_on(paper, standing.facts.name)}: see above"))
         else:
-            blocks.append(rows.partner_row(standing, paper, settled.get(one.partner_id)))
+            blocks.append(rows.partner_row(standing, replace(paper, cards=True), settled.get(one.partner_id)))
         drawn.add(one.partner_id)
     turns = []
     if on.page > 0:

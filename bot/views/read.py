@@ -185,8 +185,9 @@ def _buttons(held: HeldRead) -> list[kit.Element]:
 
 
 def see_all(read: WeeklyRead, read_id: int) -> kit.Element:
-    what = f"See all {len(read.overdue)}" if read.overdue else "See the whole read"
-    return kit.button(ids.SEE_ALL, what, Carried(read=read_id), spoken=f"{what} partners of the weekly read")
+    others = (read.due_soon, read.reply_owed, read.step_stale, read.blind, read.quiet)
+    what = "See the whole read" if any(others) or not read.overdue else f"See all {len(read.overdue)}"
+    return kit.button(ids.SEE_ALL, what, Carried(read=read_id), spoken=f"{what}: its partners, page by page")
 
 
 def _needing(read: WeeklyRead) -> str:

@@ -14,6 +14,7 @@ from models.queries.reads import Settled
 from models.standing import NextStepFacts, Standing
 
 NAME_ROOM = 160
+MOST_OPTIONS = 5  # Slack draws no longer menu; the card is the last and the least missed
 CLAIM_LABEL = "Claim recovery touch"
 
 
@@ -27,6 +28,7 @@ class Paper:
     revision: int = 0
     scale: float = 1.0
     buttons: bool = True
+    cards: bool = False  # whether a row opens its partner's card: in windows and on Home
 
     def words(self, sentence: str, room: int) -> str:
         return kit.words(sentence, room * self.scale)
@@ -96,33 +98,45 @@ def _clocks(standing: Standing, paper: Paper) -> str:
 
 def _accessory(standing: Standing, paper: Paper, settled: Settled | None) -> Element | None:
     """Claim while it is free; a menu for its holder afterwards. Others who use it are told who holds it."""
-    partner_id = standing.facts.partner_id
-    if settled_now(standing, settled):
-        return None
+    facts = standing.facts
+    partner_id = facts.partner_id
     if standing.claim is not None:
-        return claim_menu(partner_id, asked=standing.claim.asked, step=standing.facts.next_step)
-    if standing.state is not State.OVERDUE and standing.facts.episode is None:
-        return step_menu(partner_id, standing.facts.next_step) if standing.facts.next_step else None
+        return claim_menu(partner_id, asked=standing.claim.asked, step=facts.next_step, card=paper.cards)
+    over = settled is not None or (standing.state is not State.OVERDUE and facts.episode is None)
+    if over and settled is None and facts.next_step is not None:
+        return step_menu(partner_id, facts.next_step, card=paper.cards)
+    if over:
+        spoken = kit.label(f"Open card of {wording.name(facts.name)}", 75, NAME_ROOM * paper.scale)
+        card = Carried(partner=partner_id)
+        return kit.button(ids.row(ids.OPEN_CARD, partner_id), "Open card", card, spoken=spoken) if paper.cards else None
     spoken = kit.label(f"{CLAIM_LABEL} for {wording.name(standing.facts.name)}", 75, NAME_ROOM * paper.scale)
     return kit.button(
         ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id, read=paper.read_id), spoken=spoken
     )
 
 
-def claim_menu(partner_id: int, *, asked: bool, step: NextStepFacts | None = None, shared: bool = True) -> Element:
+def claim_menu(
+    partner_id: int, *, asked: bool, step: NextStepFacts | None = None, shared: bool = True, card: bool = False
+) -> Element:
     """What its holder can do with a claim, and, where others see it as well, a lead. Who presses is judged then."""
     said = (("Accept", ids.ACCEPT), ("Decline", ids.DECLINE)) if asked else (("Release", ids.RELEASE),)
     lead = (("Reassign…", ids.ASSIGN_ONE),) if shared else ()
     options = [("Set next step", ids.NEXT_STEP), *said, *lead]
     menu = [(text, Carried(verb=verb, partner=partner_id)) for text, verb in options]
-    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *menu[:1], *_done(partner_id, step), *menu[1:])
+    menu = [*menu[:1], *_done(partner_id, step), *menu[1:], *(_card(partner_id) if card else [])]
+    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *menu[:MOST_OPTIONS])
 
 
-def step_menu(partner_id: int, step: NextStepFacts) -> Element:
+def step_menu(partner_id: int, step: NextStepFacts, *, card: bool = False) -> Element:
     """What can be done with a next step where there is nothing to claim."""
     edit = ("Change next step", Carried(verb=ids.NEXT_STEP, partner=partner_id))
     past = ("Earlier steps", Carried(verb=ids.STEP_HISTORY, partner=partner_id))
-    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *_done(partner_id, step), edit, past)
+    open_card = _card(partner_id) if card else []
+    return kit.overflow(ids.row(ids.ROW_MENU, partner_id), *_done(partner_id, step), edit, past, *open_card)
+
+
+def _card(partner_id: int) -> list[tuple[str, Carried]]:
+    return [("Open card", Carried(verb=ids.OPEN_CARD, partner=partner_id))]
 
 
 def _done(partner_id: int, step: NextStepFacts | None) -> list[tuple[str, Carried]]:
