@@ -291,7 +291,8 @@ def verbs() -> list[str]:
     return [*ids.ACTIONS, "mute", "unmute", "first", "here", "new", "people", "partners", "home"]
 
 
-INPUTS = sorted({value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str)})
+WORDS = {value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str)}
+INPUTS = sorted(WORDS - {*ids.ACTIONS, *ids.FORMS} | {*ids.MENUS})  # buttons and forms are no inputs
 PLAUSIBLE = {
     ids.SCHEDULE_ZONE: "Europe/London",
     ids.MY_ZONE: "Europe/London",
