@@ -32,7 +32,7 @@ def cast(database: Database) -> Cast:
     with database.sessions.begin() as session:
         cast = put_cast(session)
         put_touch(session, cast, ACME, QUIET_SINCE)
-        assert episodes.open_episodes(session, cast.programme, [standing(session, cast)], MONDAY) == 1
+        assert len(episodes.open_episodes(session, cast.programme, [standing(session, cast)], MONDAY)) == 1
     return cast
 
 
@@ -59,7 +59,7 @@ def test_a_partner_has_one_open_episode_however_often_the_sweep_runs(database: D
     with database.sessions.begin() as session:
         for hours in range(3):
             now = MONDAY + timedelta(hours=hours)
-            assert episodes.open_episodes(session, cast.programme, [standing(session, cast)], now) == 0
+            assert len(episodes.open_episodes(session, cast.programme, [standing(session, cast)], now)) == 0
     assert seen_episodes(database) == [(None, True)]
     assert audited(database, "open episode") == 1
 

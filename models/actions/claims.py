@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Row, Select, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import end_claims, open_episode, settle_episodes, take_turns
+from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
 from models.actions.outbox import want_redraw
 from models.actions.write import CLOCK, actor_of, audit, inserted
 from models.cadence import claim_due_on
@@ -121,9 +121,10 @@ def _episode(session: Session, programme: Programme, standing: Standing, now: da
     known = standing.facts.episode
     if known is not None:
         return known.id, known.opened_at
-    if (opened := open_episode(session, programme, standing, now)) is not None:
-        return opened, now
-    theirs = Episode.partner_id == standing.facts.partner_id
+    partner_id = standing.facts.partner_id
+    if opened := open_episodes(session, programme, [standing], now):
+        return opened[partner_id], now
+    theirs = Episode.partner_id == partner_id
     # Opened by another machine, whose clock is ahead of ours.
     row = session.execute(select(Episode.id, Episode.opened_at).where(theirs, Episode.closed_at.is_(None))).first()
     return (row.id, row.opened_at) if row else None

@@ -8,7 +8,7 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.outbox import want_redraw
-from models.actions.write import CAPTURE, CLOCK, audit, inserted
+from models.actions.write import CAPTURE, CLOCK, audit, insert_into
 from models.cadence import State
 from models.queries.programme import Programme
 from models.queries.shutdowns import kept_shutdowns
@@ -17,22 +17,19 @@ from models.standing import Standing
 from models.tables import Claim, Episode, Touch, Workspace
 
 
-def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> int:
-    """Opens an episode for every overdue partner that has none; answers how many are new."""
-    return sum(open_episode(session, programme, one, now) is not None for one in overdue)
-
-
-def open_episode(session: Session, programme: Programme, standing: Standing, now: datetime) -> int | None:
-    """The new episode of an overdue partner; None when it has one already, or is not overdue."""
-    if standing.state is not State.OVERDUE:
-        return None
-    partner_id = standing.facts.partner_id
-    row = {"workspace_id": programme.workspace_id, "partner_id": partner_id, "opened_at": now}
-    episode_id: int | None = inserted(session, Episode, row)
-    if episode_id is not None:
+def open_episodes(session: Session, programme: Programme, overdue: Sequence[Standing], now: datetime) -> dict[int, int]:
+    """Opens an episode for every overdue partner that has none; answers the new ones, by partner."""
+    late = {one.facts.partner_id: one for one in overdue if one.state is State.OVERDUE and one.facts.episode is None}
+    if not late:
+        return {}
+    home = {"workspace_id": programme.workspace_id, "opened_at": now}
+    new = insert_into(session, Episode).on_conflict_do_nothing().returning(Episode.partner_id, Episode.id)
+    opened = session.execute(new, [home | {"partner_id": partner_id} for partner_id in late]).all()
+    for row in opened:
+        standing = late[row.partner_id]
         after = {"due_on": str(standing.due_on), "days_overdue": standing.days_overdue}
-        audit(session, programme.workspace_id, CLOCK, "open episode", f"partner:{partner_id}", now, after=after)
-    return episode_id
+        audit(session, programme.workspace_id, CLOCK, "open episode", f"partner:{row.partner_id}", now, after=after)
+    return {row.partner_id: row.id for row in opened}
 
 
 def settle_episodes(
