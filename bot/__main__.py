@@ -3,10 +3,12 @@
 import gc
 
 from bot.cli.app import cadence
+from bot.logs import take_in_libraries
 
 
 def main() -> None:
     gc.freeze()  # what was imported stays: looking through it for garbage again and again is a tenth of capture's CPU
+    take_in_libraries()
     cadence(prog_name="cadence")
 
 

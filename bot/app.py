@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Lock
 from typing import Any
 
@@ -20,10 +21,11 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.orm import Session, sessionmaker
+from structlog.contextvars import bound_contextvars
 
 from bot import listeners
 from bot.access import Access
-from bot.listeners.call import Call, Late, acknowledgement, say
+from bot.listeners.call import Call, Late, acknowledgement, named, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
 from bot.staff import Busy, Staff
 from models.clock import Clock
@@ -123,24 +125,28 @@ class Gate:
 def _on_error(desk: Desk) -> Callable[..., None]:
     def on_error(error: Exception, context: BoltContext, body: dict[str, Any], response: BoltResponse | None) -> None:
         """Logs, lets Slack know that the request arrived, and tells the user in one sentence."""
-        call = Call(desk, context, body)
+        with bound_contextvars(**named(context, body)):
+            answer(error, Call(desk, context, body), response)
+
+    def answer(error: Exception, call: Call, response: BoltResponse | None) -> None:
         kind = call.body.get("type") or call.body.get("command")
         if isinstance(error, Busy):
-            log.error("slack.busy", kind=kind)
+            log.error("slack.busy")
             if kind == "event_callback" and response is not None:
                 response.status = 503  # Slack delivers it again
                 return
             sentence = "Cadence is busy right now, and nothing was saved. Please try again in a moment."
         else:
-            log.error("slack.listener_failed", kind=kind, exc_info=error)
+            log.error("slack.listener_failed", exc_info=error)
             sentence = "Sorry, that did not work, and nothing was saved. Please try again in a moment."
         if response is not None:  # not acknowledged yet, and Bolt answers with this as soon as it is
-            answer = acknowledgement(call, sentence)
-            made = Ack()(**answer)  # type: ignore[no-untyped-call]  # Bolt leaves its constructor untyped
+            words = acknowledgement(call, sentence)
+            made = Ack()(**words)  # type: ignore[no-untyped-call]  # Bolt leaves its constructor untyped
             response.status, response.headers, response.body = made.status, made.headers, made.body
-            call.ack(**answer)
+            call.ack(**words)
         if isinstance(error, Busy):  # this is the thread that has to bring the acknowledgement
-            threading.Thread(target=tell, args=(call, sentence), daemon=True).start()
+            here = copy_context()
+            threading.Thread(target=here.run, args=(tell, call, sentence), daemon=True).start()
         else:
             tell(call, sentence)
 

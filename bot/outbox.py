@@ -15,6 +15,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
 from sqlalchemy.orm import Session, sessionmaker
+from structlog.contextvars import bound_contextvars
 
 from bot.views.kit import Payload
 from bot.views.reads_notice import channel_payload, frozen_payload, plain_payload
@@ -68,8 +69,15 @@ class Outbox:
         with self.reading() as session:
             posts = queries.due_posts(session, workspace_id, now)
             redraws = queries.due_redraws(session, workspace_id)
-        done = sum(self.send(post) for post in posts if self._posts_rest_until.get(workspace_id, now) <= now)
-        return done + sum(self.redraw(post) for post in redraws)
+        done = 0
+        for post in posts:
+            if self._posts_rest_until.get(workspace_id, now) <= now:
+                with bound_contextvars(post=post.id):
+                    done += self.send(post)
+        for post in redraws:
+            with bound_contextvars(post=post.id):
+                done += self.redraw(post)
+        return done
 
     def send(self, post: Post) -> bool:
         """Takes the row, calls Slack, keeps the answer. Answers whether the message is known to be there."""

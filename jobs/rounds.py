@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.logs import working_on
 from jobs.capture import Capture, Outcome, Report
 from jobs.lanes import Lane, Lanes
 from jobs.mailbox.base import Mailbox, Page, ProviderError, Unseen
@@ -104,6 +105,10 @@ class Rounds:
 
     def _take_turn(self, mailbox_id: int) -> float | None:
         """A turn at one mailbox, with its facts as they are now; answers for how long it rests, or None: it is read."""
+        with working_on("capture", workspace=self._programmes[mailbox_id].workspace_id, mailbox=mailbox_id):
+            return self._turn_at(mailbox_id)
+
+    def _turn_at(self, mailbox_id: int) -> float | None:
         rest: float | None = None
         try:
             programme = self._programmes[mailbox_id]

@@ -173,6 +173,14 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings, so that nobody shows one."""
+        held = [value for _, value in self if isinstance(value, SecretStr)]
+        url = make_url(self.database_url)
+        passwords = [str(one) for one in (url.password, url.query.get("password")) if one]
+        return (*(one.get_secret_value() for one in held), *self.secret_keys, *passwords)
+
 
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process; raises SettingsError with one line per wrong variable."""

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import click
-import structlog
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from bot.cli.common import Desk, Failure, WrongSetting
+from bot.logs import log_for_a_command
 from models.schema import SchemaError, shown_url
 from models.settings import SettingsError
 from models.vault import VaultError
@@ -163,10 +163,7 @@ def _version() -> str:
 @click.pass_context
 def cadence(ctx: click.Context, debug: bool, workspace: str | None) -> None:
     """Reads partner mail, and says every week which partners nobody has written to."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger("warning"),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
+    log_for_a_command()
     desk = ctx.ensure_object(Desk)
     desk.workspace = workspace
     ctx.call_on_close(desk.close)

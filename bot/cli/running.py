@@ -20,6 +20,7 @@ from bot.access import Access, NoAccess
 from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.first_lead import greet_installer
+from bot.logs import working_on
 from bot.outbox import Outbox, posting_client, says_no
 from bot.people import link_people, notice_leavers
 from bot.pictures import below_plain_posts
@@ -281,9 +282,10 @@ class Running:
         return self.access.reaches(everyone)
 
     def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
-        try:
-            step(programme)
-        except NoAccess as error:  # taken away, or sealed with another key, since the programmes were listed
-            log.warning("step.no_access", step=name, workspace=programme.workspace_id, error=str(error))
-        except Exception:  # a step that fails is offered again at the next tick; the others go on
-            log.exception("step.failed", step=name, workspace=programme.workspace_id)
+        with working_on(name, workspace=programme.workspace_id):
+            try:
+                step(programme)
+            except NoAccess as error:  # taken away, or sealed with another key, since the programmes were listed
+                log.warning("step.no_access", step=name, error=str(error))
+            except Exception:  # a step that fails is offered again at the next tick; the others go on
+                log.exception("step.failed", step=name)

@@ -1,5 +1,6 @@
 """One press, command, form or event from Slack, with what it takes to answer it."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ from slack_bolt import App, BoltContext
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
+from structlog.contextvars import bound_contextvars
 
 from bot import ids
 from bot.ids import Carried, OldButton
 from bot.listeners.desk import Desk, Refused, Visitor
+from bot.logs import new_id
 from bot.outbox import TOO_RICH
 from bot.staff import acknowledged
 from bot.views import help as answers
@@ -264,13 +267,32 @@ def answering(desk: Desk, listen: Listen) -> Callable[[BoltContext, dict[str, An
         call = Call(desk, context, body)
         if body.get("type") == "event_callback":
             acknowledged()  # Bolt has answered it
-        try:
-            listen(call)
-        except (Refused, OldButton, Late) as error:
-            refuse(call, error)
+        with bound_contextvars(**named(context, body)):
+            try:
+                listen(call)
+            except (Refused, OldButton, Late) as error:
+                refuse(call, error)
 
     listener.__name__ = listen.__name__
     return listener
+
+
+def named(context: BoltContext, body: Mapping[str, Any]) -> dict[str, str]:
+    """What every log line of a request carries: which one it is, whose, and what was pressed. Ids, no names.
+
+    An event has an id, which its repetitions share. Of a trigger a hash is enough: with itself a window can be opened.
+    """
+    trigger = str(body.get("trigger_id") or "")
+    request = body.get("event_id") or (hashlib.sha256(trigger.encode()).hexdigest()[:12] if trigger else new_id())
+    actions: list[Mapping[str, Any]] = body.get("actions") or [{}]
+    facts = {
+        "request": request,
+        "team": context.team_id,
+        "user": context.user_id,
+        "kind": body.get("type") or body.get("command"),
+        "action": actions[0].get("action_id") or (body.get("view") or {}).get("callback_id"),
+    }
+    return {name: str(value)[:100] for name, value in facts.items() if value}
 
 
 def refuse(call: Call, error: Exception) -> None:
