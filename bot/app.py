@@ -5,6 +5,7 @@ Nothing is read from the environment, though Bolt would: everything comes from t
 
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import copy_context
@@ -16,6 +17,7 @@ from flask import Flask, Response, request
 from slack_bolt import App, BoltContext
 from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_bolt.context.ack import Ack
+from slack_bolt.request import BoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -23,7 +25,7 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.contextvars import bound_contextvars
 
-from bot import listeners
+from bot import listeners, measures
 from bot.access import Access
 from bot.listeners.call import Call, Late, acknowledgement, named, say
 from bot.listeners.desk import Desk, ImportRoster, Suggest
@@ -58,7 +60,7 @@ def build_app(
         raise SettingsError("SLACK_BOT_TOKEN: set it to the bot token of your Slack app, which starts with xoxb-")
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     access = access or Access(settings, sessions, reading, Vault(settings.secret_keys), clock)
-    app = App(
+    app = _Measured(
         name="cadence",
         client=WebClient(base_url=settings.slack_api_url, timeout=10, retry_handlers=access.patience()),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
@@ -74,6 +76,17 @@ def build_app(
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app
+
+
+class _Measured(App):
+    """Notes how long each request of Slack waits for its acknowledgement, over HTTP and Socket Mode alike."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        began = time.monotonic()
+        try:
+            return super().dispatch(req)
+        finally:
+            measures.ACKS.add(measures.kind_of(req.body), time.monotonic() - began)
 
 
 def flask_app(app: App, settings: Settings) -> Flask:
@@ -132,6 +145,7 @@ def _on_error(desk: Desk) -> Callable[..., None]:
         kind = call.body.get("type") or call.body.get("command")
         if isinstance(error, Busy):
             log.error("slack.busy")
+            measures.BUSY.add(measures.kind_of(call.body))
             if kind == "event_callback" and response is not None:
                 response.status = 503  # Slack delivers it again
                 return

@@ -17,6 +17,7 @@ from slack_sdk.http_retry import RetryHandler
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.contextvars import bound_contextvars
 
+from bot import measures
 from bot.views.kit import Payload
 from bot.views.reads_notice import channel_payload, frozen_payload, plain_payload
 from models.actions import outbox as actions
@@ -102,7 +103,12 @@ class Outbox:
         if wanted is None:
             return False
         drawn = post.rendered_hash if payload is None else fingerprint(payload)
-        if payload is not None and drawn != post.rendered_hash and not self._update(post, payload):
+        if payload is None or drawn == post.rendered_hash:
+            measures.REDRAWS.add("unchanged")
+        elif self._update(post, payload):
+            measures.REDRAWS.add("drawn")
+        else:
+            measures.REDRAWS.add("refused")
             return False
         with self.sessions.begin() as session:
             actions.redrawn(session, post.id, wanted, drawn or "")
@@ -117,6 +123,7 @@ class Outbox:
         except SlackApiError as error:
             return self._refused(post, thread_ts, blocks, error)
         except Exception as error:  # whatever cut the call short, Slack may have taken the message before
+            measures.POSTS.add("unknown")
             log.warning("outbox.unknown", post=post.id, error=repr(error))
             with self.sessions.begin() as session:
                 actions.unknown(session, post.id, f"no answer from Slack ({type(error).__name__})")
@@ -127,6 +134,7 @@ class Outbox:
             actions.sent(session, post.id, answer["channel"] or post.channel, answer["ts"], drawn, remark)
             if post.kind == "read":
                 actions.channel_works(session, post.workspace_id, post.channel)
+        measures.POSTS.add("plain" if post.payload.get("blocks") and not blocks else "sent")
         if self.posted_plain and not blocks and post.payload.get("blocks"):
             self.posted_plain(self._client(post), post, answer["channel"] or post.channel, answer["ts"])
         return True
@@ -136,6 +144,7 @@ class Outbox:
     ) -> bool:
         reason = _reason(error)
         if reason == "ratelimited":
+            measures.POSTS.add("ratelimited")
             until = self._posts_rest_until[post.workspace_id] = self.clock.now() + _retry_after(error)
             with self.sessions.begin() as session:
                 actions.put_back(session, post.id, until, reason)
@@ -152,6 +161,7 @@ class Outbox:
                     user_left(session, post.workspace_id, post.channel, self.clock.now())
                 if says_no(post, reason):
                     self._rest(session, post, reason, post.id)
+        measures.POSTS.add("refused")
         log.warning("outbox.refused", post=post.id, kind=post.kind, error=reason)
         return False
 

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot import measures
 from bot.logs import working_on
 from jobs.capture import Capture, Outcome, Report
 from jobs.lanes import Lane, Lanes
@@ -131,7 +132,7 @@ class Rounds:
             if rest > A_MOMENT:
                 return rest
             try:
-                turn = _Turn(mailbox, time.monotonic() + self._turn_seconds, self._stopping)
+                turn = _Turn(mailbox, box.provider, time.monotonic() + self._turn_seconds, self._stopping)
                 capture = Capture(self._sessions, self._reading, self._clock, turn.after_page)
                 report = read_mailbox(capture, programme, box, turn)
             finally:
@@ -169,15 +170,19 @@ class Rounds:
 class _Turn:
     """A mailbox during one turn: knows when enough was read, and whether there is more."""
 
-    def __init__(self, mailbox: Mailbox, until: float, stopping: threading.Event) -> None:
-        self._mailbox, self._until, self._stopping = mailbox, until, stopping
+    def __init__(self, mailbox: Mailbox, provider: str, until: float, stopping: threading.Event) -> None:
+        self._mailbox, self._provider, self._until, self._stopping = mailbox, provider, until, stopping
         self._more = False
+        self._messages = self._touches = 0  # that were stored and counted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mailbox, name)  # what only some providers have
 
-    def after_page(self, _report: Report) -> None:
+    def after_page(self, report: Report) -> None:
         """Ends the turn between two pages, when the mailbox has to rest, or others have waited long enough."""
+        measures.CAPTURED_MESSAGES.add(self._provider, report.messages - self._messages)
+        measures.CAPTURED_TOUCHES.add(self._provider, report.touches - self._touches)
+        self._messages, self._touches = report.messages, report.touches
         if self._stopping.is_set():
             raise Stopping
         if not self._more:

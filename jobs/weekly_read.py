@@ -29,8 +29,7 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
     A week whose hour was over before Cadence first ran is not made up for: whoever sets it up on a Wednesday has been
     promised the next Monday, and a channel must not be surprised.
     """
-    week = week_of(local_day(now, programme.zone))
-    due_at = queries.read_instant(programme, week)
+    week, due_at = week_of(local_day(now, programme.zone)), due_in_week(programme, now)
     begun_at = programme.started_at or programme.created_at
     if programme.channel is None or not programme.started or not begun_at <= due_at <= now:
         return False
@@ -42,6 +41,11 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
         and ran_at <= due_at + FIRST_ROUND
         and queries.read_of_week(session, programme.workspace_id, week) is None
     )
+
+
+def due_in_week(programme: Programme, now: datetime) -> datetime:
+    """When the read of the current week is, or was, due."""
+    return queries.read_instant(programme, week_of(local_day(now, programme.zone)))
 
 
 def hold_and_post(

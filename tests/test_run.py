@@ -75,6 +75,8 @@ def test_in_http_mode_it_answers_health_and_metrics_and_stops_on_sigterm(
     with cadence(tmp_path, env, "run", "--host", "127.0.0.1", "--port", "0") as process:
         url = f"http://127.0.0.1:{said(process, 'HTTP on port ([0-9]+)')[1]}"
         assert requests.get(f"{url}/healthz", timeout=PATIENCE).text == "ok\n"
+        ready = requests.get(f"{url}/readyz", timeout=PATIENCE)
+        assert (ready.status_code, ready.json()["ready"]) == (200, True), ready.text
         metrics = requests.get(f"{url}/metrics", timeout=PATIENCE).text
         assert "cadence_touches 0.0" in metrics
         assert requests.post(f"{url}/slack/events", data="{}", timeout=PATIENCE).status_code == 401
@@ -113,9 +115,13 @@ def test_in_http_mode_it_stops_without_a_word_of_error_while_requests_are_being_
 
 def test_with_an_app_token_it_connects_by_socket_mode(database: Database, slack: SlackServer, tmp_path: Path) -> None:
     env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
-    with cadence(tmp_path, env, "run") as process:
+    with cadence(tmp_path, env, "run", "--host", "127.0.0.1", "--health-port", "0") as process:
+        url = f"http://127.0.0.1:{said(process, 'metrics: port ([0-9]+)')[1]}"
         said(process, "Socket Mode")
         slack.socket_mode.wait_for_connection()
+        assert requests.get(f"{url}/readyz", timeout=PATIENCE).json()["slack"]["says"] == "connected"
+        assert 'cadence_job_age_seconds{job="tick"}' in requests.get(f"{url}/metrics", timeout=PATIENCE).text
+        assert requests.post(f"{url}/slack/events", timeout=PATIENCE).status_code == 404
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

@@ -2,32 +2,37 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import click
+from flask import Flask
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 from waitress.server import create_server
 
-from bot.app import flask_app
+from bot.app import EVENTS_PATH, flask_app
 from bot.asking import refusal
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
 from bot.installing import add_installing, check_settings
 from bot.logs import log_to_stderr
-from bot.operation import add_operation
+from bot.operation import add_operation, operation_app
 from models.actions import programme as programme_actions
 from models.settings import SettingsError
 
 HTTP_THREADS = 64  # more than may wait for an acknowledgement: the others are told that it is busy
+HEALTH_THREADS = 4
 
 
 @click.command()
 @click.option("--port", default=3000, show_default=True, help="Port of HTTP mode: Slack's requests, health, metrics.")
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on in HTTP mode.")  # noqa: S104  # a server behind a proxy
+@click.option("--health-port", type=int, help="One more port, for health and metrics alone; Socket Mode has no other.")
 @pass_desk
-def run(desk: Desk, port: int, host: str) -> None:
+def run(desk: Desk, port: int, host: str, health_port: int | None) -> None:
     """Run the bot: Slack, the clock, capture. Socket Mode when SLACK_APP_TOKEN is set, else HTTP."""
     settings = desk.settings
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
@@ -54,10 +59,15 @@ def run(desk: Desk, port: int, host: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-        if settings.slack_app_token is not None:
-            _socket_mode(running, settings.slack_app_token.get_secret_value(), stopping)
-        else:
-            _http(running, host, port, stopping)
+        with ExitStack() as stack:
+            if health_port is not None:
+                web = operation_app(running.reading, running.clock, lambda: running.connected(), running.pulse)
+                bound = stack.enter_context(_serving(web, host, health_port, HEALTH_THREADS, stopping))
+                note(f"Health and metrics: port {bound}, /healthz, /readyz and /metrics.")
+            if settings.slack_app_token is not None:
+                _socket_mode(running, settings.slack_app_token.get_secret_value(), stopping)
+            else:
+                _http(running, host, port, stopping)
     finally:
         running.stop()
     note("Stopped.")
@@ -65,6 +75,7 @@ def run(desk: Desk, port: int, host: str) -> None:
 
 def _socket_mode(running: Running, app_token: str, stopping: threading.Event) -> None:
     handler = connect_socket(running, app_token)
+    running.connected = handler.client.is_connected
     running.start()
     note("Cadence is running (Socket Mode). Ctrl-C stops it.")
     stopping.wait()
@@ -87,11 +98,20 @@ def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
 
 def _http(running: Running, host: str, port: int, stopping: threading.Event) -> None:
     web = flask_app(running.app, running.settings)
-    add_operation(web, running.reading, running.clock, lambda: True)
+    add_operation(web, running.reading, running.clock, running.connected, running.pulse)
     if running.settings.installable:
         parts = running.sessions, running.reading, running.vault, running.clock
         add_installing(web, running.settings, *parts, running.installed)
-    server = create_server(web, host=host, port=port, threads=HTTP_THREADS, ident="cadence")
+    with _serving(web, host, port, HTTP_THREADS, stopping) as bound:
+        running.start()
+        note(f"Cadence is running (HTTP on port {bound}, {EVENTS_PATH}). Ctrl-C stops it.")
+        stopping.wait()
+
+
+@contextmanager
+def _serving(web: Flask, host: str, port: int, threads: int, stopping: threading.Event) -> Iterator[int]:
+    """Answers in the background; gives the port."""
+    server = create_server(web, host=host, port=port, threads=threads, ident="cadence")
 
     def serve() -> None:
         try:
@@ -100,12 +120,12 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
             if not stopping.is_set():
                 raise
 
-    serving = threading.Thread(target=serve, name="http", daemon=True)
-    serving.start()
-    running.start()
-    note(f"Cadence is running (HTTP on port {server.effective_port}, /slack/events). Ctrl-C stops it.")
-    stopping.wait()
-    # Answers under way first: an answering thread writes to the server's own pipe when it is done, by a number that
-    # may be somebody else's file as soon as the pipe is closed.
-    server.task_dispatcher.shutdown()
-    server.close()
+    threading.Thread(target=serve, name="http", daemon=True).start()
+    try:
+        yield server.effective_port
+    finally:
+        # Answers under way first: an answering thread writes to the server's own pipe when it is done, by a number
+        # that may be somebody else's file as soon as the pipe is closed.
+        stopping.set()
+        server.task_dispatcher.shutdown()
+        server.close()

@@ -16,11 +16,13 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot import measures
 from bot.access import Access, NoAccess
 from bot.app import build_app
 from bot.asking import is_shared, refusal
 from bot.first_lead import greet_installer
 from bot.logs import working_on
+from bot.measures import Pulse
 from bot.outbox import Outbox, posting_client, says_no
 from bot.people import link_people, notice_leavers
 from bot.pictures import below_plain_posts
@@ -97,14 +99,15 @@ class Running:
         self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._greetings: list[threading.Thread] = []
-        self._ticker = scheduler(
-            [
-                Job("tick", self.tick, settings.tick_seconds),
-                Job("capture", self.capture, settings.poll_seconds),
-                Job("outbox", self.pump, OUTBOX_SECONDS),
-                Job("clocks", self.clocks, settings.tick_seconds),
-            ]
-        )
+        jobs = [
+            Job("tick", self.tick, settings.tick_seconds),
+            Job("capture", self.capture, settings.poll_seconds),
+            Job("outbox", self.pump, OUTBOX_SECONDS),
+            Job("clocks", self.clocks, settings.tick_seconds),
+        ]
+        self.connected: Callable[[], bool] = lambda: True  # over HTTP Slack comes to us
+        self.pulse = Pulse({job.name: job.every_seconds for job in jobs})
+        self._ticker = scheduler([Job(job.name, self._beating(job), job.every_seconds) for job in jobs])
 
     def connect(self) -> None:
         """Learns from Slack which workspace the settings' token is for; raises SlackRefused when it is not taken."""
@@ -235,8 +238,10 @@ class Running:
         now = self.clock.now()
         with self.reading() as session:
             due = weekly_read.read_is_due(session, programme, now)
+        self.pulse.note_read(programme.workspace_id, weekly_read.due_in_week(programme, now) if due else None)
         if due and not is_shared(self._slack(programme), programme.channel or ""):
             weekly_read.hold_and_post(self.sessions, programme, now)
+            self.pulse.note_read(programme.workspace_id, None)
 
     def _monthly(self, programme: Programme) -> None:
         now = self.clock.now()
@@ -279,7 +284,19 @@ class Running:
         """Those in whose workspace Cadence may speak; the others rest, their mail too."""
         with self.reading() as session:
             everyone = programme_queries.programmes(session, self.settings)
-        return self.access.reaches(everyone)
+        reached = self.access.reaches(everyone)
+        self.pulse.reached, self.pulse.resting = len(reached), len(everyone) - len(reached)
+        return reached
+
+    def _beating(self, job: Job) -> Callable[[], None]:
+        """The job with its name on every line of the log; that it came to its end is noted."""
+
+        def step() -> None:
+            with working_on(job.name):
+                job.step()
+            self.pulse.beat(job.name)
+
+        return step
 
     def _step(self, name: str, step: Callable[[Programme], object], programme: Programme) -> None:
         with working_on(name, workspace=programme.workspace_id):
@@ -288,4 +305,5 @@ class Running:
             except NoAccess as error:  # taken away, or sealed with another key, since the programmes were listed
                 log.warning("step.no_access", step=name, error=str(error))
             except Exception:  # a step that fails is offered again at the next tick; the others go on
+                measures.FAILED_STEPS.add(name)
                 log.exception("step.failed", step=name)
