@@ -3,16 +3,18 @@
 The read and its messages commit together: a crash leaves both or neither, and the week's unique row admits one.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.views.read import read_parts, unassigned_payload
+from bot.views.reads_notice import missed_payload
 from bot.views.trend import TREND_PART, TREND_WEEKS, trend_payload
 from jobs.recovery import SWEEP
 from models.actions import outbox, reads
 from models.actions.setup import UNCHECKED
-from models.actions.write import CLOCK
+from models.actions.write import CLOCK, first_run
 from models.clock import instant, local_day, week_of
 from models.queries import reads as queries
 from models.queries.programme import Programme, first_ran_at, people
@@ -21,6 +23,8 @@ from models.weekly_read import WeeklyRead
 
 ASK_LEADS_AT = time(16, 0)
 FIRST_ROUND = timedelta(minutes=15)  # a Cadence started just before the hour is still reading its mailboxes then
+MISSED, LOOKS_BACK, WEEK = "missed read", 4, timedelta(weeks=1)
+log = structlog.get_logger(__name__)
 
 
 def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
@@ -46,6 +50,40 @@ def read_is_due(session: Session, programme: Programme, now: datetime) -> bool:
 def due_in_week(programme: Programme, now: datetime) -> datetime:
     """When the read of the current week is, or was, due."""
     return queries.read_instant(programme, week_of(local_day(now, programme.zone)))
+
+
+def note_missed(sessions: sessionmaker[Session], programme: Programme, now: datetime) -> list[date]:
+    """Weeks that are wholly over without the read that was due: logged and told to the leads, once.
+
+    Where the channel was in trouble the leads know that already. A channel that the settings name has no date of its
+    own: for it only weeks after a first read can be missed.
+    """
+    if programme.channel is None or not programme.started:
+        return []
+    this, today = week_of(local_day(now, programme.zone)), local_day(now, programme.zone)
+    with sessions.begin() as session:
+        held = queries.weeks_held(session, programme.workspace_id)
+        ran_at = first_ran_at(session, programme.workspace_id, SWEEP)
+        begun_at = programme.started_at or (programme.created_at if held else None)
+        if begun_at is None or ran_at is None:
+            return []
+        first = week_of(local_day(begun_at, programme.zone)) if programme.started_at else min(held)
+        missed = []
+        for back in range(LOOKS_BACK, 0, -1):
+            week = this - back * WEEK
+            due_at = queries.read_instant(programme, week)
+            expected = week >= first and begun_at <= due_at and ran_at <= due_at + FIRST_ROUND
+            if expected and week not in held:
+                news = first_run(session, programme.workspace_id, MISSED, week.isoformat(), now)
+                missed += [week] if news else []
+        in_trouble = programme.channel_trouble not in (None, UNCHECKED)
+        if missed and not in_trouble:
+            subject = f"{MISSED} {missed[-1].isoformat()}"
+            outbox.tell_leads(session, programme.workspace_id, subject, missed_payload(missed, today), now)
+    if missed:
+        why = programme.channel_trouble if in_trouble else "not running, or kept from posting"
+        log.error("read.missed", weeks=[week.isoformat() for week in missed], reason=why)
+    return missed
 
 
 def hold_and_post(

@@ -1,14 +1,17 @@
 """Failure modes of slack.md: what Slack refuses when the read is posted or updated, and who hears of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from bot.outbox import Outbox, posting_client
 from bot.redraw import redraw_of
-from jobs.weekly_read import hold_and_post, read_is_due
+from bot.views.reads_notice import missed_payload
+from jobs.weekly_read import hold_and_post, note_missed, read_is_due
 from models.actions.outbox import enqueue
 from models.actions.people import PersonRow
 from models.actions.programme import add_workspace
@@ -239,6 +242,53 @@ def test_15_a_week_that_passed_during_an_outage_is_skipped_and_reconstructed_the
     hold_and_post(at.database.sessions, now(at), at.clock.at)
     with at.database.reading() as session:
         assert [row.week for row in session.scalars(select(Read))] == [(MONDAY + WEEK).date()]
+
+
+def hold_last_weeks_read(at: Surface) -> None:
+    assert hold_and_post(at.database.sessions, now(at), MONDAY - WEEK) is not None
+
+
+def missed(at: Surface) -> list[str]:
+    return [week.isoformat() for week in note_missed(at.database.sessions, now(at), at.clock.at)]
+
+
+def test_15_weeks_without_a_read_are_logged_and_told_to_the_leads_once(at: Surface) -> None:
+    hold_last_weeks_read(at)
+    hold_and_post(at.database.sessions, now(at), at.clock.at)
+    at.clock.at = MONDAY + 2 * WEEK + timedelta(days=6)  # the week after is still to be made up for
+    assert missed(at) == ["2026-11-30"]
+    at.clock.at = MONDAY + 4 * WEEK - timedelta(hours=3)
+    with capture_logs() as logged:
+        assert missed(at) == ["2026-12-07", "2026-12-14"]
+        assert missed(at) == []
+    [line] = logged
+    assert (line["event"], line["log_level"], line["weeks"]) == ("read.missed", "error", ["2026-12-07", "2026-12-14"])
+    shown_after(at)
+    first, second = [one for one in heard(at) if "no weekly read" in one]
+    assert "in the week of Mon 30 Nov.*" in first
+    assert "the week of Mon 7 Dec and the week of Mon 14 Dec.*" in second
+    lint_message(missed_payload([MONDAY.date()], MONDAY.date()))
+
+
+def test_15_weeks_in_which_the_channel_took_nothing_are_logged_with_the_reason(at: Surface) -> None:
+    hold_last_weeks_read(at)
+    hold_and_post(at.database.sessions, now(at), at.clock.at)
+    with at.database.sessions.begin() as session:
+        note_channel(session, at.cast.workspace_id, CHANNEL, "is_archived", at.clock.at)
+    at.clock.at = MONDAY + 2 * WEEK
+    with capture_logs() as logged:
+        assert missed(at) == ["2026-11-30"]
+    assert [line["reason"] for line in logged] == ["is_archived"]
+    shown_after(at)
+    assert not [one for one in heard(at) if "no weekly read" in one], "that the channel rests was told when it began to"
+
+
+def test_15_before_the_first_read_no_week_is_missed(at: Surface) -> None:
+    at.clock.at = MONDAY + 3 * WEEK
+    named = replace(now(at), started_at=None)
+    assert note_missed(at.database.sessions, named, at.clock.at) == [], "nobody knows since when the settings name it"
+    started = replace(now(at), started_at=MONDAY + timedelta(days=1))
+    assert [str(one) for one in note_missed(at.database.sessions, started, at.clock.at)] == ["2026-11-30", "2026-12-07"]
 
 
 def test_17_a_layout_that_slack_refuses_is_shown_as_text_and_the_lead_is_told_once(at: Surface) -> None:

@@ -212,6 +212,7 @@ class Running:
 
     def _sweep(self, programme: Programme) -> None:
         if recovery.sweep(self.sessions, programme, self.clock.now()):
+            weekly_read.note_missed(self.sessions, programme, self.clock.now())
             self._find_people(programme)
             notice_leavers(self._slack(programme), self.reading, self.sessions, programme, self.clock.now())
 

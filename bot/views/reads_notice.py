@@ -1,5 +1,8 @@
 """Asks a lead about a message of which nobody knows whether it arrived, or which Slack refused, in part or whole."""
 
+from collections.abc import Sequence
+from datetime import date
+
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
@@ -51,6 +54,16 @@ def plain_payload(post: Post, reason: str) -> Payload:
         f"Slack did not take the layout of the {what} ({kit.words(wording.plain(reason, 60), 100)}), so it is shown as "
         f"plain text without buttons. Nothing is missing: `{ids.COMMAND} overdue` has the buttons. Whoever runs "
         "Cadence should have a look at its log."
+    )
+
+
+def missed_payload(weeks: Sequence[date], today: date) -> Payload:
+    """Weeks, by their Mondays, that went by without a read."""
+    which = wording.listed([f"the week of {wording.on_day(week, today)}" for week in weeks], 4)
+    return kit.notice(
+        f"*There was no weekly read in {which}.* Cadence was not running, or was kept from posting, from the hour of "
+        f"the read until the week was over. No mail is lost: `{ids.COMMAND} coverage` has that time too, and the next "
+        "read comes at its hour. Whoever runs Cadence should have a look at its log."
     )
 
 

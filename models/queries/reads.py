@@ -80,6 +80,11 @@ def read_of_week(session: Session, workspace_id: int, week: date) -> int | None:
     return session.scalar(select(Read.id).where(Read.workspace_id == workspace_id, Read.week == week))
 
 
+def weeks_held(session: Session, workspace_id: int) -> set[date]:
+    """The Mondays of all weeks that have a read."""
+    return set(session.scalars(select(Read.week).where(Read.workspace_id == workspace_id)))
+
+
 def latest_read(session: Session, workspace_id: int) -> int | None:
     return session.scalar(select(Read.id).where(Read.workspace_id == workspace_id).order_by(Read.week.desc()).limit(1))
 
