@@ -45,7 +45,10 @@ def require_head(engine: Engine) -> None:
 
 def shown_url(url: str) -> str:
     """The address of a database for people: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    parsed = make_url(url)
+    if "password" in parsed.query:
+        parsed = parsed.update_query_dict({"password": "hidden"})
+    return parsed.render_as_string(hide_password=True)
 
 
 def _refuse_newer(revision: str | None) -> None:

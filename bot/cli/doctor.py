@@ -4,6 +4,7 @@ Must not show a secret.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from datetime import datetime
 
 import click
@@ -15,19 +16,21 @@ from sqlalchemy.orm import Session
 
 from bot.asking import ask, refusal
 from bot.cli.app import database_said
+from bot.cli.checks import Finding, clock_finding, database_findings, programme_findings, settings_findings
 from bot.cli.common import MARKS, Desk, pass_desk
 from bot.cli.mailboxes import JUST_TRIED, answer_of, condition
 from bot.cli.show import say
 from bot.installing import check_settings
 from bot.wording import plain, plural
+from models.clock import SystemClock
 from models.mailbox_health import State
 from models.queries.installations import access_lost_in, all_installed
 from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.outbox import uncertain_posts
-from models.queries.programme import Programme, people, tiers
+from models.queries.programme import Programme, people, programmes, tiers
 from models.queries.standings import partner_names
 from models.schema import SchemaError, shown_url
-from models.settings import SettingsError
+from models.settings import Settings, SettingsError
 from models.vault import VaultError
 
 NEEDED = ("chat:write", "commands", "users:read")
@@ -39,9 +42,6 @@ USEFUL = {
     "files:read": "a roster cannot be uploaded as a file",
 }
 SLACK_SECONDS = 10
-
-Finding = tuple[bool | None, str]
-"""✓, ✗ or – (nothing to judge), and the line."""
 
 
 @click.command()
@@ -66,18 +66,48 @@ def findings(desk: Desk) -> Iterator[Finding]:
         for one in str(error).split("; "):
             yield False, f"settings: {one}"
         return
-    yield True, f"settings: time zone {settings.timezone}, weekly read {settings.read_at}"
+    wrong = list(settings_findings(settings))
+    yield from wrong
+    if all(good is not False for good, _ in wrong):
+        yield True, f"settings: time zone {settings.timezone}, weekly read {settings.read_at}"
     at_head = _database(desk)
     yield at_head
-    programme, boxes = None, list[MailboxFacts]()
-    if at_head[0]:
+    if not at_head[0]:
+        yield from _slack(desk, None)
+        return
+    yield from database_findings(desk.engine)
+    desks = list(_desks(desk))
+    if len(desks) > 1:
+        yield None, f"programmes: {len(desks)}, one after the other; `cadence --workspace TEAM_ID doctor` looks at one"
+    yield from _slack(desk, desks[0].programme if len(desks) == 1 else None)
+    for each in desks:
+        if len(desks) > 1:
+            yield None, f"programme of {each.programme.team_id or 'no Slack workspace yet'}:"
+        yield from _programme(each)
+
+
+def _desks(desk: Desk) -> Iterator[Desk]:
+    """One for each programme that is meant; the database is shared."""
+    if desk.workspace is None:
         with desk.reading() as session:
-            programme = desk.programme
-            boxes = mailboxes(session, programme.workspace_id)
-            yield from _roster(session, programme, desk.clock.now())
-        yield from _secrets(desk, boxes)
-    yield from _slack(desk, programme)
-    if at_head[0] and not boxes:
+            everyone = programmes(session, desk.settings)
+        if len(everyone) > 1:
+            for programme in everyone:
+                one = copy(desk)
+                one.__dict__["programme"] = programme
+                yield one
+            return
+    yield desk
+
+
+def _programme(desk: Desk) -> Iterator[Finding]:
+    programme = desk.programme
+    with desk.reading() as session:
+        boxes = mailboxes(session, programme.workspace_id)
+        yield from _roster(session, programme, desk.clock.now())
+        yield from programme_findings(session, desk, programme)
+    yield from _secrets(desk, boxes)
+    if not boxes:
         yield False, "mailboxes: none is connected, so nothing is seen: `cadence mailbox add`"
     for box in boxes:
         good, said = answer_of(desk, box)
@@ -156,6 +186,10 @@ def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
         yield False, f"Slack: {settings.slack_api_url} cannot be reached ({type(error).__name__}): check SLACK_API_URL"
         return
     yield True, f"Slack: {answer.get('user') or 'the bot'} in {answer.get('team') or 'its workspace'}"
+    clock = clock_finding(answer.headers or {}, SystemClock().now())
+    if clock is not None:
+        yield clock
+    yield from _app_token(settings)
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
         yield False, "Slack: set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): nothing can be received"
     yield from _scopes(answer)
@@ -166,6 +200,22 @@ def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:
     if programme is not None and programme.leaders_channel is not None:
         another = "choose another with `cadence leaders --channel`, or `cadence leaders --off`"
         yield _channel(client, programme.leaders_channel, "leaders' channel", another)
+
+
+def _app_token(settings: Settings) -> Iterator[Finding]:
+    """Asks for the address of a socket, and does not open it."""
+    if settings.slack_app_token is None:
+        return
+    token = settings.slack_app_token.get_secret_value()
+    try:
+        WebClient(base_url=settings.slack_api_url, timeout=SLACK_SECONDS).apps_connections_open(app_token=token)
+    except SlackApiError as error:
+        yield (
+            False,
+            f"Slack: refuses SLACK_APP_TOKEN ({refusal(error)}): make one with connections:write on your app's page",
+        )
+    except Exception as error:  # the stock client raises what its transport raises
+        yield False, f"Slack: SLACK_APP_TOKEN could not be tried ({type(error).__name__}): run `cadence doctor` again"
 
 
 def _installations(desk: Desk) -> Iterator[Finding]:
