@@ -43,6 +43,7 @@ COMMANDS = {
     "read": "read",
     "nudge": "read",
     "leaders": "leaders",
+    "backup": "backup",
     "doctor": "doctor",
 }
 """Command → the module of bot.cli that holds it."""
