@@ -15,10 +15,10 @@ ACK_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 
 class Tally:
-    """Counts per label; only ever rises."""
+    """Counts per label; only ever rises. Labels that are known begin at 0, so that the first one is a rise, too."""
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+    def __init__(self, *labels: str) -> None:
+        self._counts = Counter(dict.fromkeys(labels, 0))
         self._lock = threading.Lock()
 
     def add(self, label: str, number: int = 1) -> None:
@@ -50,15 +50,20 @@ class Spread:
             return {label: (list(numbers), total) for label, (numbers, total) in self._found.items()}
 
 
-ACKS = Spread(ACK_BOUNDS)  # by kind of request
-BUSY = Tally()  # requests that found no free place, by kind
-REDRAWS = Tally()  # by outcome: drawn, unchanged, refused
-POSTS = Tally()  # by outcome: sent, plain, refused, unknown
-CAPTURED_MESSAGES = Tally()  # by provider
-CAPTURED_TOUCHES = Tally()
-FAILED_STEPS = Tally()  # by step
-
 KINDS = ("command", "block_actions", "view_submission", "view_closed", "block_suggestion", "event_callback", "other")
+PROVIDERS = ("gmail", "graph", "imap")
+STEPS = (
+    *("sweep", "read", "leads", "monthly", "nudges", "uncertain"),
+    *("outbox", "clocks", "standings", "people"),
+)
+
+ACKS = Spread(ACK_BOUNDS)  # by kind of request
+BUSY = Tally(*KINDS)  # requests that found no free place
+REDRAWS = Tally("drawn", "unchanged", "refused")
+POSTS = Tally("sent", "plain", "ratelimited", "refused", "unknown")
+CAPTURED_MESSAGES = Tally(*PROVIDERS)
+CAPTURED_TOUCHES = Tally(*PROVIDERS)
+FAILED_STEPS = Tally(*STEPS)
 
 
 def kind_of(body: Mapping[str, object]) -> str:
