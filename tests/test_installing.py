@@ -413,6 +413,12 @@ def test_tokens_come_under_the_new_key_and_doctor_says_which_are_taken(at: Town)
     found = with_keys(new)("doctor", status=None).out
     assert "1 workspace installed the app" in found
     assert "refuses its token" not in found
+    team = acme(at).workspace.team_id
+    assert f"✓ Slack team:{team}: scopes: chat:write, commands, users:read" in found
+    assert "channel: none yet: a lead chooses it with `/cadence setup`" in found
+    with at.database.sessions.begin() as session:
+        session.scalars(select(Workspace).where(Workspace.slack_team_id == team)).one().channel_id = "C0NOWHERE"
+    assert "C0NOWHERE" in with_keys(new)("doctor", status=None).out
     assert f"Slack team:{acme(at).workspace.team_id}: " in with_keys(old)("doctor", status=None).out
     acme(at).workspace.revoke()
     assert "refuses its token" in with_keys(new)("doctor", status=None).out

@@ -24,7 +24,7 @@ from bot.installing import check_settings
 from bot.wording import plain, plural
 from models.clock import SystemClock
 from models.mailbox_health import State
-from models.queries.installations import access_lost_in, all_installed
+from models.queries.installations import Installed, access_lost_in, all_installed, speaks_for_workspace
 from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import Programme, people, programmes, tiers
@@ -106,6 +106,9 @@ def _programme(desk: Desk) -> Iterator[Finding]:
         boxes = mailboxes(session, programme.workspace_id)
         yield from _roster(session, programme, desk.clock.now())
         yield from programme_findings(session, desk, programme)
+        installed = speaks_for_workspace(session, programme.workspace_id) if desk.settings.installable else None
+    if installed is not None:
+        yield from _installed_channels(desk, programme, installed)
     yield from _secrets(desk, boxes)
     if not boxes:
         yield False, "mailboxes: none is connected, so nothing is seen: `cadence mailbox add`"
@@ -218,6 +221,22 @@ def _app_token(settings: Settings) -> Iterator[Finding]:
         yield False, f"Slack: SLACK_APP_TOKEN could not be tried ({type(error).__name__}): run `cadence doctor` again"
 
 
+def _installed_channels(desk: Desk, programme: Programme, installed: Installed) -> Iterator[Finding]:
+    """The channels of a programme whose people installed the app; what is wrong with its token was told before."""
+    try:
+        token = desk.vault.open(installed.key, installed.sealed)
+    except VaultError:
+        return
+    client = WebClient(token, desk.settings.slack_api_url, timeout=SLACK_SECONDS)
+    if programme.channel is None:
+        yield None, "channel: none yet: a lead chooses it with `/cadence setup`"
+    else:
+        yield _channel(client, programme.channel, "channel", "a lead chooses another with `/cadence settings`")
+    if programme.leaders_channel is not None:
+        another = "choose another with `cadence leaders --channel`, or `cadence leaders --off`"
+        yield _channel(client, programme.leaders_channel, "leaders' channel", another)
+
+
 def _installations(desk: Desk) -> Iterator[Finding]:
     """Whoever has installed the app: whether the token opens, and whether Slack takes it."""
     try:
@@ -231,7 +250,9 @@ def _installations(desk: Desk) -> Iterator[Finding]:
     for one in installed:
         try:
             token = desk.vault.open(one.key, one.sealed)
-            WebClient(token, desk.settings.slack_api_url, timeout=SLACK_SECONDS).auth_test()
+            answer = WebClient(token, desk.settings.slack_api_url, timeout=SLACK_SECONDS).auth_test()
+            for good, text in _scopes(answer):
+                yield good, f"Slack {one.key}: {text}"
         except VaultError as error:
             yield False, f"Slack {one.key}: {error}"
         except SlackApiError as error:
