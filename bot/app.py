@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from threading import Lock
 from typing import Any
@@ -54,8 +54,12 @@ def build_app(
     access: Access | None = None,
     suggest: Suggest | None = None,
     import_roster: ImportRoster | None = None,
+    connects: Sequence[str] = (),
 ) -> App:
-    """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack."""
+    """The Bolt app with every listener, for Socket Mode and HTTP alike. Makes no call to Slack.
+
+    `connects` names the providers at which people consent on a page of ours, see `bot.connecting`.
+    """
     if settings.slack_bot_token is None and not settings.installable:
         raise SettingsError("SLACK_BOT_TOKEN: set it to the bot token of your Slack app, which starts with xoxb-")
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
@@ -72,7 +76,8 @@ def build_app(
         user_facing_authorize_error_message=NOT_INSTALLED,
         listener_executor=Staff(),
     )
-    desk = Desk(settings, in_haste(sessions, PATIENCE_SECONDS), reading, clock, access, import_roster, suggest)
+    hasty = in_haste(sessions, PATIENCE_SECONDS)
+    desk = Desk(settings, hasty, reading, clock, access, import_roster, suggest, connects)
     listeners.register(app, desk)
     app.error(_on_error(desk))
     return app

@@ -54,6 +54,8 @@ AUDIT = "audit"
 AUDIT_PAGE = "audit_page"
 AUDIT_EXPORT = "audit_export"
 CONNECT = "connect_mailbox"
+CONNECT_GOOGLE = "connect_google"
+CONNECT_MICROSOFT = "connect_microsoft"
 DISCONNECT = "disconnect_mailbox"
 MY_SETTINGS = "my_settings"
 MUTE = "mute_partner"
@@ -117,6 +119,8 @@ ACTIONS = (
     AUDIT_PAGE,
     AUDIT_EXPORT,
     CONNECT,
+    CONNECT_GOOGLE,
+    CONNECT_MICROSOFT,
     DISCONNECT,
 )
 

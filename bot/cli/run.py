@@ -17,6 +17,7 @@ from bot.asking import refusal
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
+from bot.connecting import add_connecting
 from bot.installing import add_installing, check_settings
 from bot.logs import log_to_stderr
 from bot.operation import add_operation, operation_app
@@ -102,6 +103,9 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
     if running.settings.installable:
         parts = running.sessions, running.reading, running.vault, running.clock
         add_installing(web, running.settings, *parts, running.installed)
+    if running.connects:
+        parts = running.sessions, running.reading, running.vault, running.clock
+        add_connecting(web, running.settings, *parts, running.consents, running.capture)
     with _serving(web, host, port, HTTP_THREADS, stopping) as bound:
         running.start()
         note(f"Cadence is running (HTTP on port {bound}, {EVENTS_PATH}). Ctrl-C stops it.")

@@ -20,6 +20,7 @@ from bot import measures
 from bot.access import Access, NoAccess
 from bot.app import build_app
 from bot.asking import is_shared, refusal
+from bot.connecting import obstacle
 from bot.first_lead import greet_installer
 from bot.logs import working_on
 from bot.measures import Pulse
@@ -30,6 +31,8 @@ from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
 from jobs import monthly, recovery, weekly_read
 from jobs.capture import Capture
+from jobs.mailbox.providers import LOGINS
+from jobs.mailbox.web_consent import WebConsents
 from jobs.nudges import send_nudges
 from jobs.roster.pasted import roster_report
 from jobs.rounds import Rounds
@@ -84,6 +87,9 @@ class Running:
         self.reading: sessionmaker[Session] = make_sessions(self.engine, reading=True)
         self.vault = Vault(settings.secret_keys)
         self.access = Access(settings, self.sessions, self.reading, self.vault, clock)
+        self.consents = WebConsents(settings, clock)
+        reachable = obstacle(settings, tuple(LOGINS)) is None
+        self.connects = self.consents.providers() if reachable else ()
         with quietly():  # Bolt remarks on having both a client and an authorize
             self.app: App = build_app(
                 settings,
@@ -93,6 +99,7 @@ class Running:
                 access=self.access,
                 suggest=self._suggest,
                 import_roster=roster_report,
+                connects=self.connects,
             )
         below = below_plain_posts(settings, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.access.posting, clock, redraw_of(settings), below)

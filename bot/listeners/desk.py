@@ -159,6 +159,7 @@ class Desk:
     access: Access
     import_roster: ImportRoster | None = None
     suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
+    connects: Sequence[str] = ()  # where people consent on a page of ours: gmail, graph
     directory: Directory = field(init=False)
 
     def __post_init__(self) -> None:

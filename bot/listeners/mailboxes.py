@@ -3,6 +3,7 @@
 from slack_bolt import App
 
 from bot import ids
+from bot.connecting import connect_link, obstacle
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.homepage import boxes_seen
@@ -11,6 +12,7 @@ from bot.listeners.typed import Command
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from bot.views.mailboxes import connect_view, mailboxes_payload, removed_note
+from models.actions.consents import new_ticket
 from models.actions.deliveries import first_delivery
 from models.actions.mailboxes import remove_mailbox
 from models.actions.write import actor_of
@@ -18,6 +20,8 @@ from models.actions.write import actor_of
 
 def register(app: App, desk: Desk) -> None:
     on_action(app, desk, ids.CONNECT, connect)
+    for link in (ids.CONNECT_GOOGLE, ids.CONNECT_MICROSOFT):
+        on_action(app, desk, link, opened)
     on_action(app, desk, ids.DISCONNECT, disconnect)
 
 
@@ -36,8 +40,22 @@ COMMANDS = {
 
 
 def connect(call: Call) -> None:
-    visitor = call.visitor(acting=True)
-    call.open(connect_view(visitor.person.email))
+    """Each window gets links of its own: they are good once, and for whoever opened it."""
+    visitor, desk = call.visitor(acting=True), call.desk
+    why = obstacle(desk.settings, desk.connects)
+    links: dict[str, str] = {}
+    if why is None:
+        home, me = visitor.programme.workspace_id, visitor.person.id
+        with desk.sessions.begin() as session:
+            for provider in desk.connects:
+                ticket = new_ticket(session, home, me, provider, call.now)
+                links[provider] = connect_link(desk.settings, ticket)
+    call.open(connect_view(visitor.person.email, links.get("gmail"), links.get("graph"), why))
+    call.ack()
+
+
+def opened(call: Call) -> None:
+    """The browser has gone there by itself."""
     call.ack()
 
 

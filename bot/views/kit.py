@@ -94,6 +94,11 @@ def button(
     )
 
 
+def link_button(action_id: str, text: str, url: str, *, style: str | None = None) -> Element:
+    """Opens a page in the browser. Slack tells of the press all the same."""
+    return button(action_id, text, Carried(), style=style) | {"url": url}
+
+
 def confirm(title: str, text: str, yes: str, no: str) -> Element:
     """A question before a press counts."""
     return {"title": _plain(title, 100), "text": _plain(text, 300), "confirm": _plain(yes, 30), "deny": _plain(no, 30)}

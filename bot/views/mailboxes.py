@@ -57,22 +57,55 @@ def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo) -> Payl
     return kit.fitting(draw)
 
 
-def connect_view(address: str) -> View:
-    """How a mailbox is connected: headers only, by whoever runs Cadence."""
+def connect_view(address: str, google: str | None = None, microsoft: str | None = None, why: str | None = None) -> View:
+    """How a mailbox is connected: by a page of ours where `google` or `microsoft` is its link, else by a command.
+
+    `why` is a sentence that says why there is no link at all.
+    """
     shown = kit.words(wording.plain(address, 120), 300)
     said = (
         "Cadence reads headers only: sender, recipients, date. Never a text, never an attachment. Nobody has to log "
         "anything by hand after that."
     )
-    how = "\n".join(
-        (
-            "Whoever runs Cadence connects it with one command, and sends you a link to consent in your browser:",
-            f"• Google: `cadence mailbox add --provider gmail --address {shown} --consent`",
-            f"• Microsoft 365: `cadence mailbox add --provider graph --address {shown} --consent`",
-            f"• any other: `cadence mailbox add --provider imap --address {shown} --host …`",
+    commands = {
+        "Google": None if google else f"`cadence mailbox add --provider gmail --address {shown} --consent`",
+        "Microsoft 365": None if microsoft else f"`cadence mailbox add --provider graph --address {shown} --consent`",
+        "any other": f"`cadence mailbox add --provider imap --address {shown} --host …`",
+    }
+    listed = "\n".join(f"• {name}: {command}" for name, command in commands.items() if command)
+    blocks = [kit.section(said)]
+    links = [
+        kit.link_button(action, text, url, style="primary")
+        for action, text, url in (
+            (ids.CONNECT_GOOGLE, "Connect Google", google),
+            (ids.CONNECT_MICROSOFT, "Connect Microsoft 365", microsoft),
         )
+        if url
+    ]
+    if links:
+        blocks.append(kit.actions(*links))
+        blocks.append(
+            kit.context(
+                "Opens a page that says what is read, before you are asked to consent. This window's links are yours "
+                "alone, and good once, within ten minutes."
+            )
+        )
+        how = "For the rest, whoever runs Cadence has one command:"
+    else:
+        how = "Whoever runs Cadence connects it with one command, and sends you a link to consent in your browser:"
+    blocks.append(kit.section(f"{how}\n{listed}"))
+    if why:
+        blocks.append(kit.context(kit.words(wording.plain(why, 300), 400)))
+    return kit.modal(ids.NOTE_MODAL, "Connect a mailbox", blocks)
+
+
+def connected_note(address: str) -> Payload:
+    """For whoever consented in the browser."""
+    shown = kit.words(wording.plain(address, 120), 300)
+    return kit.notice(
+        f"{shown} is connected: Cadence reads its headers, never a text or an attachment. `{ids.COMMAND} mailbox` "
+        "shows how it is doing, and disconnects it. If it was not you who connected it, do that now."
     )
-    return kit.modal(ids.NOTE_MODAL, "Connect a mailbox", [kit.section(said), kit.section(how)])
 
 
 def removed_note(address: str) -> Payload:

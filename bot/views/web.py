@@ -1,6 +1,7 @@
 """Pages for the browser: one frame, no scripts, nothing from elsewhere. Callers escape what comes from outside."""
 
 from html import escape
+from urllib.parse import urlsplit
 
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -10,6 +11,19 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+
+def form_headers(to: str) -> dict[str, str]:
+    """For a page with a form that comes to us and is sent on to `to`.
+
+    Where that page sends a browser on at once, to a company's own sign-in, some browsers hold the form to its policy
+    still. So any address will do that is encrypted.
+    """
+    split = urlsplit(to)
+    allowed = "https:" if split.scheme == "https" else f"{split.scheme}://{split.netloc}"
+    policy = HEADERS["Content-Security-Policy"].replace("form-action 'none'", f"form-action 'self' {allowed}")
+    return HEADERS | {"Content-Security-Policy": policy}
+
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -23,12 +37,12 @@ _PAGE = """<!doctype html>
   h2 {{ font-size: 1em; margin: 1.6em 0 .2em }}
   ul {{ margin: 0; padding-left: 1.2em }}
   p.aside {{ color: #616061; font-size: .9em; margin-top: 2em }}
-  a.button {{ display: inline-block; padding: .55em 1.1em; border-radius: .4em; background: #1f4d4a; color: #fff;
-             text-decoration: none; font-weight: 600 }}
-  a.button:focus {{ outline: 3px solid #7db8f5; outline-offset: 2px }}
+  .button {{ display: inline-block; padding: .55em 1.1em; border: 0; border-radius: .4em; background: #1f4d4a;
+             color: #fff; font: inherit; font-weight: 600; text-decoration: none; cursor: pointer }}
+  .button:focus {{ outline: 3px solid #7db8f5; outline-offset: 2px }}
   @media (prefers-color-scheme: dark) {{
     body {{ color: #e8e8e8; background: #1a1d21 }} p.aside {{ color: #ababad }} a {{ color: #7db8f5 }}
-    a.button {{ background: #2f7a75; color: #fff }}
+    .button, a.button {{ background: #2f7a75; color: #fff }}
   }}
 </style>
 <h1>{title}</h1>

@@ -123,6 +123,11 @@ def _graph_login(settings: Settings, *, web: bool) -> "Login":
             "copy them from the app's page in the Microsoft Entra admin center"
         )
     secret = settings.microsoft_client_secret if web else None
+    if web and secret is None:
+        raise SettingsError(
+            "MICROSOFT_CLIENT_SECRET is not set: make one under Certificates & secrets on the app's page in the "
+            "Microsoft Entra admin center"
+        )
     login_url = f"{settings.microsoft_login_url}/{tenant_id}/oauth2/v2.0"
     return Login(
         "Microsoft",

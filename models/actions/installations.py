@@ -46,7 +46,7 @@ def new_state(session: Session, purpose: str, now: datetime) -> str:
     """A state for one use within ten minutes. The browser has it; here is its digest. Old ones are swept away."""
     state = secrets.token_urlsafe(32)
     session.execute(delete(OAuthState).where(OAuthState.expires_at <= now))
-    session.add(OAuthState(digest=_digest(state), purpose=purpose, made_at=now, expires_at=now + STATE_LIVES))
+    session.add(OAuthState(digest=state_digest(state), purpose=purpose, made_at=now, expires_at=now + STATE_LIVES))
     return state
 
 
@@ -54,10 +54,15 @@ def redeem_state(session: Session, purpose: str, state: str, now: datetime) -> b
     """Whether the state is ours, in time and used for the first time; it is used up by asking."""
     used = session.execute(
         delete(OAuthState)
-        .where(OAuthState.digest == _digest(state), OAuthState.purpose == purpose, OAuthState.expires_at > now)
+        .where(OAuthState.digest == state_digest(state), OAuthState.purpose == purpose, OAuthState.expires_at > now)
         .returning(OAuthState.digest)
     )
     return used.first() is not None
+
+
+def state_digest(state: str) -> str:
+    """What is stored of a secret that a browser has."""
+    return hashlib.sha256(state.encode()).hexdigest()
 
 
 def install(session: Session, grant: Grant, sealed: str, now: datetime, *, prepared: int | None = None) -> int | None:
@@ -162,7 +167,3 @@ def _programme_of(session: Session, team_id: str, grant: Grant, now: datetime, p
     after = {"by": grant.user_id, "scopes": list(grant.scopes)}
     audit(session, workspace_id, SLACK, "install app", f"workspace:{workspace_id}", now, after=after)
     return workspace_id
-
-
-def _digest(state: str) -> str:
-    return hashlib.sha256(state.encode()).hexdigest()

@@ -32,7 +32,7 @@ class OAuthState(Base):
 
     __tablename__ = "oauth_state"
     digest: Mapped[str] = mapped_column(primary_key=True)
-    purpose: Mapped[str]  # install, mailbox
+    purpose: Mapped[str]  # install; ticket, then mailbox
     provider: Mapped[str | None]  # gmail, graph
     workspace_id: Mapped[int | None] = mapped_column(ForeignKey("workspace.id"))
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
