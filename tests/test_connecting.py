@@ -27,11 +27,12 @@ from models.actions.consents import new_ticket
 from models.actions.people import PersonRow, put_person
 from models.settings import Settings, load_settings
 from models.tables import AuditEntry, Mailbox, OAuthState, OutboxPost, Touch
+from models.tables import Workspace as WorkspaceRow
 from models.vault import Vault, new_key
 from tests.capture_world import everything, letter
 from tests.cast import DANA, MONDAY, PRIYA, TEAM, VERA, Cast, put_cast
 from tests.consent_person import Person, gmail_environment, graph_environment
-from tests.databases import ROOT, Database, SqliteDatabases, opened
+from tests.databases import ROOT, Database, Databases, opened
 from tests.sandbox.gmail import GmailServer, dropped, server_error
 from tests.sandbox.graph import GraphServer
 from tests.sandbox.slack.server import SlackServer
@@ -42,6 +43,9 @@ from tests.test_browser import CHROMIUM, QUIET
 
 PUBLIC = "https://cadence.example"
 ALIAS = DANA.aliases[0]
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""For what the database has no part in."""
+
 NAMES = {"gmail": "Google", "graph": "Microsoft 365"}
 
 
@@ -304,6 +308,7 @@ def test_each_window_has_links_of_its_own_and_home_has_none(database: Database) 
         assert f"cadence mailbox add --provider graph --address {DANA.email} --consent" in words
 
 
+@ON_SQLITE
 def test_without_a_public_address_the_window_shows_the_commands_and_says_why(database: Database) -> None:
     with town("gmail", database, CADENCE_PUBLIC_URL="") as one:
         view = one.window()
@@ -352,6 +357,7 @@ def test_a_preview_of_the_link_uses_nothing_up(place: Place) -> None:
     assert place.consent(Person(), web, ticket).status_code == 200
 
 
+@ON_SQLITE
 def test_the_page_loads_nothing_and_its_form_may_go_to_us_and_the_provider_alone(google: Place) -> None:
     page = google.look(google.ticket())
     policy = page.headers["Content-Security-Policy"]
@@ -394,12 +400,14 @@ def test_a_ticket_is_good_for_ten_minutes_and_what_is_old_is_swept_away(google: 
     assert len(google.rows(OAuthState)) == 1
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("ticket", ["", "made-up", "é\x00", "x" * 5000])
 def test_a_ticket_that_somebody_made_up_opens_nothing(google: Place, ticket: str) -> None:
     refused(google, google.look(ticket), "used before")
     refused(google, google.press(ticket, google.pages()), "used before")
 
 
+@ON_SQLITE
 def test_a_state_is_no_ticket_and_a_ticket_no_state(google: Place) -> None:
     web = google.pages()
     state = parse_qs(urlsplit(google.asked(web)).query)["state"][0]
@@ -409,6 +417,7 @@ def test_a_state_is_no_ticket_and_a_ticket_no_state(google: Place) -> None:
     refused(google, google.back(f"{PUBLIC}{BACK_PATH}?state={ticket}&code=x", web), "used before")
 
 
+@ON_SQLITE
 def test_a_name_from_the_roster_is_shown_literally(google: Place) -> None:
     with google.database.sessions.begin() as session:
         named = replace(DANA, name='<script>alert(1)</script>"')
@@ -465,6 +474,7 @@ def test_an_answer_that_comes_late_stores_nothing(google: Place) -> None:
     assert not google.server.calls_of("token")
 
 
+@ON_SQLITE
 def test_a_state_that_somebody_made_up_stores_nothing(google: Place) -> None:
     for state in ("", "made-up", "é\x00"):
         web = google.pages()
@@ -501,6 +511,7 @@ def test_less_than_headers_is_refused_and_so_is_more(place: Place) -> None:
         refused(place, place.consent(Person()), "Microsoft granted more than headers (Mail.Read)")
 
 
+@ON_SQLITE
 def test_a_consent_for_one_hour_is_refused(google: Place) -> None:
     google.server.tokens.gives_refresh_tokens = False
     refused(google, google.consent(Person()), "no refresh token")
@@ -516,6 +527,7 @@ def test_a_provider_that_is_down_stores_nothing_and_a_new_link_works_later(place
     assert place.consent(Person()).status_code == 200
 
 
+@ON_SQLITE
 def test_a_client_secret_that_the_provider_does_not_take_is_the_operators_matter(google: Place) -> None:
     google.settings = google.settings.model_copy(update={"google_client_secret": None})
     ticket = google.ticket()
@@ -523,6 +535,7 @@ def test_a_client_secret_that_the_provider_does_not_take_is_the_operators_matter
     assert len(google.rows(OAuthState)) == 1, "the ticket is as good as before"
 
 
+@ON_SQLITE
 def test_with_another_key_the_question_cannot_be_taken_up_and_nothing_is_stored(google: Place) -> None:
     web, other = google.pages(), google.pages(Vault((new_key(),)))
     where = Person().answer(google.asked(web))
@@ -542,6 +555,9 @@ def test_who_left_the_roster_meanwhile_or_may_only_read_connects_nothing(google:
         put_person(session, google.cast.workspace_id, "test", reader, google.clock.now())
     refused(google, google.back(where, web), "You are not on the roster of this partner programme any more")
     refused(google, google.look(google.ticket(VERA)), "can only read there")
+    with google.database.sessions.begin() as session:
+        session.get_one(WorkspaceRow, google.cast.workspace_id).access_lost_at = google.clock.now()
+    refused(google, google.look(google.ticket(PRIYA)), "Cadence was taken off this Slack workspace")
 
 
 def test_an_address_that_is_taken_off_while_the_provider_is_asked_is_nobodys(google: Place) -> None:
@@ -581,11 +597,13 @@ def test_connecting_again_renews_the_secret_and_goes_on_where_it_stopped(place: 
     assert place.reads == ["read", "read"]
 
 
+@ON_SQLITE
 def test_a_consent_that_ends_by_itself_says_when(google: Place) -> None:
     google.server.tokens.in_testing = True
     assert "Google ends this consent on 2026-11-30" in text_of(google.consent(Person()))
 
 
+@ON_SQLITE
 def test_a_round_that_cannot_begin_is_no_news_for_the_browser(google: Place) -> None:
     web = Flask("tired")
 
@@ -598,6 +616,7 @@ def test_a_round_that_cannot_begin_is_no_news_for_the_browser(google: Place) -> 
     assert len(google.boxes()) == 1
 
 
+@ON_SQLITE
 def test_whatever_goes_wrong_on_our_side_is_one_plain_page(google: Place) -> None:
     class Broken(WebConsents):
         def finish(self, *arguments: Any, **options: Any) -> Any:
@@ -616,11 +635,11 @@ def test_whatever_goes_wrong_on_our_side_is_one_plain_page(google: Place) -> Non
 # --- in a real browser --------------------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: install Debian's package `chromium`")
-def test_a_browser_goes_all_the_way_under_the_policies_of_our_pages(tmp_path: Any) -> None:
+def test_a_browser_goes_all_the_way_under_the_policies_of_our_pages(databases: Databases) -> None:
     """Form, redirect to another origin, cookie and back: what a browser could refuse and a test client does not."""
-    databases = SqliteDatabases(tmp_path)
     web: list[Callable[..., Any]] = []
     listening = make_server("127.0.0.1", 0, lambda environ, start: web[0](environ, start), threaded=True)
     public = f"http://127.0.0.1:{listening.server_port}"

@@ -43,7 +43,7 @@ nobody has to log it.</p>
 <button class="button">Continue to {{login}}</button>
 </form>
 <p class="aside">{{login}} asks you next: sign in as {{address}}. This link is yours alone, and good once, within ten
-minutes. You can end it at any time.</p>"""
+minutes. You can disconnect at any time.</p>"""
 
 _DONE = f"""<p>{{begins}} You need not do anything.</p>
 <h2>What is read</h2>
@@ -62,7 +62,7 @@ _REFUSED = """<p>{reason}.</p>
 <p class="aside">Nothing was stored. You can close this page.</p>"""
 
 _FROM_SLACK = """<p>{reason}.</p>
-<p>To begin again, press <b>Connect a mailbox</b> on Cadence's Home in Slack: it makes a new link.</p>
+<p>Cadence's Home in Slack shows which mailboxes are connected, and <b>Connect a mailbox</b> there makes a new link.</p>
 <p class="aside">Nothing was stored. You can close this page.</p>"""
 
 
@@ -88,7 +88,7 @@ def done_page(provider: str, address: str, begins: str, ends: str | None) -> str
 
 def not_connected_page(reason: str) -> str:
     """It did not come to it, for whoever came from Slack; `reason` is a sentence without its full stop."""
-    return page("Your mailbox is not connected", _FROM_SLACK.format(reason=_sentence(reason)))
+    return page("Nothing was connected", _FROM_SLACK.format(reason=_sentence(reason)))
 
 
 def connected(provider: str, address: str) -> str:

@@ -94,9 +94,9 @@ def button(
     )
 
 
-def link_button(action_id: str, text: str, url: str, *, style: str | None = None) -> Element:
+def link_button(action_id: str, text: str, url: str) -> Element:
     """Opens a page in the browser. Slack tells of the press all the same."""
-    return button(action_id, text, Carried(), style=style) | {"url": url}
+    return button(action_id, text, Carried()) | {"url": url}
 
 
 def confirm(title: str, text: str, yes: str, no: str) -> Element:

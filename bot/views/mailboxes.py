@@ -75,7 +75,7 @@ def connect_view(address: str, google: str | None = None, microsoft: str | None 
     listed = "\n".join(f"• {name}: {command}" for name, command in commands.items() if command)
     blocks = [kit.section(said)]
     links = [
-        kit.link_button(action, text, url, style="primary")
+        kit.link_button(action, text, url)
         for action, text, url in (
             (ids.CONNECT_GOOGLE, "Connect Google", google),
             (ids.CONNECT_MICROSOFT, "Connect Microsoft 365", microsoft),
@@ -90,7 +90,7 @@ def connect_view(address: str, google: str | None = None, microsoft: str | None 
                 "alone, and good once, within ten minutes."
             )
         )
-        how = "For the rest, whoever runs Cadence has one command:"
+        how = "Another mailbox is connected with one command, by whoever runs Cadence:"
     else:
         how = "Whoever runs Cadence connects it with one command, and sends you a link to consent in your browser:"
     blocks.append(kit.section(f"{how}\n{listed}"))

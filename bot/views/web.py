@@ -35,6 +35,7 @@ _PAGE = """<!doctype html>
          color: #1d1c1d; background: #fff }}
   h1 {{ font-size: 1.5em; line-height: 1.25; overflow-wrap: anywhere }}
   h2 {{ font-size: 1em; margin: 1.6em 0 .2em }}
+  h2 + p {{ margin-top: .2em }}
   ul {{ margin: 0; padding-left: 1.2em }}
   p.aside {{ color: #616061; font-size: .9em; margin-top: 2em }}
   .button {{ display: inline-block; padding: .55em 1.1em; border: 0; border-radius: .4em; background: #1f4d4a;
