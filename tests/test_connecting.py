@@ -33,7 +33,7 @@ from tests.capture_world import everything, letter
 from tests.cast import DANA, MONDAY, PRIYA, TEAM, VERA, Cast, put_cast
 from tests.consent_person import Person, gmail_environment, graph_environment
 from tests.databases import ROOT, Database, Databases, opened
-from tests.sandbox.gmail import GmailServer, dropped, server_error
+from tests.sandbox.gmail import Fault, GmailServer, dropped, server_error
 from tests.sandbox.graph import GraphServer
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Workspace
@@ -247,6 +247,7 @@ def test_from_the_button_on_home_to_a_mailbox_that_is_read(provider: str, databa
         [link] = [element for element in elements(view["blocks"]) if element.get("url")]
         assert link["text"]["text"] == f"Connect {NAMES[provider]}"
         one.at.press(DANA, one.at.modal(DANA), link["action_id"])  # Slack tells us, besides opening it
+        assert one.at.modal(DANA).content == view
         page = one.web.get(link["url"].removeprefix(PUBLIC), base_url=PUBLIC)
         shown = text_of(page)
         assert f"Connect your {NAMES[provider]} mailbox" in shown
@@ -502,6 +503,14 @@ def test_another_address_of_the_same_person_is_theirs_too(place: Place) -> None:
     assert (box.address, box.owner_id) == (ALIAS, place.cast.person(DANA))
 
 
+@ON_SQLITE
+def test_an_address_that_microsoft_does_not_know_hides_no_other_of_the_person(databases: Databases) -> None:
+    with opened(databases) as database, place_at("graph", database) as at:
+        at.server.mailbox(ALIAS)
+        at.server.fail("messages.list", Fault(404, "ErrorInvalidUser"), mailbox=DANA.email, times=None)
+        assert f"{ALIAS} is connected" in text_of(at.consent(Person(signed_in=ALIAS)))
+
+
 def test_less_than_headers_is_refused_and_so_is_more(place: Place) -> None:
     if place.provider == "gmail":
         place.server.tokens.grants = frozenset({"openid"})
@@ -593,8 +602,9 @@ def test_connecting_again_renews_the_secret_and_goes_on_where_it_stopped(place: 
     [after] = place.boxes()
     assert (after.id, after.status, after.error, after.cursor) == (before.id, "active", None, '{"kept": 1}')
     assert after.credential != before.credential
-    assert [one.action for one in place.rows(AuditEntry)].count("connect mailbox") == 2
-    assert place.reads == ["read", "read"]
+    assert place.consent(Person()).status_code == 200, "nor does it matter that it is read well"
+    assert [one.action for one in place.rows(AuditEntry)].count("connect mailbox") == 3
+    assert place.reads == ["read"] * 3
 
 
 @ON_SQLITE
