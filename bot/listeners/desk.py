@@ -5,7 +5,7 @@ Every click is judged here again, whatever the message showed. Nothing in a requ
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Lock
