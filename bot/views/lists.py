@@ -32,7 +32,7 @@ def overdue_answer(
 
     `total` is how many there are, where `overdue` has the first ones only; `blind` are names.
     """
-    many = len(overdue) if total is None else total
+    many = max(total or 0, len(overdue))
 
     def draw(scale: float) -> Payload:
         paper = replace(on, scale=scale)
