@@ -77,18 +77,21 @@ class Consents(Protocol):
 
 
 def obstacle(settings: Settings, connects: Sequence[str]) -> str | None:
-    """Why nobody can consent on a page of ours, as a sentence; None: they can, at the providers in `connects`."""
+    """Why nobody can consent on a page of ours, behind a "because"; None: they can, at those in `connects`."""
     if settings.slack_app_token is not None or settings.slack_signing_secret is None:
-        why = "Cadence runs in Socket Mode, where no browser reaches it"
-    elif settings.public_url is None:
-        why = "CADENCE_PUBLIC_URL is not set"
-    elif not settings.secret_keys:
-        why = "CADENCE_SECRET_KEYS is not set"
-    elif not connects:
-        why = "neither Google's client nor Microsoft's app is set (GOOGLE_CLIENT_ID, MICROSOFT_CLIENT_ID)"
-    else:
-        return None
-    return f"There is no button here to connect it yourself, because {why}."
+        return "Cadence runs in Socket Mode, where no browser reaches it"
+    if settings.public_url is None:
+        return "CADENCE_PUBLIC_URL is not set"
+    if not settings.secret_keys:
+        return "CADENCE_SECRET_KEYS is not set"
+    if not connects:
+        return "neither GOOGLE_CLIENT_ID nor MICROSOFT_CLIENT_ID is set with its secret"
+    return None
+
+
+def back_address(settings: Settings) -> str:
+    """Where the providers send the browser back: their apps have to know it."""
+    return f"{settings.public_url}{BACK_PATH}"
 
 
 def connect_link(settings: Settings, ticket: str) -> str:
@@ -122,7 +125,7 @@ def add_connecting(
     connected: Connected,
 ) -> None:
     """Adds both pages. `settings` has what `obstacle` asks for."""
-    back = f"{settings.public_url}{BACK_PATH}"
+    back = back_address(settings)
 
     @web.get(CONNECT_PATH)
     def look() -> Response:

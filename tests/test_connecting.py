@@ -31,6 +31,7 @@ from models.tables import Workspace as WorkspaceRow
 from models.vault import Vault, new_key
 from tests.capture_world import everything, letter
 from tests.cast import DANA, MONDAY, PRIYA, TEAM, VERA, Cast, put_cast
+from tests.command_line import CommandLine
 from tests.consent_person import Person, gmail_environment, graph_environment
 from tests.databases import ROOT, Database, Databases, opened
 from tests.sandbox.gmail import Fault, GmailServer, dropped, server_error
@@ -328,7 +329,7 @@ def test_without_a_public_address_the_window_shows_the_commands_and_says_why(dat
         ({"SLACK_APP_TOKEN": "xapp-1"}, "Socket Mode"),
         ({"CADENCE_PUBLIC_URL": ""}, "CADENCE_PUBLIC_URL is not set"),
         ({"CADENCE_SECRET_KEYS": ""}, "CADENCE_SECRET_KEYS is not set"),
-        ({"GOOGLE_CLIENT_SECRET": ""}, "neither Google's client nor Microsoft's app"),
+        ({"GOOGLE_CLIENT_SECRET": ""}, "neither GOOGLE_CLIENT_ID nor MICROSOFT_CLIENT_ID"),
     ],
 )
 def test_what_is_in_the_way_of_a_button_is_said_in_one_sentence(change: dict[str, str], why: str) -> None:
@@ -343,6 +344,18 @@ def test_what_is_in_the_way_of_a_button_is_said_in_one_sentence(change: dict[str
     assert obstacle(whole, WebConsents(whole, StandingClock()).providers()) is None
     settings = load_settings(**{name: value for name, value in (values | change).items() if value})
     assert why in str(obstacle(settings, WebConsents(settings, StandingClock()).providers()))
+
+
+@ON_SQLITE
+def test_doctor_names_the_address_that_the_providers_have_to_know(google: Place) -> None:
+    login = {"GOOGLE_CLIENT_ID": "1", "GOOGLE_CLIENT_SECRET": "2", "SLACK_SIGNING_SECRET": "s"}
+    pages = {"CADENCE_PUBLIC_URL": PUBLIC, "CADENCE_SECRET_KEYS": new_key()}
+    told = CommandLine(google.database.url, env=login | pages)("doctor", status=1).out
+    assert "✓ own mailboxes: connected from Slack at Google; " in told
+    assert f"register there the redirect URI {PUBLIC}{BACK_PATH}\n" in told
+    told = CommandLine(google.database.url, env=pages | {"SLACK_SIGNING_SECRET": "s"})("doctor", status=1).out
+    assert "– own mailboxes: nobody connects one from Slack, because neither GOOGLE_CLIENT_ID" in told
+    assert "own mailboxes" not in CommandLine(google.database.url, env=login)("doctor", status=1).out
 
 
 # --- the ticket ---------------------------------------------------------------------------------------------------

@@ -71,9 +71,12 @@ def said(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
 def test_in_http_mode_it_answers_health_and_metrics_and_stops_on_sigterm(
     database: Database, slack: SlackServer, tmp_path: Path
 ) -> None:
-    env = environment(database, slack, SLACK_SIGNING_SECRET=slack.workspace.signing_secret)
+    pages = {"CADENCE_PUBLIC_URL": "https://cadence.example", "CADENCE_SECRET_KEYS": new_key()}
+    google = {"GOOGLE_CLIENT_ID": "1", "GOOGLE_CLIENT_SECRET": "2"}
+    env = environment(database, slack, SLACK_SIGNING_SECRET=slack.workspace.signing_secret, **pages, **google)
     with cadence(tmp_path, env, "run", "--host", "127.0.0.1", "--port", "0") as process:
         url = f"http://127.0.0.1:{said(process, 'HTTP on port ([0-9]+)')[1]}"
+        assert "Nothing was connected" in requests.get(f"{url}/mailbox/connect?ticket=x", timeout=PATIENCE).text
         assert requests.get(f"{url}/healthz", timeout=PATIENCE).text == "ok\n"
         ready = requests.get(f"{url}/readyz", timeout=PATIENCE)
         assert (ready.status_code, ready.json()["ready"]) == (200, True), ready.text

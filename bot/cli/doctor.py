@@ -20,8 +20,11 @@ from bot.cli.checks import Finding, clock_finding, database_findings, programme_
 from bot.cli.common import MARKS, Desk, pass_desk
 from bot.cli.mailboxes import JUST_TRIED, answer_of, condition
 from bot.cli.show import say
+from bot.connecting import back_address, obstacle
 from bot.installing import check_settings
+from bot.views.consent import LOGIN
 from bot.wording import plain, plural
+from jobs.mailbox.web_consent import WebConsents
 from models.clock import SystemClock
 from models.mailbox_health import State
 from models.queries.installations import Installed, access_lost_in, all_installed, speaks_for_workspace
@@ -80,6 +83,7 @@ def findings(desk: Desk) -> Iterator[Finding]:
     if len(desks) > 1:
         yield None, f"programmes: {len(desks)}, one after the other; `cadence --workspace TEAM_ID doctor` looks at one"
     yield from _slack(desk, desks[0].programme if len(desks) == 1 else None)
+    yield from _connecting(desk)
     for each in desks:
         if len(desks) > 1:
             yield None, f"programme of {each.programme.team_id or 'no Slack workspace yet'}:"
@@ -165,6 +169,20 @@ def _secrets(desk: Desk, boxes: list[MailboxFacts]) -> Iterator[Finding]:
             True if sealed else None,
             f"secrets: {len(sealed)} stored, all can be opened" if sealed else "secrets: none",
         )
+
+
+def _connecting(desk: Desk) -> Iterator[Finding]:
+    """Whether people connect their own mailboxes from Slack, for whoever has given Cadence an address for browsers."""
+    settings = desk.settings
+    if settings.public_url is None:
+        return
+    found = WebConsents(settings, desk.clock).providers()
+    why = obstacle(settings, found)
+    if why is not None:
+        yield None, f"own mailboxes: nobody connects one from Slack, because {why}"
+        return
+    names, back = " and ".join(LOGIN[one] for one in found), back_address(settings)
+    yield True, f"own mailboxes: connected from Slack at {names}; register there the redirect URI {back}"
 
 
 def _slack(desk: Desk, programme: Programme | None) -> Iterator[Finding]:

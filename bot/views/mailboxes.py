@@ -60,7 +60,7 @@ def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo) -> Payl
 def connect_view(address: str, google: str | None = None, microsoft: str | None = None, why: str | None = None) -> View:
     """How a mailbox is connected: by a page of ours where `google` or `microsoft` is its link, else by a command.
 
-    `why` is a sentence that says why there is no link at all.
+    `why` says why there is no link at all, behind a "because".
     """
     shown = kit.words(wording.plain(address, 120), 300)
     said = (
@@ -95,7 +95,8 @@ def connect_view(address: str, google: str | None = None, microsoft: str | None 
         how = "Whoever runs Cadence connects it with one command, and sends you a link to consent in your browser:"
     blocks.append(kit.section(f"{how}\n{listed}"))
     if why:
-        blocks.append(kit.context(kit.words(wording.plain(why, 300), 400)))
+        because = kit.words(wording.plain(why, 300), 400)
+        blocks.append(kit.context(f"There is no button here to connect it yourself, because {because}."))
     return kit.modal(ids.NOTE_MODAL, "Connect a mailbox", blocks)
 
 
