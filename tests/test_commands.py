@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.listeners.commands import ALIASES, MEANT, TABLE
 from bot.listeners.typed import literal, split
 from tests.cast import ACME, CHANNEL, DANA, MONDAY, PRIYA, VERA, put_touch
 from tests.databases import Database
@@ -140,10 +141,25 @@ def test_a_missing_name_is_asked_for_with_an_example(at: Surface, command: str) 
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("overdu", "overdue"), ("partnr Acme", "partner Acme"), ("wy", "why Acme")]
+    ("typed", "meant"),
+    [
+        ("overdu", "overdue"),
+        ("partnr Acme", "partner Acme"),
+        ("wy", "why Acme"),
+        ("assign Acme to Priya", "claim Acme"),
+        ("mute Acme", "nudges"),
+        ("done", "next Acme: send the revised terms by friday"),
+    ],
 )
 def test_an_unknown_word_is_answered_by_the_nearest_command(at: Surface, typed: str, meant: str) -> None:
     assert f"Did you mean `/cadence {meant}`" in shown(at.ask(DANA, typed))
+
+
+def test_every_word_that_people_try_leads_to_a_command_and_is_none() -> None:
+    tried = [word for words in MEANT.values() for word in words.split()]
+    assert MEANT.keys() <= TABLE.keys()
+    assert len(tried) == len(set(tried))
+    assert not set(tried) & {*TABLE, *ALIASES}
 
 
 def test_a_guess_is_good_enough_to_look_and_not_to_claim(at: Surface) -> None:

@@ -261,7 +261,7 @@ def test_24_a_button_of_last_months_read_is_answered_kindly(at: Surface) -> None
     with at.database.sessions.begin() as session:
         put_touch(session, at.cast, ACME, at.clock.at - timedelta(days=1))
     told = at.press_and_hear(DANA, message, f"claim:{at.cast.partner(ACME)}")
-    assert "nothing to recover for *Acme* any more" in told.text
+    assert "nothing to recover for *Acme* at the moment" in told.text
     assert holders(at) == []
 
 

@@ -34,6 +34,26 @@ from bot.views.kit import Payload
 LIKE = 50  # of a hundred
 ALIASES = {"list": "overdue", "late": "overdue", "show": "partner", "explain": "why", "me": "mine", "?": "help"}
 
+MEANT = {
+    "claim": "assign take give pick",
+    "release": "unclaim drop",
+    "next": "done finish step steps todo task",
+    "partner": "history card contact contacts find",
+    "nudges": "mute snooze away vacation holiday holidays remind reminders off hours",
+    "settings": "schedule channel config configure",
+    "add": "edit roster new change",
+    "import": "people csv upload",
+    "audit": "log changes",
+    "coverage": "trend report chart figures what-if",
+    "resume": "unpause",
+    "mailbox": "connect inbox email mail gmail",
+    "setup": "start install",
+    "preview": "read weekly",
+    "tiers": "window windows cadence",
+    "overdue": "share gaps due",
+}
+"""Words that people try, and the command that does it: they are shown it, because it may take its words otherwise."""
+
 
 def show_help(_call: Call, _rest: str) -> Payload:
     return answers.help_answer([command.help for command in TABLE.values()])
@@ -102,6 +122,7 @@ def _shared(rest: str, *, named: bool) -> tuple[str, bool]:
 
 
 def _unknown(word: str, rest: str) -> Payload:
+    named = next((name for name, words in MEANT.items() if word in words.split()), None)
     likeness, nearest = max((fuzz.ratio(word, name), name) for name in TABLE)
-    meant = TABLE[nearest if likeness >= LIKE else "help"].help
+    meant = TABLE[named or (nearest if likeness >= LIKE else "help")].help
     return answers.unknown_answer(literal(f"{word} {rest}"), meant)

@@ -44,7 +44,7 @@ def taken_note(partner: str, holder: str, due_on: date, today: date, *, asked: b
 
 def nothing_note(partner: str) -> Payload:
     name = kit.words(wording.name(partner), 200)
-    return kit.notice(f"There is nothing to recover for {kit.strong(name)} any more.")
+    return kit.notice(f"There is nothing to recover for {kit.strong(name)} at the moment.")
 
 
 def released_note(partner_id: int, partner: str) -> Payload:

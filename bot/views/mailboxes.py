@@ -48,11 +48,15 @@ def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo) -> Payl
 
     def draw(scale: float) -> Payload:
         blocks = [kit.section("*Your mailboxes*"), *mailbox_blocks(boxes, today, zone, scale)]
-        told = [one for one in boxes if one.mine][:MOST] + [one for one in boxes if not one.mine][:MOST]
-        said = [kit.words(f"{one.facts.address}: {_sentence(one, today, zone)}", 200 * scale) for one in told]
-        if not any(one.mine for one in boxes):
-            said.insert(0, "none is connected")
-        return {"text": "\n".join(["Your mailboxes", *said]), "blocks": blocks}
+        mine, others = [one for one in boxes if one.mine], [one for one in boxes if not one.mine]
+        said = ["Your mailboxes", *(_line(one, today, zone, scale) for one in mine[:MOST])]
+        if not mine:
+            said.append("None is connected.")
+        if others:
+            said += ["Mailboxes of the others", *(_line(one, today, zone, scale) for one in others[:MOST])]
+        if more := len(boxes) - len(mine[:MOST]) - len(others[:MOST]):
+            said.append(f"and {more} more")
+        return {"text": "\n".join(said), "blocks": blocks}
 
     return kit.fitting(draw)
 
@@ -115,6 +119,10 @@ def removed_note(address: str) -> Payload:
         f"{shown} is disconnected: it is not read any more, and its secret is erased. What was captured stays, because "
         "it is the partners' history."
     )
+
+
+def _line(box: Box, today: date, zone: ZoneInfo, scale: float) -> str:
+    return kit.words(f"{wording.plain(box.facts.address, 120)}: {_sentence(box, today, zone)}", 450 * scale)
 
 
 def _row(box: Box, today: date, zone: ZoneInfo, scale: float) -> Block:
