@@ -35,7 +35,7 @@ from models.db import in_haste
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.5
 """For a lock of the database: with the wait for a thread it stays below the three seconds of Slack."""
 
 REPLAY_WINDOW = 10_000
