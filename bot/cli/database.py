@@ -7,11 +7,10 @@ from sqlalchemy.orm import Session
 
 from bot.cli.common import Desk, note, pass_desk
 from bot.cli.show import say
-from models.actions import mailboxes
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
-from models.actions.installations import reseal_tokens
 from models.actions.people import PersonRow
+from models.actions.rotation import rotate_secrets
 from models.actions.write import COMMAND_LINE
 from models.db import make_engine, make_sessions
 from models.email_address import email_address
@@ -85,8 +84,11 @@ def make_key() -> None:
 @pass_desk
 def rotate(desk: Desk) -> None:
     """Seal every stored secret with the first of CADENCE_SECRET_KEYS."""
-    with desk.sessions.begin() as session:
-        count = mailboxes.reseal(session, desk.vault) + reseal_tokens(session, desk.vault)
+    done = rotate_secrets(desk.sessions, desk.vault)
+    count = done.sealed
     say(f"secrets sealed with the first key: {count}")
+    if done.renewed:
+        note(f"{done.renewed} changed meanwhile and kept the newer secret: run this again before a key is taken out.")
+        return
     if count:
         note("The other keys can be taken out of CADENCE_SECRET_KEYS now.")

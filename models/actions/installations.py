@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, update
 from sqlalchemy.orm import Session
 
 from models.actions.programme import add_workspace
@@ -18,7 +18,6 @@ from models.actions.write import audit, insert_into
 from models.queries.installations import installation_key
 from models.queries.programme import workspace_of_team
 from models.tables import Installation, OAuthState, Workspace
-from models.vault import Vault
 
 STATE_LIVES = timedelta(minutes=10)
 INSTALL = "install"
@@ -149,14 +148,6 @@ def regain_access(session: Session, workspace_id: int, now: datetime) -> None:
     before = {"reason": row.access_lost_why}
     row.access_lost_at = row.access_lost_why = None
     audit(session, workspace_id, SLACK, "regain access", f"workspace:{workspace_id}", now, before=before)
-
-
-def reseal_tokens(session: Session, vault: Vault) -> int:
-    """Puts every token under the first key; answers how many."""
-    rows = session.scalars(select(Installation)).all()
-    for row in rows:
-        row.bot_token = vault.reseal(row.bot_token)
-    return len(rows)
 
 
 def _programme_of(session: Session, team_id: str, grant: Grant, now: datetime, prepared: int | None) -> int:

@@ -20,7 +20,6 @@ from models.tables import (
     SeenHint,
     Sighting,
 )
-from models.vault import Vault
 
 SLACK_OF_A_POLL = timedelta(seconds=1)
 
@@ -237,14 +236,6 @@ def finish_import(session: Session, workspace_id: int, import_id: int, now: date
         _seen_anew(session, row.mailbox_id)
     subject, after = f"mailbox:{row.mailbox_id}", {"file": row.identity}
     audit(session, workspace_id, CAPTURE, "import mail", subject, now, after=after)
-
-
-def reseal(session: Session, vault: Vault) -> int:
-    """Puts every stored secret under the first key; answers how many."""
-    rows = session.scalars(select(Mailbox).where(Mailbox.credential.is_not(None))).all()
-    for row in rows:
-        row.credential = vault.reseal(row.credential or "")
-    return len(rows)
 
 
 def _seen_anew(session: Session, mailbox_id: int) -> None:
