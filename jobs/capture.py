@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page, Paused, ProviderError
 from models.actions import episodes, hints, mail, mailboxes, touches
+from models.actions.forget import hide_forgotten
 from models.clock import Clock
 from models.matching import Decision, Roster, decide, references_of
 from models.message import Message
@@ -119,6 +120,7 @@ class Capture:
         if hints.hold_roster(session, programme.workspace_id) != judged.roster_version:
             judged = self._judged(session, programme, judged.mailbox, page)
         pairs = list(zip((message.provider_id for message in page.messages), judged.decisions, strict=True))
+        pairs = hide_forgotten(session, programme.workspace_id, pairs)
         verdicts = [(key, str(one.verdict), one.reason) for key, one in pairs]
         verdicts += [(key, "gone", None) for key in page.gone]
         verdicts += [(key, verdict, verdict) for key, verdict in page.set_aside]

@@ -44,6 +44,8 @@ COMMANDS = {
     "nudge": "read",
     "leaders": "leaders",
     "backup": "backup",
+    "forget": "forget",
+    "retention": "retention",
     "doctor": "doctor",
 }
 """Command → the module of bot.cli that holds it."""

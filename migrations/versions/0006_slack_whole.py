@@ -71,6 +71,15 @@ def upgrade() -> None:
     with op.batch_alter_table("muted_partner", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_muted_partner_partner_id"), ["partner_id"], unique=False)
 
+    op.create_table(
+        "forgotten",
+        sa.Column("workspace_id", sa.Integer(), nullable=False),
+        sa.Column("address_hmac", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_forgotten_workspace_id")),
+        sa.PrimaryKeyConstraint("workspace_id", "address_hmac", name=op.f("pk_forgotten")),
+    )
+
     with op.batch_alter_table("claim", schema=None) as batch_op:
         batch_op.add_column(sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True))
 
@@ -91,6 +100,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("started_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("channel_trouble", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("channel_trouble_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("touches_kept_from", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("access_lost_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("access_lost_why", sa.String(), nullable=True))
     op.execute("UPDATE workspace SET started_at = created_at WHERE channel_id IS NOT NULL")
@@ -98,9 +108,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("forgotten")
     with op.batch_alter_table("workspace", schema=None) as batch_op:
         batch_op.drop_column("access_lost_why")
         batch_op.drop_column("access_lost_at")
+        batch_op.drop_column("touches_kept_from")
         batch_op.drop_column("channel_trouble_at")
         batch_op.drop_column("channel_trouble")
         batch_op.drop_column("started_at")

@@ -18,6 +18,7 @@ from models.tables.mail import (
 from models.tables.reads import Nudge, OutboxPost, Read, ReadLine
 from models.tables.recovery import Claim, Episode, NextStep
 from models.tables.roster import (
+    Forgotten,
     MutedPartner,
     Partner,
     PartnerContact,
@@ -37,6 +38,7 @@ __all__ = [
     "Bounce",
     "Claim",
     "Episode",
+    "Forgotten",
     "Installation",
     "JobRun",
     "MailImport",

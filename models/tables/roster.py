@@ -28,6 +28,7 @@ class Workspace(Base):
     started_at: Mapped[At | None]  # reads are posted from then on; a channel of the settings needs no start
     channel_trouble: Mapped[str | None]  # Slack's word for why the channel takes no message; the schedule rests
     channel_trouble_at: Mapped[At | None]
+    touches_kept_from: Mapped[At | None]  # older touches were erased by age, but for those that later figures rest on
     access_lost_at: Mapped[At | None]  # Slack took the bot's access away: nothing is called, nothing runs
     access_lost_why: Mapped[str | None]
     policy: Mapped[str] = mapped_column(default="outbound")
@@ -163,3 +164,12 @@ class PartnerContact(Base):
     workspace_id: Mapped[WorkspaceId]
     partner_id: Mapped[int] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), index=True)
     address: Mapped[Words]
+
+
+class Forgotten(Base):
+    """An address that was erased: only its keyed hash, so that mail which is read later does not bring it back."""
+
+    __tablename__ = "forgotten"
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id"), primary_key=True)
+    address_hmac: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[At]
