@@ -10,7 +10,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,6 +19,12 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CommaList = Annotated[tuple[str, ...], NoDecode]
 GMAIL_QUOTA = r"(2026|2025)( (profile|history|listing|message|user|project|day)=[1-9]\d{0,11})*"
 GMAIL_CATEGORIES = ("promotions", "social", "updates", "forums")
+LEAST_KEPT = {
+    "keep_touches_days": (1200, "three years of coverage and every partner's rhythm rest on them"),
+    "keep_ledger_days": (180, "mail that a mailbox still lists would be read again"),
+    "keep_audit_days": (30, "leads look up there who changed what"),
+}
+"""Setting → the fewest days that change no figure, and what needs them."""
 
 
 class SettingsError(Exception):
@@ -68,6 +74,9 @@ class Settings(BaseSettings):
     secret_keys: CommaList = Field((), validation_alias="CADENCE_SECRET_KEYS", repr=False)
     poll_seconds: int = Field(300, ge=1, validation_alias="CADENCE_POLL_SECONDS")
     tick_seconds: int = Field(20, ge=1, validation_alias="CADENCE_TICK_SECONDS")
+    keep_touches_days: int = Field(0, ge=0, validation_alias="CADENCE_KEEP_TOUCHES_DAYS")
+    keep_ledger_days: int = Field(0, ge=0, validation_alias="CADENCE_KEEP_LEDGER_DAYS")
+    keep_audit_days: int = Field(0, ge=0, validation_alias="CADENCE_KEEP_AUDIT_DAYS")
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
@@ -119,6 +128,14 @@ class Settings(BaseSettings):
     @classmethod
     def _a_real_hour(cls, value: str) -> str:
         return str(ReadAt(value))
+
+    @field_validator("keep_touches_days", "keep_ledger_days", "keep_audit_days")
+    @classmethod
+    def _long_enough(cls, value: int, info: ValidationInfo) -> int:
+        least, why = LEAST_KEPT[info.field_name or ""]
+        if value and value < least:
+            raise ValueError(f"give 0 to keep everything, or at least {least} days: {why}")
+        return value
 
     @field_validator("gmail_quota")
     @classmethod

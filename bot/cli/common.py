@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.wording import listed, name, plain
 from models.actions import programme as programme_actions
-from models.clock import Clock, SystemClock, instant
+from models.clock import Clock, SystemClock, instant, local_day
 from models.db import make_engine, make_sessions
 from models.queries.lookup import find_partner
 from models.queries.programme import Programme, programmes
+from models.queries.retention import touches_kept_from
 from models.queries.standings import PartnerName
 from models.schema import require_head
 from models.settings import Settings, load_settings
@@ -99,8 +100,15 @@ class Desk:
         if as_of is None:
             return self.clock.now()
         if not isinstance(as_of, datetime):
-            return instant(as_of + timedelta(days=1), time(), self.programme.zone) - timedelta(microseconds=1)
-        return as_of if as_of.tzinfo else as_of.replace(tzinfo=self.programme.zone)
+            at = instant(as_of + timedelta(days=1), time(), self.programme.zone) - timedelta(microseconds=1)
+        else:
+            at = as_of if as_of.tzinfo else as_of.replace(tzinfo=self.programme.zone)
+        with self.reading() as session:
+            kept_from = touches_kept_from(session, self.programme.workspace_id)
+        if kept_from is not None and at < kept_from:
+            first = local_day(kept_from, self.programme.zone) + timedelta(days=1)
+            raise Failure(f"touches before {first} are not kept (CADENCE_KEEP_TOUCHES_DAYS): ask for that day or later")
+        return at
 
     def on_terminal(self) -> bool:
         return sys.stdout.isatty() if self.terminal is None else self.terminal

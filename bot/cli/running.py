@@ -29,7 +29,7 @@ from bot.people import link_people, notice_leavers
 from bot.pictures import below_plain_posts
 from bot.redraw import redraw_of
 from bot.views.reads_notice import uncertain_payload
-from jobs import monthly, recovery, weekly_read
+from jobs import monthly, recovery, retention, weekly_read
 from jobs.capture import Capture
 from jobs.mailbox.providers import LOGINS
 from jobs.mailbox.web_consent import WebConsents
@@ -51,6 +51,7 @@ from models.queries import programme as programme_queries
 from models.queries.freshness import standings_as_of
 from models.queries.installations import unlinked_workspace
 from models.queries.programme import Programme, people, workspace_of_team
+from models.queries.retention import kept
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
@@ -190,6 +191,7 @@ class Running:
             self._step("monthly", self._monthly, programme)
             self._step("nudges", lambda p: send_nudges(self.sessions, p, self.clock.now()), programme)
             self._step("uncertain", self._tell_leads, programme)
+            self._step("retention", self._erase_old, programme)
 
     def pump(self) -> None:
         """Sends and redraws what is waiting."""
@@ -283,6 +285,9 @@ class Running:
                             uncertain_payload(post),
                             now,
                         )
+
+    def _erase_old(self, programme: Programme) -> None:
+        retention.erase_old(self.sessions, self.reading, programme, kept(self.settings), self.clock.now())
 
     def _suggest(self, programme: Programme, limit: int) -> Suggestions:
         capture = Capture(self.sessions, self.reading, self.clock)

@@ -40,6 +40,7 @@ from models.queries.clocks import (
 from models.queries.pasts import frame, pasts
 from models.queries.programme import Programme
 from models.queries.recoveries import Recoveries, recoveries
+from models.queries.retention import touches_kept_from
 from models.queries.standings import standings
 from models.standing import OBSERVED_FOR
 from models.tables import Partner, PartnerClock, Read, ReadLine, WeekTally
@@ -97,7 +98,12 @@ def trend(session: Session, programme: Programme, now: datetime, weeks: int) -> 
         week: held[week].at if week in held else scheduled_at(programme, week)
         for week in range(this_week - weeks + 1, this_week + 1)
     }
-    instants = {week: at for week, at in instants.items() if at <= now}
+    kept_from = touches_kept_from(session, programme.workspace_id)
+    instants = {
+        week: at
+        for week, at in instants.items()
+        if at <= now and (week in held or kept_from is None or at >= kept_from)  # no figure without its touches
+    }
     if not instants:
         return []
     tally = _tally(session, programme, now, {week: at for week, at in instants.items() if week not in held})
@@ -107,8 +113,9 @@ def trend(session: Session, programme: Programme, now: datetime, weeks: int) -> 
         tally.update(_snapshot_tally(session, week, held[week].id))
     happened = recoveries(session, programme, now, instants)
     around = frame(session, programme)
+    first = None if kept_from is None else week_number(week_of(local_day(kept_from, programme.zone))) + 1
     return [
-        _trend_line(tally, week, at, tier, happened.get((week, tier.rank), Recoveries()), week in held)
+        _trend_line(tally, week, at, tier, happened.get((week, tier.rank), Recoveries()), week in held, first)
         for week, at in sorted(instants.items())
         for tier in sorted(_in_force(around, at), key=lambda tier: tier.rank)
     ]
@@ -118,12 +125,18 @@ def _in_force(around: Frame, at: datetime) -> list[Tier]:
     return [tier for tier_id in around.tiers if (tier := around.tier_at(tier_id, at)) is not None]
 
 
-def _trend_line(tally: Tally, week: int, at: datetime, tier: Tier, happened: Recoveries, held: bool) -> TrendLine:
+def _trend_line(
+    tally: Tally, week: int, at: datetime, tier: Tier, happened: Recoveries, held: bool, first: int | None
+) -> TrendLine:
+    """`first`: the first week of which every cadence window is known, where old touches were erased."""
+
     def count(*kinds: str) -> int:
         return sum(tally[week, tier.rank, kind] for kind in kinds)
 
     eligible = count("covered", "covered answered", "overdue", "overdue answered")
     before = range(week - ON_TIME_WEEKS, week)
+    if first is not None and week - ON_TIME_WEEKS < first:
+        before = range(0)  # a rate of fewer weeks would be another figure
     in_time, missed = (sum(tally[one, tier.rank, kind] for one in before) for kind in (IN_TIME, MISSED))
     return TrendLine(
         week=monday_of(week),
