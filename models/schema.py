@@ -9,6 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
+from models.db import normal_url
+
 STEPS = Path(__file__).resolve().parent.parent / "migrations"
 ONE_AT_A_TIME = 0x0CADE5CE  # the advisory lock of migrations on PostgreSQL
 
@@ -49,6 +51,11 @@ def shown_url(url: str) -> str:
     if "password" in parsed.query:
         parsed = parsed.update_query_dict({"password": "hidden"})
     return parsed.render_as_string(hide_password=True)
+
+
+def dump_url(url: str) -> str:
+    """The address of a PostgreSQL database as its own programs take it, without its password."""
+    return shown_url(make_url(normal_url(url)).set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 def _refuse_newer(revision: str | None) -> None:

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import click
-from sqlalchemy.engine import make_url
 
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.show import say
 from models.backup import BackupError, copy_sqlite
-from models.db import normal_url
-from models.schema import shown_url
+from models.schema import dump_url
 
 
 @click.command()
@@ -19,8 +17,7 @@ def backup(desk: Desk, file: Path) -> None:
     """Copy a SQLite database into a new FILE, while everything runs on. PostgreSQL: pg_dump."""
     engine = desk.engine
     if engine.dialect.name != "sqlite":
-        url = make_url(normal_url(desk.settings.database_url)).set(drivername="postgresql")
-        where = shown_url(url.render_as_string(hide_password=False))
+        where = dump_url(desk.settings.database_url)
         raise Failure(f"PostgreSQL has its own program: pg_dump --format=custom --file {file} '{where}'")
     try:
         size = copy_sqlite(Path(engine.url.database or ""), file)

@@ -9,14 +9,14 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from bot.cli.common import Desk
 from bot.cli.database import lead_addresses
 from bot.views.setup import channel_words
 from bot.wording import listed, plain, plural
-from models.queries.checks import checks_of
+from models.queries.checks import checks_of, journal_mode, server_condition
 from models.queries.programme import Programme, people
 from models.queries.setup import setup_of
 from models.settings import Settings, SettingsError, zone_named
@@ -114,9 +114,7 @@ def database_findings(engine: Engine) -> Iterator[Finding]:
         if engine.url.database and path.exists():
             yield from _sqlite(engine, path)
         return
-    with engine.connect() as connection:
-        encoding = connection.scalar(text("SHOW server_encoding"))
-        follows = connection.scalar(text("SELECT pg_is_in_recovery()"))
+    encoding, follows = server_condition(engine)
     if follows:
         yield False, "database: the server only follows another one and takes no change: give the address of that one"
     if encoding != "UTF8":
@@ -127,8 +125,7 @@ def _sqlite(engine: Engine, path: Path) -> Iterator[Finding]:
     folder, log = path.resolve().parent, Path(f"{path}-wal")
     if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
         yield False, f"database: this user may not write {path} and its folder: give them to the user of `cadence run`"
-    with engine.execution_options(reading=True).connect() as connection:
-        mode = connection.scalar(text("PRAGMA journal_mode"))
+    mode = journal_mode(engine)
     if mode != "wal":
         yield False, f"database: {folder} allows no write-ahead log ({mode}): put the file on a disk of this machine"
     free, size = shutil.disk_usage(folder).free, path.stat().st_size

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, Engine, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from models.db import UtcDateTime
@@ -26,6 +26,19 @@ class Checks:
     waiting: int  # messages that could have been sent
     waiting_since: datetime | None
     as_text: tuple[tuple[str, str], ...]
+
+
+def journal_mode(engine: Engine) -> str:
+    """SQLite's: `wal`, or what it fell back to where the disk allows no such log."""
+    with engine.execution_options(reading=True).connect() as connection:
+        return str(connection.scalar(text("PRAGMA journal_mode")))
+
+
+def server_condition(engine: Engine) -> tuple[str, bool]:
+    """PostgreSQL's encoding, and whether it only follows another server."""
+    with engine.connect() as connection:
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        return str(encoding), bool(connection.scalar(text("SELECT pg_is_in_recovery()")))
 
 
 def checks_of(session: Session, programme: Programme, now: datetime) -> Checks:
