@@ -32,7 +32,7 @@ from tests.sandbox.slack.server import SlackServer, Team
 from tests.sandbox.slack.workspace import User
 from tests.sandbox.slack.workspace import Workspace as Stage
 from tests.slack_lint import said
-from tests.surface import StandingClock
+from tests.surface import StandingClock, patient
 
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 PUBLIC = "http://localhost:9"
@@ -86,7 +86,7 @@ def town(database: Database, keys: str, **more: str) -> Iterator[Town]:
             "SLACK_AUTHORIZE_URL": f"{slack.page_url}oauth/v2/authorize",
         }
         running = Running(load_settings(**(values | more)), clock)
-        web = flask_app(running.app, running.settings)
+        web = flask_app(patient(running.app), running.settings)
         parts = running.sessions, running.reading, running.vault, clock
         add_installing(web, running.settings, *parts, running.installed)
         server = make_server("127.0.0.1", 0, web, threaded=True)

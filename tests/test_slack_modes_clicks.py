@@ -29,7 +29,7 @@ from tests.cast import ACME, CHANNEL, DANA, PRIYA, TOMAS, put_cast, put_touch
 from tests.databases import ROOT, Database
 from tests.sandbox.slack.responses import MOST_USES
 from tests.slack_lint import elements, said
-from tests.surface import Surface, surface
+from tests.surface import Surface, patient, surface
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -53,7 +53,7 @@ def replica(at: Surface, **changes: str) -> Iterator[FlaskClient]:
     engine = make_engine(url)
     app = build_app(settings, make_sessions(engine), make_sessions(engine, reading=True), at.clock)
     try:
-        yield flask_app(app, settings).test_client()
+        yield flask_app(patient(app), settings).test_client()
     finally:
         closed(app)
         engine.dispose()
