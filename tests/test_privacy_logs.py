@@ -37,9 +37,9 @@ LIBRARIES = (
 )
 CHILD = f"""
 import logging
-from bot.cli.run import _log_to_stderr
+from bot.cli.logs import log_to_stderr
 loggers = [logging.getLogger(name) for name in {LIBRARIES!r}]
-_log_to_stderr()
+log_to_stderr()
 import googleapiclient.http, imapclient, jobs.mailbox.gmail, jobs.mailbox.graph, jobs.mailbox.imap, msal, requests
 for one in loggers:
     for level in (logging.DEBUG, logging.INFO):

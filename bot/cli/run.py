@@ -1,13 +1,10 @@
 """`cadence run`: the bot, until SIGTERM or Ctrl-C. Composes; decides nothing."""
 
-import logging
 import signal
-import sys
 import threading
 from types import FrameType
 
 import click
-import structlog
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 from waitress.server import create_server
@@ -16,6 +13,7 @@ from bot.app import flask_app
 from bot.asking import refusal
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
+from bot.cli.logs import log_to_stderr
 from bot.cli.running import Running, SlackRefused, quietly
 from bot.installing import add_installing, check_settings
 from bot.operation import add_operation
@@ -42,7 +40,7 @@ def run(desk: Desk, port: int, host: str) -> None:
     if settings.slack_bot_token is not None:
         with desk.sessions.begin() as session:
             name_leads(session, programme_actions.the_workspace(session, now), leads, now)
-    _log_to_stderr()
+    log_to_stderr()
     running = Running(settings, desk.clock)
     try:
         running.connect()
@@ -111,19 +109,3 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
     # may be somebody else's file as soon as the pipe is closed.
     server.task_dispatcher.shutdown()
     server.close()
-
-
-def _log_to_stderr() -> None:
-    """One line per event: readable on a terminal, JSON elsewhere."""
-    shown = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            shown,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from slack_bolt import App
@@ -48,6 +49,9 @@ from models.queries.programme import Programme, people, workspace_of_team
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
+if TYPE_CHECKING:
+    from jobs.fleet import Fleet
+
 OUTBOX_SECONDS = 1
 CLOCKS_AT_ONCE = 1_000
 NOTED_EVERY = timedelta(hours=1)
@@ -65,6 +69,11 @@ def quietly() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
+def offered_every(engine: Engine, settings: Settings) -> int:
+    """Seconds between two looks for mailboxes to read. Where a queue knows which are due, the looks are frequent."""
+    return max(1, settings.poll_seconds // 10) if engine.dialect.name == "postgresql" else settings.poll_seconds
+
+
 class SlackRefused(Exception):
     """Slack does not take the bot's token; the text says what to do."""
 
@@ -72,7 +81,8 @@ class SlackRefused(Exception):
 class Running:
     """One running Cadence. Build it, `start` it, `stop` it; or call the steps one by one."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, worker: bool = True) -> None:
+        """`worker`: on PostgreSQL this process reads mailboxes too; otherwise `cadence worker` has to."""
         if settings.slack_bot_token is None and not settings.installable:
             raise SettingsError("SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your Slack app's page")
         self.settings, self.clock = settings, clock
@@ -93,17 +103,26 @@ class Running:
             )
         below = below_plain_posts(settings, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.access.posting, clock, redraw_of(settings), below)
-        self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
+        self.rounds = self._reader(worker)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._greetings: list[threading.Thread] = []
         self._ticker = scheduler(
             [
                 Job("tick", self.tick, settings.tick_seconds),
-                Job("capture", self.capture, settings.poll_seconds),
+                Job("capture", self.capture, offered_every(self.engine, settings)),
                 Job("outbox", self.pump, OUTBOX_SECONDS),
                 Job("clocks", self.clocks, settings.tick_seconds),
             ]
         )
+
+    def _reader(self, worker: bool) -> "Rounds | Fleet":
+        """Threads on SQLite, which is one machine's; on PostgreSQL a queue that any number of machines works off."""
+        parts = self.settings, self.sessions, self.reading, self.vault, self.clock
+        if self.engine.dialect.name != "postgresql":
+            return Rounds(*parts)
+        from jobs.fleet import Fleet  # its libraries come with the driver
+
+        return Fleet(*parts, worker=worker)
 
     def connect(self) -> None:
         """Learns from Slack which workspace the settings' token is for; raises SlackRefused when it is not taken."""
