@@ -9,12 +9,12 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from jobs.queue import offer, only_one
+from jobs.queue import offer
 from jobs.rounds import CATCH_UP
 from jobs.worker import Worker
 from models.clock import Clock
 from models.queries.programme import Programme
-from models.queries.queue import due_mailboxes, is_unread
+from models.queries.queue import due_mailboxes, hold_places, is_unread
 from models.settings import Settings
 from models.vault import Vault
 
@@ -40,16 +40,19 @@ class Fleet:
         self._worker = Worker(settings, sessions, reading, vault, clock) if worker else None
         self._workspaces: list[int] | None = None
         self._started_at, self._caught_up = clock.now(), False
+        self._stopping = False
 
     def begin(self, programmes: Sequence[Programme]) -> None:
         """Offers every mailbox that is due and has no job."""
+        if self._stopping:
+            return
         if self._worker is not None and not self._worker.started:
             self._worker.start()
         self._workspaces = [one.workspace_id for one in programmes]
         while True:
             now = self._clock.now()
             with self._sessions.begin() as session:
-                only_one(session)
+                hold_places(session)
                 dues = due_mailboxes(session, self._workspaces, now, now - self._every, AT_ONCE)
                 offer(session, dues)
             if len(dues) < AT_ONCE:
@@ -66,5 +69,6 @@ class Fleet:
 
     def stop(self) -> None:
         """Lets what this process reads finish its page. A server that does not answer is left alone."""
+        self._stopping = True
         if self._worker is not None and not self._worker.stop():
             log.info("rounds.left_behind")

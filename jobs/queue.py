@@ -13,16 +13,14 @@ from datetime import datetime
 
 from procrastinate import App, SyncPsycopgConnector
 from procrastinate.jobs import Job
-from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.queries.queue import Due, in_seconds, is_waiting, lock_of, places
+from models.queries.queue import Due, hold_places, in_seconds, is_waiting, lock_of, places
 
 TURN = "cadence.turn"  # the task: arguments are the mailbox and its workspace
 POLLED = ("gmail", "graph", "imap")
 WALKS = "walks"
 QUEUES = (*(f"polls-{provider}" for provider in POLLED), WALKS)
-ONE_AT_A_TIME = 0x0CADE900  # the advisory lock of those who offer: none takes a place that another just took
 
 # Jobs are stored by the connection of the caller's transaction: this one is never opened.
 _store = App(connector=SyncPsycopgConnector()).job_manager
@@ -33,7 +31,7 @@ def queue_of(due: Due) -> str:
 
 
 def offer(session: Session, dues: Sequence[Due], scheduled_at: datetime | None = None) -> None:
-    """Queues a turn at each, at the end of the caller's transaction. Take `only_one` first; none may wait already."""
+    """Queues a turn at each when the caller's transaction ends. `hold_places` comes first; none may wait already."""
     known = places(session, {queue_of(due) for due in dues})
     later: Counter[tuple[str, int]] = Counter()
     jobs = []
@@ -58,14 +56,9 @@ def offer(session: Session, dues: Sequence[Due], scheduled_at: datetime | None =
         _store.batch_defer_jobs(jobs, connection=session.connection().connection.driver_connection)
 
 
-def only_one(session: Session) -> None:
-    """Whoever offers waits for the others who do."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
-
-
 def offer_again(sessions: sessionmaker[Session], due: Due, seconds: float) -> None:
     """Another turn at a mailbox, so many seconds from now, unless one waits already."""
     with sessions.begin() as session:
-        only_one(session)
+        hold_places(session)
         if not is_waiting(session, due.mailbox_id):
             offer(session, [due], in_seconds(session, seconds) if seconds > 0 else None)

@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -20,7 +21,7 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.mailbox.providers import build_mailbox
@@ -89,6 +90,9 @@ class Worker:
         return self._thread.ident is not None
 
     def start(self) -> None:
+        # They tell with tracebacks, job by job, what is one line here: that the database is away.
+        for noisy in ("procrastinate", "psycopg.pool"):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         self._thread.start()
         self._ready.wait()
 
@@ -186,10 +190,15 @@ class Worker:
     def _take(self, mailbox_id: int, workspace_id: int) -> None:
         """One turn at one mailbox, and the job for its next one where its provider or its size asks for it."""
         try:
-            with self._reading() as session:
-                programme = the_programme(session, self._settings, workspace_id)
-        except NoResultFound:
-            return
+            self._take_and_go_on(mailbox_id, workspace_id)
+        except OperationalError as error:  # the mailbox stays due, and is offered again
+            log.warning("worker.no_database", mailbox=mailbox_id, error=type(error.orig).__name__)
+        except Exception:
+            log.exception("worker.failed", mailbox=mailbox_id)
+
+    def _take_and_go_on(self, mailbox_id: int, workspace_id: int) -> None:
+        with self._reading() as session:
+            programme = the_programme(session, self._settings, workspace_id)
         if programme.access_lost:
             return
         taken = self._turns.take(programme, mailbox_id)

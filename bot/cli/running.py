@@ -5,6 +5,7 @@ Steps are safe to repeat and to run in two processes. What is due is asked of th
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 OUTBOX_SECONDS = 1
 CLOCKS_AT_ONCE = 1_000
 NOTED_EVERY = timedelta(hours=1)
-LAST_WORDS = 10.0  # seconds that a stop waits for Slack to name somebody
+LAST_WORDS = 9.0  # seconds that a stop waits for all that runs
 log = structlog.get_logger(__name__)
 
 
@@ -178,14 +179,19 @@ class Running:
         self._ticker.start()
         self.capture()
 
-    def stop(self) -> None:
-        """Lets what runs finish its page or its message, starts nothing new."""
+    def stop(self) -> bool:
+        """Lets what runs finish its page or its message, starts nothing new; answers whether all ended in time."""
+        ending = [threading.Thread(target=self.rounds.stop, name="stop", daemon=True)]
         if self._ticker.running:
-            self._ticker.shutdown(wait=True)
-            self._linking.join(LAST_WORDS)
-        self.have_greeted()
-        self.rounds.stop()
+            ending.append(threading.Thread(target=self._ticker.shutdown, name="stop", daemon=True))
+        for thread in ending:
+            thread.start()
+        until = time.monotonic() + LAST_WORDS
+        last = [*ending, *self._greetings, *([self._linking] if self._linking.ident else [])]
+        for thread in last:
+            thread.join(max(0.0, until - time.monotonic()))
         self.engine.dispose()
+        return not any(thread.is_alive() for thread in last)
 
     def tick(self) -> None:
         """Whatever the clock has made due: the sweep, the read, its reminder to the leads, the monthly post, nudges."""

@@ -13,6 +13,9 @@ branch_labels = None
 depends_on = None
 
 SCHEMA = Path(__file__).resolve().parent.parent / "sql" / "procrastinate_3_10_0.sql"
+# Ours: to hand out a job, procrastinate looks for others with its lock. Each has one, and thousands wait in a burst;
+# without this index and before ANALYZE one look takes a second.
+OF_A_LOCK = "CREATE INDEX cadence_jobs_of_a_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing')"
 TAKE_AWAY = """
 DO $$
 DECLARE
@@ -33,6 +36,7 @@ $$
 
 def upgrade() -> None:
     _run(SCHEMA.read_text(encoding="utf-8"))
+    _run(OF_A_LOCK)
 
 
 def downgrade() -> None:
