@@ -22,6 +22,7 @@ from jobs.mailbox.renewal import keep_renewed
 from jobs.reconcile import read_mailbox
 from models.actions.mailboxes import mark_trouble
 from models.clock import Clock
+from models.matching import Roster
 from models.queries.mail import MailboxFacts, mailboxes
 from models.queries.programme import Programme
 from models.settings import Settings, SettingsError
@@ -72,6 +73,7 @@ class Turns:
         self._settings, self._sessions, self._reading = settings, sessions, reading
         self._vault, self._clock, self._build, self._seconds = vault, clock, build, seconds
         self._built: dict[int, tuple[tuple[str, str | None, dict[str, Any]], Mailbox]] = {}
+        self._rosters: dict[int, tuple[int, Roster]] = {}  # of each programme, as `Capture` keeps them
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -99,7 +101,8 @@ class Turns:
                 return Taken(rest)
             try:
                 turn = _Turn(mailbox, time.monotonic() + self._seconds, self._stopping)
-                capture = Capture(self._sessions, self._reading, self._clock, turn.after_page)
+                parts = self._sessions, self._reading, self._clock
+                capture = Capture(*parts, turn.after_page, rosters=self._rosters)
                 report = read_mailbox(capture, programme, box, turn)
             finally:
                 keep_renewed(self._sessions, self._vault, box, mailbox)

@@ -72,7 +72,7 @@ def quietly() -> Iterator[None]:
 
 def offered_every(engine: Engine, settings: Settings) -> int:
     """Seconds between two looks for mailboxes to read. Where a queue knows which are due, the looks are frequent."""
-    return max(1, settings.poll_seconds // 10) if engine.dialect.name == "postgresql" else settings.poll_seconds
+    return max(1, settings.poll_seconds // 20) if engine.dialect.name == "postgresql" else settings.poll_seconds
 
 
 class SlackRefused(Exception):
