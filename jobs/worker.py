@@ -76,10 +76,12 @@ class Worker:
         heartbeat: float = HEARTBEAT,
         build: Build = build_mailbox,
         turn: float = TURN_SECONDS,
+        drain: float = DRAIN,
     ) -> None:
         self._settings, self._sessions, self._reading, self._clock = settings, sessions, reading, clock
         self._turns = Turns(settings, sessions, reading, vault, clock, build=build, seconds=turn)
         self._concurrency, self._queues, self._heartbeat = concurrency, queues, heartbeat
+        self._drain = drain
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
@@ -147,7 +149,7 @@ class Worker:
                     name=queue,
                     concurrency=at_once,
                     fetch_job_polling_interval=LOOK_SECONDS,
-                    shutdown_graceful_timeout=DRAIN,
+                    shutdown_graceful_timeout=self._drain,
                     delete_jobs="always",  # what became of a mailbox stands in its row
                     install_signal_handlers=False,
                     update_heartbeat_interval=self._heartbeat,

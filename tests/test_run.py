@@ -213,6 +213,18 @@ def test_a_second_bot_on_one_sqlite_file_is_refused_and_other_commands_are_not(
             said(next_one, "Socket Mode")
 
 
+def test_a_bot_without_a_worker_needs_postgresql(database: Database, slack: SlackServer, tmp_path: Path) -> None:
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
+    with cadence(tmp_path, env, "run", "--no-worker") as process:
+        if database.backend == "postgresql":
+            said(process, "Socket Mode")
+            return
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "--no-worker needs PostgreSQL" in err
+    assert len(err.strip().splitlines()) == 1
+
+
 def test_a_worker_needs_postgresql(database: Database, slack: SlackServer, tmp_path: Path) -> None:
     with cadence(tmp_path, environment(database, slack), "worker") as process:
         if database.backend == "postgresql":

@@ -256,6 +256,24 @@ def test_a_worker_that_comes_back_late_stores_nothing_and_moves_no_cursor_back(w
     assert work.sightings() == 2
 
 
+def test_a_stop_waits_for_no_server_that_does_not_answer_and_leaves_its_mailbox_to_others(world: World) -> None:
+    gate = Gate()
+    world.work.server.fail("history.list", hanging(gate), mailbox=DANA.email, times=1)
+    with world.worker(drain=0.1):
+        world.offer()
+        assert gate.reached.wait(PATIENCE)
+    with world.work.database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM procrastinate_workers")) == 0, "it has taken its leave"
+    dana = world.watched(DANA)
+    with world.worker():
+        world.offer()
+        until(lambda: dana.passes == 1)
+    version = world.work.facts(DANA).cursor_version
+    gate.set()
+    until(lambda: not any(thread.name == "turn" for thread in threading.enumerate()))
+    assert world.work.facts(DANA).cursor_version == version, "what was left behind stores nothing"
+
+
 @pytest.mark.parametrize("waits_again", [False, True])
 def test_the_job_of_a_dead_worker_is_put_back(world: World, waits_again: bool) -> None:
     work, dana = world.work, world.watched(DANA)
