@@ -41,9 +41,7 @@ def run(desk: Desk, port: int, host: str, no_worker: bool) -> None:
         if settings.slack_app_token is not None:
             raise SettingsError("SLACK_APP_TOKEN: leave it out, because people install the app over HTTP")
     if no_worker and desk.engine.dialect.name != "postgresql":
-        raise Failure(
-            "--no-worker needs PostgreSQL and a `cadence worker`: on SQLite nobody else can read the mailboxes"
-        )
+        raise Failure("--no-worker needs PostgreSQL and a `cadence worker`: on SQLite nobody else reads the mailboxes")
     with alone(desk.engine):
         _run(desk, port, host, worker=not no_worker)
 
