@@ -71,7 +71,7 @@ class Capture:
     clock: Clock
     watch: Callable[[Report], None] = lambda report: None
     deciding: Callable[..., Decision] = decide
-    _rosters: dict[int, tuple[int, Roster]] = field(default_factory=dict, init=False)  # by programme, with its version
+    rosters: dict[int, tuple[int, Roster]] = field(default_factory=dict)  # by programme, with its version
 
     def poll(self, programme: Programme, facts: MailboxFacts, mailbox: Mailbox) -> Report:
         """Everything new, then the queue of messages that failed before, also when nothing is new."""
@@ -178,6 +178,8 @@ class Capture:
             self.watch(report)
 
     def _judged(self, session: Session, programme: Programme, address: str, page: Page) -> Judged:
+        if not page.messages:  # most polls: the roster may be large, and is not asked for nothing
+            return Judged(page, address, (), mail_queries.roster_version(session, programme.workspace_id))
         version, roster = self._roster(session, programme.workspace_id)
         answers = [_references_of(message) for message in page.messages]
         named = {reference for references in answers for reference in references}
@@ -195,9 +197,9 @@ class Capture:
     def _roster(self, session: Session, workspace_id: int) -> tuple[int, Roster]:
         """The roster and its version, which is read before: if it changes in between, storing finds that out."""
         version = mail_queries.roster_version(session, workspace_id)
-        if workspace_id not in self._rosters or self._rosters[workspace_id][0] != version:
-            self._rosters[workspace_id] = version, mail_queries.roster(session, workspace_id)
-        return self._rosters[workspace_id]
+        if workspace_id not in self.rosters or self.rosters[workspace_id][0] != version:
+            self.rosters[workspace_id] = version, mail_queries.roster(session, workspace_id)
+        return self.rosters[workspace_id]
 
     def _decided(
         self, message: Message, roster: Roster, address: str, now: datetime, known: frozenset[str]

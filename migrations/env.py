@@ -17,12 +17,18 @@ def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[Fal
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
+def _ours(name: str | None, kind: str, _parents: Any) -> bool:
+    """The queue's tables are procrastinate's: no code of ours describes them."""
+    return not (kind == "table" and name is not None and name.startswith("procrastinate_"))
+
+
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         compare_type=True,
         render_item=_render,
+        include_name=_ours,
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():

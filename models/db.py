@@ -59,6 +59,11 @@ def normal_url(url: str) -> str:
     return url
 
 
+def libpq_url(url: str) -> str:
+    """The same PostgreSQL for a library that speaks to it without SQLAlchemy."""
+    return make_url(normal_url(url)).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`; raises sqlalchemy.exc.ArgumentError on anything else.
 

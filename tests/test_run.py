@@ -198,3 +198,51 @@ def test_a_token_of_another_workspace_is_refused_and_the_programme_stays(
     assert "lives in T0ELSEWHERE" in done.stderr
     with database.reading() as session:
         assert session.scalars(select(tables.Workspace.slack_team_id)).one() == "T0ELSEWHERE"
+
+
+def test_a_second_bot_on_one_sqlite_file_is_refused_and_other_commands_are_not(
+    database: Database, slack: SlackServer, tmp_path: Path
+) -> None:
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
+    with cadence(tmp_path, env, "run") as first:
+        said(first, "Socket Mode")
+        with cadence(tmp_path, env, "run") as second:
+            if database.backend == "postgresql":
+                said(second, "Socket Mode")
+            else:
+                _, err = second.communicate(timeout=PATIENCE)
+                assert second.returncode == 1
+                assert "another `cadence run` works with" in err
+                assert len(err.strip().splitlines()) == 1
+        with cadence(tmp_path, env, "tiers") as beside:
+            assert "Tier 1" in beside.communicate(timeout=PATIENCE)[0]
+        first.kill()
+        first.communicate()
+        with cadence(tmp_path, env, "run") as next_one:
+            said(next_one, "Socket Mode")
+
+
+def test_a_bot_without_a_worker_needs_postgresql(database: Database, slack: SlackServer, tmp_path: Path) -> None:
+    env = environment(database, slack, SLACK_APP_TOKEN=slack.workspace.app_token)
+    with cadence(tmp_path, env, "run", "--no-worker") as process:
+        if database.backend == "postgresql":
+            said(process, "Socket Mode")
+            return
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "--no-worker needs PostgreSQL" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_worker_needs_postgresql(database: Database, slack: SlackServer, tmp_path: Path) -> None:
+    with cadence(tmp_path, environment(database, slack), "worker") as process:
+        if database.backend == "postgresql":
+            said(process, "A worker reads mailboxes")
+            process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE)
+    if database.backend == "postgresql":
+        assert (process.returncode, err.strip()) == (0, "Stopped.")
+    else:
+        assert process.returncode == 1
+        assert "a worker needs PostgreSQL" in err
+        assert len(err.strip().splitlines()) == 1

@@ -19,6 +19,7 @@ from models.vault import VaultError
 
 COMMANDS = {
     "run": "run",
+    "worker": "worker",
     "migrate": "database",
     "secrets": "database",
     "people": "roster",
@@ -105,9 +106,9 @@ def _one_line(debug: bool) -> Iterator[None]:
     except (SchemaError, ProviderError) as error:
         raise Failure(str(error)) from error
     except ModuleNotFoundError as error:
-        if error.name != "psycopg":
+        if error.name not in ("procrastinate", "psycopg", "psycopg_pool"):
             raise
-        raise Failure("PostgreSQL needs its driver: install Cadence with its `postgres` extra") from error
+        raise Failure("PostgreSQL needs its driver and its queue: install Cadence with its `postgres` extra") from error
     except SQLAlchemyError as error:
         raise Failure(database_said(error)) from error
     except BrokenPipeError:

@@ -1,6 +1,8 @@
 """`cadence run`: the bot, until SIGTERM or Ctrl-C. Composes; decides nothing."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +16,7 @@ from waitress.server import create_server
 
 from bot.app import EVENTS_PATH, flask_app
 from bot.asking import refusal
+from bot.cli.alone import alone
 from bot.cli.common import Desk, Failure, note, pass_desk
 from bot.cli.database import lead_addresses, name_leads
 from bot.cli.running import Running, SlackRefused, quietly
@@ -32,8 +35,9 @@ HEALTH_THREADS = 4
 @click.option("--port", default=3000, show_default=True, help="Port of HTTP mode: Slack's requests, health, metrics.")
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on in HTTP mode.")  # noqa: S104  # a server behind a proxy
 @click.option("--health-port", type=int, help="One more port, for health and metrics alone; Socket Mode has no other.")
+@click.option("--no-worker", is_flag=True, help="On PostgreSQL: read no mailboxes here, `cadence worker` does.")
 @pass_desk
-def run(desk: Desk, port: int, host: str, health_port: int | None) -> None:
+def run(desk: Desk, port: int, host: str, health_port: int | None, no_worker: bool) -> None:
     """Run the bot: Slack, the clock, capture. Socket Mode when SLACK_APP_TOKEN is set, else HTTP."""
     settings = desk.settings
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
@@ -42,12 +46,19 @@ def run(desk: Desk, port: int, host: str, health_port: int | None) -> None:
         check_settings(settings)
         if settings.slack_app_token is not None:
             raise SettingsError("SLACK_APP_TOKEN: leave it out, because people install the app over HTTP")
-    leads, now = lead_addresses(settings), desk.clock.now()
+    if no_worker and desk.engine.dialect.name != "postgresql":
+        raise Failure("--no-worker needs PostgreSQL and a `cadence worker`: on SQLite nobody else reads the mailboxes")
+    with alone(desk.engine):
+        _run(desk, port, host, health_port, worker=not no_worker)
+
+
+def _run(desk: Desk, port: int, host: str, health_port: int | None, *, worker: bool) -> None:
+    settings, leads, now = desk.settings, lead_addresses(desk.settings), desk.clock.now()
     if settings.slack_bot_token is not None:
         with desk.sessions.begin() as session:
             name_leads(session, programme_actions.the_workspace(session, now), leads, now)
     log_to_stderr(settings.secrets)
-    running = Running(settings, desk.clock)
+    running = Running(settings, desk.clock, worker=worker)
     try:
         running.connect()
     except SlackRefused as error:
@@ -70,8 +81,11 @@ def run(desk: Desk, port: int, host: str, health_port: int | None) -> None:
             else:
                 _http(running, host, port, stopping)
     finally:
-        running.stop()
+        in_time = running.stop()
     note("Stopped.")
+    if not in_time:  # whoever does not answer us would keep the process: what was stored stands, the rest is repeated
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _socket_mode(running: Running, app_token: str, stopping: threading.Event) -> None:

@@ -5,9 +5,11 @@ Steps are safe to repeat and to run in two processes. What is due is asked of th
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from slack_bolt import App
@@ -55,10 +57,13 @@ from models.queries.retention import kept
 from models.settings import Settings, SettingsError
 from models.vault import Vault
 
+if TYPE_CHECKING:
+    from jobs.fleet import Fleet
+
 OUTBOX_SECONDS = 1
 CLOCKS_AT_ONCE = 1_000
 NOTED_EVERY = timedelta(hours=1)
-LAST_WORDS = 10.0  # seconds that a stop waits for Slack to name somebody
+LAST_WORDS = 9.0  # seconds that a stop waits for all that runs
 log = structlog.get_logger(__name__)
 
 
@@ -72,6 +77,11 @@ def quietly() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
+def offered_every(engine: Engine, settings: Settings) -> int:
+    """Seconds between two looks for mailboxes to read. Where a queue knows which are due, the looks are frequent."""
+    return max(1, settings.poll_seconds // 20) if engine.dialect.name == "postgresql" else settings.poll_seconds
+
+
 class SlackRefused(Exception):
     """Slack does not take the bot's token; the text says what to do."""
 
@@ -79,7 +89,8 @@ class SlackRefused(Exception):
 class Running:
     """One running Cadence. Build it, `start` it, `stop` it; or call the steps one by one."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, worker: bool = True) -> None:
+        """`worker`: on PostgreSQL this process reads mailboxes too; otherwise `cadence worker` has to."""
         if settings.slack_bot_token is None and not settings.installable:
             raise SettingsError("SLACK_BOT_TOKEN is not set: copy the bot token (xoxb-…) from your Slack app's page")
         self.settings, self.clock = settings, clock
@@ -104,18 +115,27 @@ class Running:
             )
         below = below_plain_posts(settings, self.reading, clock)
         self.outbox = Outbox(self.sessions, self.reading, self.access.posting, clock, redraw_of(settings), below)
-        self.rounds = Rounds(settings, self.sessions, self.reading, self.vault, clock)
+        self.rounds = self._reader(worker)
         self._linking = threading.Thread(target=self._link_everybody, name="people", daemon=True)
         self._greetings: list[threading.Thread] = []
         jobs = [
             Job("tick", self.tick, settings.tick_seconds),
-            Job("capture", self.capture, settings.poll_seconds),
+            Job("capture", self.capture, offered_every(self.engine, settings)),
             Job("outbox", self.pump, OUTBOX_SECONDS),
             Job("clocks", self.clocks, settings.tick_seconds),
         ]
         self.connected: Callable[[], bool] = lambda: True  # over HTTP Slack comes to us
         self.pulse = Pulse({job.name: job.every_seconds for job in jobs})
         self._ticker = scheduler([Job(job.name, self._beating(job), job.every_seconds) for job in jobs])
+
+    def _reader(self, worker: bool) -> "Rounds | Fleet":
+        """Threads on SQLite, which is one machine's; on PostgreSQL a queue that any number of machines works off."""
+        parts = self.settings, self.sessions, self.reading, self.vault, self.clock
+        if self.engine.dialect.name != "postgresql":
+            return Rounds(*parts)
+        from jobs.fleet import Fleet  # its libraries come with the driver
+
+        return Fleet(*parts, worker=worker)
 
     def connect(self) -> None:
         """Learns from Slack which workspace the settings' token is for; raises SlackRefused when it is not taken."""
@@ -171,14 +191,19 @@ class Running:
         self._ticker.start()
         self.capture()
 
-    def stop(self) -> None:
-        """Lets what runs finish its page or its message, starts nothing new."""
+    def stop(self) -> bool:
+        """Lets what runs finish its page or its message, starts nothing new; answers whether all ended in time."""
+        ending = [threading.Thread(target=self.rounds.stop, name="stop", daemon=True)]
         if self._ticker.running:
-            self._ticker.shutdown(wait=True)
-            self._linking.join(LAST_WORDS)
-        self.have_greeted()
-        self.rounds.stop()
+            ending.append(threading.Thread(target=self._ticker.shutdown, name="stop", daemon=True))
+        for thread in ending:
+            thread.start()
+        until = time.monotonic() + LAST_WORDS
+        last = [*ending, *self._greetings, *([self._linking] if self._linking.ident else [])]
+        for thread in last:
+            thread.join(max(0.0, until - time.monotonic()))
         self.engine.dispose()
+        return not any(thread.is_alive() for thread in last)
 
     def tick(self) -> None:
         """Whatever the clock has made due: the sweep, the read, its reminder to the leads, the monthly post, nudges."""

@@ -156,8 +156,11 @@ def mailboxes(
     lacking = select(PendingFetch.mailbox_id, func.min(PendingFetch.first_at)).where(
         or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
     )
-    lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
     spans = select(Observation.mailbox_id, func.min(Observation.from_at), func.max(Observation.until_at))
+    if only is not None:
+        lacking = lacking.where(PendingFetch.mailbox_id == only)
+        spans = spans.where(Observation.mailbox_id == only)
+    lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
     files = {
         row[0]: (row[1], row[2])
         for row in session.execute(spans.where(Observation.source == "import").group_by(Observation.mailbox_id))
