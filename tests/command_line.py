@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from bot.cli.app import cadence
 from bot.cli.common import Desk
 from tests.cast import MONDAY
+from tests.databases import engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,14 @@ class CommandLine:
     env: Mapping[str, str] | None = None
     terminal: bool = False
     browser: Callable[[str], object] | None = None
+    apart: bool = False  # beside somebody who is at the database at this moment
 
     def __call__(self, *args: str, status: int | None = 0, stdin: bytes | None = None) -> Said:
         """Runs one command; `status` is what it must exit with, None for whatever."""
         environment = {"CADENCE_DATABASE_URL": self.url, "NO_COLOR": "1", **(self.env or {})}
         desk = Desk(At(self.now), self.terminal, 80 if self.terminal else None, self.browser)
+        if environment["CADENCE_DATABASE_URL"] in engines and not self.apart:  # is at head, and what was compiled for it is kept
+            desk.engine = engines[environment["CADENCE_DATABASE_URL"]]
         result = CliRunner().invoke(cadence, args, obj=desk, env=environment, input=stdin)
         said = Said(result.exit_code, result.stdout, result.stderr)
         assert "Traceback" not in said.out + said.err, said.out + said.err

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -53,12 +53,52 @@ class Databases(Protocol):
 def opened(databases: Databases) -> Iterator[Database]:
     """A new database for the length of a `with` block."""
     url = databases.fresh()
-    engine = make_engine(url)
+    idle = _idle.setdefault(make_url(url).get_backend_name(), [])
+    traveller = idle.pop() if idle else _Traveller(url)
+    engine = engines[url] = traveller.to(url)
     try:
         yield Database(url, engine, make_sessions(engine), make_sessions(engine, reading=True))
     finally:
+        del engines[url]
+        at_home = traveller.is_as_it_was()
         engine.dispose()
         databases.drop(url)
+        if at_home:
+            idle.append(traveller)
+
+
+HEARD = ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback")
+
+
+class _Traveller:
+    """An engine that goes from one test's database to the next one's: to compile statements is half of a short test."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+        event.listen(self.engine, "do_connect", self._there)
+        self._listeners = self._heard()
+
+    def to(self, url: str) -> Engine:
+        self.engine.url = make_url(url)
+        return self.engine
+
+    def is_as_it_was(self) -> bool:
+        """Nobody has left a connection or a listener behind: else it does not travel on."""
+        return not self.engine.pool.checkedout() and self._heard() == self._listeners  # type: ignore[attr-defined]  # our pools count
+
+    def _heard(self) -> list[int]:
+        return [len(list(getattr(self.engine.dispatch, name))) for name in HEARD]
+
+    def _there(self, _dialect: object, _record: object, args: list[Any], values: dict[str, Any]) -> None:
+        if args:
+            args[0] = self.engine.url.database
+        else:
+            values["dbname"] = self.engine.url.database
+
+
+_idle: dict[str, list[_Traveller]] = {}
+engines: dict[str, Engine] = {}
+"""Of the databases that are open in this process, by their addresses."""
 
 
 def migrate(url: str, revision: str = "head") -> None:
