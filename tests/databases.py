@@ -53,17 +53,26 @@ class Databases(Protocol):
 def opened(databases: Databases) -> Iterator[Database]:
     """A new database for the length of a `with` block."""
     url = databases.fresh()
+    at_head.add(url)
+    try:
+        with engine_for(url) as engine:
+            yield Database(url, engine, make_sessions(engine), make_sessions(engine, reading=True))
+    finally:
+        at_head.remove(url)
+        databases.drop(url)
+
+
+@contextmanager
+def engine_for(url: str) -> Iterator[Engine]:
+    """An engine of one's own that has compiled already what others have asked with it."""
     idle = _idle.setdefault(make_url(url).get_backend_name(), [])
     traveller = idle.pop() if idle else _Traveller(url)
-    engine = engines[url] = traveller.to(url)
     try:
-        yield Database(url, engine, make_sessions(engine), make_sessions(engine, reading=True))
+        yield traveller.to(url)
     finally:
-        del engines[url]
-        at_home = traveller.is_as_it_was()
-        engine.dispose()
-        databases.drop(url)
-        if at_home:
+        travels_on = traveller.is_as_it_was()
+        traveller.engine.dispose()
+        if travels_on:
             idle.append(traveller)
 
 
@@ -97,8 +106,8 @@ class _Traveller:
 
 
 _idle: dict[str, list[_Traveller]] = {}
-engines: dict[str, Engine] = {}
-"""Of the databases that are open in this process, by their addresses."""
+at_head: set[str] = set()
+"""The addresses of the databases that are open in this process. Each was at head when it was made."""
 
 
 def migrate(url: str, revision: str = "head") -> None:

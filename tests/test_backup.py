@@ -119,7 +119,7 @@ def captured(url: str) -> list[str]:
 
 
 def reports(url: str) -> dict[str, object]:
-    run = CommandLine(url, NOW, env=ENV, apart=True)
+    run = CommandLine(url, NOW, env=ENV)
     doctor = [line for line in run("doctor", status=1).out.splitlines() if not line[2:].startswith("database: ")]
     coverage, overdue, mailboxes = (
         run(*words, "--json").json for words in (("coverage",), ("overdue",), ("mailbox", "list"))
