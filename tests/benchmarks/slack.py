@@ -1,6 +1,6 @@
 """The Slack surface on a large programme: acknowledgements beside an empty listener, lists, Home and the whole read.
 
-SIZE=n partners with a hundred touches each (ten each above 20,000); without it 100, 1,000 and 10,000. App, stand-in
+SIZE=n partners with a hundred touches each (ten each above 20,000); without it 1,000 and 10,000. App, stand-in
 workspace and clients share one process and its two cores, so only ratios and the order of magnitude mean something.
 """
 
@@ -40,7 +40,7 @@ from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Workspace as SlackWorkspace
 
 TEAM, CHANNEL = "T0BENCH", "C0BENCH"
-AT_ONCE, CLICKS = 16, 320
+AT_ONCE, CLICKS, ALONE = 16, 320, 60
 BURST = 64
 ROUNDS = 20
 SLOW_SECONDS = 1.0
@@ -53,19 +53,21 @@ class StandingClock:
 
 
 def run(options: Mapping[str, str]) -> dict[str, Any]:
-    sizes = [int(options["SIZE"])] if "SIZE" in options else [100, 1_000, 10_000]
+    sizes = [int(options["SIZE"])] if "SIZE" in options else [1_000, 10_000]
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     figures: dict[str, Any] = {}
-    print(f"{'':10}{'partners':>9} | {'claim, 16 at once':38}| {'64 clicks':11}| {'overdue':16}| {'Home':16}| read")
-    print(f"{'':19} | {'p50':>7}{'p99':>8}{'empty p50':>11}{'ratio':>7}     | {'last ack':>9}  |"
+    heads = f"{'a claim alone':21} | {'16 at once':24} | {'64 clicks':9}| {'overdue':16}| {'Home':16}| read"
+    print(f"{'':10}{'partners':>9} | {heads}")
+    print(f"{'':19} | {'p50':>5}{'empty':>8}{'ratio':>7}  | {'p50':>7}{'p99':>8}{'empty':>8}  | {'last ack':>9} |"
           f"{'p95':>8}{'SQL':>6}   |{'p95':>8}{'SQL':>6}   |{'took':>7}{'grew by':>9}")  # fmt: skip
     for size in sizes:
         with databases("sqlite", "postgresql") as found:
             for database in found:
                 figures[f"{database.backend} {size}"] = measured(database, size)
-    print("targets: ratio ≤ 2, p99 ≤ 250 ms; last ack ≤ 300 ms while each call takes Slack a second; p95 ≤ 300 ms,")
-    print("the same SQL statements at every size; the read < 1 s at 10,000 partners, < 10 s and 400 MB at 100,000")
+    print("targets: ratio ≤ 2; 16 at once: p99 ≤ 250 ms; last ack ≤ 300 ms while each call takes Slack a second;")
+    print("overdue and Home: p95 ≤ 300 ms, the same SQL statements at every size;")
+    print("the read < 1 s at 10,000 partners, < 10 s and 400 MB at 100,000")
     return figures
 
 
@@ -94,12 +96,14 @@ def measured(database: Database, size: int) -> dict[str, float]:
         )
         bench = Bench(slack, settings, database)
         with bench.serving(empty_app(settings)):
+            empty_alone = bench.clicks(late, ALONE, 1)
             empty = bench.clicks(late, CLICKS, AT_ONCE)
         with bench.serving(build_app(settings, database.sessions, database.reading, StandingClock())):
             bench.clicks(
                 late[-AT_ONCE:], AT_ONCE, AT_ONCE
             )  # whoever comes first has people looked up and statements made
-            claims = bench.clicks(late, min(CLICKS, len(late)), AT_ONCE)
+            alone = bench.clicks(late, ALONE, 1)
+            claims = bench.clicks(late[ALONE:], min(CLICKS, len(late) - ALONE), AT_ONCE)
             bench.wait_seconds = SLOW_SECONDS
             burst = bench.clicks(late[::-1], BURST, BURST, kind="release")
             bench.wait_seconds = 0.0
@@ -112,6 +116,8 @@ def measured(database: Database, size: int) -> dict[str, float]:
             reads.weekly_read(session, programme, NOW)
         took, grew = time.perf_counter() - started, rss() - before
     found = {
+        "alone_p50_ms": share(alone, 0.5),
+        "empty_alone_p50_ms": share(empty_alone, 0.5),
         "claim_p50_ms": share(claims, 0.5),
         "claim_p99_ms": share(claims, 0.99),
         "empty_p50_ms": share(empty, 0.5),
@@ -123,10 +129,11 @@ def measured(database: Database, size: int) -> dict[str, float]:
         "read_s": took,
         "read_mb": grew,
     }
-    ratio = found["claim_p50_ms"] / found["empty_p50_ms"]
+    found["ratio"] = found["alone_p50_ms"] / found["empty_alone_p50_ms"]
     print(
-        f"{database.backend:10}{size:9,} | {found['claim_p50_ms']:5.0f}ms{found['claim_p99_ms']:6.0f}ms"
-        f"{found['empty_p50_ms']:9.0f}ms{ratio:7.2f}     | {max(burst):7.0f}ms  |"
+        f"{database.backend:10}{size:9,} | {found['alone_p50_ms']:3.0f}ms{found['empty_alone_p50_ms']:6.0f}ms"
+        f"{found['ratio']:7.2f}  | {found['claim_p50_ms']:5.0f}ms{found['claim_p99_ms']:6.0f}ms"
+        f"{found['empty_p50_ms']:6.0f}ms  | {max(burst):7.0f}ms |"
         f"{found['overdue_p95_ms']:6.0f}ms{overdue_sql:6.0f}   |{found['home_p95_ms']:6.0f}ms{home_sql:6.0f}   |"
         f"{took:6.2f}s{grew:7.0f}MB",
         flush=True,
