@@ -1,14 +1,17 @@
 """The Slack surface on a large programme: acknowledgements beside an empty listener, lists, Home and the whole read.
 
-SIZE=n partners with a hundred touches each (ten each above 20,000); without it 1,000 and 10,000. App, stand-in
-workspace and clients share one process and its two cores, so only ratios and the order of magnitude mean something.
+SIZE=n partners with a hundred touches each (ten each above 20,000); without it 1,000 and 10,000. For clicks
+the bot has a process of its own; the stand-in workspace and the clients share this one.
 """
 
 import http.client
 import json
 import logging
+import os
 import re
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,19 +98,19 @@ def measured(database: Database, size: int) -> dict[str, float]:
             SLACK_API_URL=slack.api_url,
         )
         bench = Bench(slack, settings, database)
-        with bench.serving(empty_app(settings)):
+        with bench.process("empty"):
+            bench.clicks(late, AT_ONCE, AT_ONCE)  # whoever comes first has libraries looked up
             empty_alone = bench.clicks(late, ALONE, 1)
             empty = bench.clicks(late, CLICKS, AT_ONCE)
-        with bench.serving(build_app(settings, database.sessions, database.reading, StandingClock())):
-            bench.clicks(
-                late[-AT_ONCE:], AT_ONCE, AT_ONCE
-            )  # whoever comes first has people looked up and statements made
+        with bench.process("cadence"):
+            bench.clicks(late[-AT_ONCE:], AT_ONCE, AT_ONCE)  # and people and statements made
             alone = bench.clicks(late, ALONE, 1)
             claims = bench.clicks(late[ALONE:], min(CLICKS, len(late) - ALONE), AT_ONCE)
             bench.wait_seconds = SLOW_SECONDS
             burst = bench.clicks(late[::-1], BURST, BURST, kind="release")
-            bench.wait_seconds = 0.0
             bench.settle()
+            bench.wait_seconds = 0.0
+        with bench.serving(build_app(settings, database.sessions, database.reading, StandingClock())):
             overdue, overdue_sql = bench.timed(lambda: bench.command("overdue"))
             home, home_sql = bench.timed(lambda: bench.home())
         before = rss()
@@ -201,6 +204,29 @@ class Bench:
             app.listener_runner.listener_executor.shutdown(wait=True)
             server.task_dispatcher.shutdown()
             server.close()
+
+    @contextmanager
+    def process(self, kind: str) -> Iterator[None]:
+        values = {
+            "CADENCE_DATABASE_URL": self.database.url,
+            "SLACK_BOT_TOKEN": self.slack.workspace.bot_token,
+            "SLACK_SIGNING_SECRET": self.slack.workspace.signing_secret,
+            "SLACK_API_URL": self.slack.api_url,
+        }
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks._slack_server", kind],
+            cwd=ROOT,
+            env=os.environ | values,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        self.port = int(child.stdout.readline())
+        try:
+            yield
+        finally:
+            child.communicate(timeout=30)
 
     def clicks(self, partners: Sequence[int], count: int, at_once: int, kind: str = "claim") -> list[float]:
         """Milliseconds until each acknowledgement, `at_once` of them under way at any time."""
