@@ -100,12 +100,12 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     with call.desk.sessions.begin() as session:
         if key is not None and not first_delivery(session, key, call.now):
             return None
-        standing = call.desk.standing(session, visitor, partner_id)
+        partner = call.desk.name(session, visitor, partner_id)
         released = claims.release(session, visitor.programme, partner_id, visitor.person.id, call.now)
-    partner, held = standing.facts.name, standing.claim
+        held = None if released else claims.current_claim(session, visitor.programme, partner_id)
     if released:
         return views.released_note(partner_id, partner)
-    return views.not_yours_note(partner, held.by.name if held else None)
+    return views.not_yours_note(partner, held.name if held else None)
 
 
 def take_on(call: Call, partner_id: int, key: str) -> Payload | None:
@@ -113,7 +113,7 @@ def take_on(call: Call, partner_id: int, key: str) -> Payload | None:
     with call.desk.sessions.begin() as session:
         if not first_delivery(session, key, call.now):
             return None
-        name = call.desk.standing(session, visitor, partner_id).facts.name
+        name = call.desk.name(session, visitor, partner_id)
         mine = claims.accept(session, visitor.programme, partner_id, visitor.person.id, call.now)
         held = claims.current_claim(session, visitor.programme, partner_id)
     if mine and held is not None:
@@ -128,7 +128,7 @@ def turn_down(call: Call, partner_id: int, key: str) -> Payload | None:
     with call.desk.sessions.begin() as session:
         if not first_delivery(session, key, call.now):
             return None
-        name = call.desk.standing(session, visitor, partner_id).facts.name
+        name = call.desk.name(session, visitor, partner_id)
         ended = claims.decline(session, home, partner_id, me.id, call.now)
         if ended is None:
             held = claims.current_claim(session, home, partner_id)

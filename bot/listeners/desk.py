@@ -33,7 +33,7 @@ from models.queries.programme import (
     programme_of_team,
     programmes,
 )
-from models.queries.standings import standings
+from models.queries.standings import partner_name, standings
 from models.roster_report import RosterReport
 from models.settings import Settings
 from models.standing import Standing
@@ -214,11 +214,12 @@ class Desk:
 
         `address` is the own one that somebody typed who may lead a programme that nobody leads yet.
         """
-        home = self.programme(team_id, enterprise_id)
+        home, known = self._home_and_person(team_id, user_id)
+        if home is None:  # linked by this very request, or refused
+            home = self.programme(team_id, enterprise_id)
+            known = self._home_and_person(home.team_id, user_id)[1]
         if user_id is None or (users_team_id is not None and users_team_id != home.team_id):
             raise Refused(self._not_ours(home))
-        with self.reading() as session:
-            known = person_in_slack(session, home.workspace_id, user_id)
         # Whom the roster knows is not kept waiting for Slack: a profile that changed since is heeded at the next click.
         profile = self.directory.profile(lambda: self.client(home), user_id, waits=known is None)
         if profile is not None:
@@ -232,6 +233,15 @@ class Desk:
         leads = person.leads or person.email in self._leads()
         return Visitor(home, person, leads, local_day(self.clock.now(), home.zone))
 
+    def _home_and_person(self, team_id: str | None, user_id: str | None) -> tuple[Programme | None, Person | None]:
+        """In one look, because nearly everybody who presses a button is known."""
+        if team_id is None:
+            return None, None
+        with self.reading() as session:
+            home = programme_of_team(session, self.settings, team_id)
+            known = person_in_slack(session, home.workspace_id, user_id) if home and user_id else None
+        return home, known
+
     def _back(self, home: Programme, person: Person) -> Person:
         """Whoever presses a button is in this Slack workspace again."""
         with self.sessions.begin() as session:
@@ -244,6 +254,13 @@ class Desk:
         if not found:
             raise Refused(NO_PARTNER)
         return found[0]
+
+    def name(self, session: Session, visitor: Visitor, partner_id: int) -> str:
+        """A partner of the visitor's programme, where its name is enough; refused like `standing`."""
+        found = partner_name(session, visitor.programme.workspace_id, partner_id)
+        if found is None:
+            raise Refused(NO_PARTNER)
+        return found
 
     def _person(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.outbox import want_redraw
@@ -66,12 +66,15 @@ def settle_episodes(
     return settled
 
 
+_TURN = select(Workspace.id).where(Workspace.id == bindparam("workspace_id")).with_for_update(key_share=True)
+
+
 def take_turns(session: Session, workspace_id: int) -> None:
     """Closing and claiming wait for each other, else a claim could be laid on an episode that is being closed.
 
     The row is the one that capture takes first as well, so nobody waits in a circle.
     """
-    session.execute(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True))
+    session.execute(_TURN, {"workspace_id": workspace_id})
 
 
 def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> int:

@@ -123,12 +123,12 @@ _TIERS = (
 
 def people(session: Session, workspace_id: int) -> list[Person]:
     """Everybody on the roster, by name."""
-    return _people(session, _PEOPLE.where(tables.Person.workspace_id == workspace_id))
+    return _people(session, _EVERYBODY, {"workspace_id": workspace_id})
 
 
 def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
-    theirs = (tables.Person.workspace_id == workspace_id, tables.Person.slack_user_id == slack_user_id)
-    return next(iter(_people(session, _PEOPLE.where(*theirs))), None)
+    values = {"workspace_id": workspace_id, "slack_user_id": slack_user_id}
+    return next(iter(_people(session, _IN_SLACK, values)), None)
 
 
 _PEOPLE = (
@@ -139,10 +139,13 @@ _PEOPLE = (
 )
 """A row for each person and alias."""
 
+_EVERYBODY = _PEOPLE.where(tables.Person.workspace_id == bindparam("workspace_id"))
+_IN_SLACK = _EVERYBODY.where(tables.Person.slack_user_id == bindparam("slack_user_id"))
 
-def _people(session: Session, query: Select[*tuple[Any, ...]]) -> list[Person]:
+
+def _people(session: Session, query: Select[*tuple[Any, ...]], values: dict[str, Any]) -> list[Person]:
     found: list[Person] = []
-    for row_id, rows in groupby(session.execute(query), lambda row: row.id):
+    for row_id, rows in groupby(session.execute(query, values), lambda row: row.id):
         row, *more = rows
         found.append(
             Person(

@@ -243,6 +243,16 @@ class PartnerName:
     owner_id: int | None
 
 
+def partner_name(session: Session, workspace_id: int, partner_id: int) -> str | None:
+    """None: this programme has no such partner."""
+    return session.scalar(_NAME, {"workspace_id": workspace_id, "partner_id": partner_id})
+
+
+_NAME = select(Partner.name).where(
+    Partner.id == bindparam("partner_id"), Partner.workspace_id == bindparam("workspace_id")
+)
+
+
 def partner_names(session: Session, workspace_id: int, as_of: datetime) -> list[PartnerName]:
     """Every partner's name, for look-ups that tolerate typing errors."""
     in_force = tiers(session, workspace_id, as_of)
