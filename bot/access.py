@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from models.actions import installations as actions
 from models.clock import Clock
+from models.db import at_a_glance
 from models.queries import installations as queries
 from models.queries.installations import Installed
 from models.queries.programme import Programme, workspace_of_team
@@ -44,7 +45,7 @@ class Access:
         vault: Vault,
         clock: Clock,
     ) -> None:
-        self._settings, self._sessions, self._reading = settings, sessions, reading
+        self._settings, self._sessions, self._reading = settings, sessions, at_a_glance(reading)
         self._vault, self._clock = vault, clock
         self._own = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         self.own_workspace: int | None = None

@@ -64,17 +64,19 @@ def build_app(
         raise SettingsError("SLACK_BOT_TOKEN: set it to the bot token of your Slack app, which starts with xoxb-")
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     access = access or Access(settings, sessions, reading, Vault(settings.secret_keys), clock)
+    staff = Staff()
     app = _Measured(
+        staff,
         name="cadence",
         client=WebClient(base_url=settings.slack_api_url, timeout=10, retry_handlers=access.patience()),
         # Without a secret there is no HTTP either; a random one keeps forged requests out all the same.
         signing_secret=secret or secrets.token_hex(32),
         # Our own, because Bolt asks auth.test on each request and turns to the environment when it has a choice.
-        authorize=lambda enterprise_id, team_id, user_id: access.authorize(  # type: ignore[arg-type, return-value]  # None is an answer, too
+        authorize=lambda enterprise_id, team_id, user_id: access.authorize(  # None is an answer, too
             enterprise_id, team_id, user_id
         ),
         user_facing_authorize_error_message=NOT_INSTALLED,
-        listener_executor=Staff(),
+        listener_executor=staff,
     )
     hasty = in_haste(sessions, PATIENCE_SECONDS)
     desk = Desk(settings, hasty, reading, clock, access, import_roster, suggest, connects)
@@ -86,10 +88,15 @@ def build_app(
 class _Measured(App):
     """Notes how long each request of Slack waits for its acknowledgement, over HTTP and Socket Mode alike."""
 
+    def __init__(self, staff: Staff, **options: Any) -> None:
+        super().__init__(**options)
+        self._staff = staff
+
     def dispatch(self, req: BoltRequest) -> BoltResponse:
         began = time.monotonic()
         try:
-            return super().dispatch(req)
+            with self._staff.awaited():
+                return super().dispatch(req)
         finally:
             measures.ACKS.add(measures.kind_of(req.body), time.monotonic() - began)
 

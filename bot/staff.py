@@ -1,11 +1,13 @@
 """The threads that answer Slack: so many requests may wait for their acknowledgement at once, and no more.
 
-Slack waits three seconds. Whoever is acknowledged gives the place free, and may talk to a slow Slack for longer.
+Slack waits three seconds. Whoever is acknowledged gives the place free, and may talk to a slow Slack for longer, but
+lets those first for a moment who still wait.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 UNANSWERED = 32
@@ -13,6 +15,7 @@ UNANSWERED = 32
 
 TALKING = 256
 PATIENCE_SECONDS = 0.8
+COURTESY_SECONDS = 0.25
 P = ParamSpec("P")
 R = TypeVar("R")
 _here = threading.local()
@@ -32,6 +35,24 @@ class Staff(ThreadPoolExecutor):
         self._places = threading.Semaphore(unanswered)
         self._threads_left = threading.Semaphore(talking)
         self._patience = patience
+        self._waiting, self._fewer = 0, threading.Condition()
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Around a request, until it is acknowledged."""
+        with self._fewer:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._fewer:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._fewer.notify_all()
+
+    def let_others_first(self) -> None:
+        with self._fewer:
+            self._fewer.wait_for(lambda: not self._waiting, COURTESY_SECONDS)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         if not self._places.acquire(timeout=self._patience):
@@ -41,7 +62,7 @@ class Staff(ThreadPoolExecutor):
             raise Busy
 
         def work() -> R:
-            _here.leave = self._places.release
+            _here.leave, _here.staff = self._places.release, self
             try:
                 return fn(*args, **kwargs)
             finally:
@@ -49,6 +70,13 @@ class Staff(ThreadPoolExecutor):
                 self._threads_left.release()
 
         return super().submit(work)
+
+
+def let_others_first() -> None:
+    """Before what nobody's three seconds depend on: it would be in the way of acknowledgements."""
+    staff: Staff | None = getattr(_here, "staff", None)
+    if staff is not None:
+        staff.let_others_first()
 
 
 def acknowledged() -> None:

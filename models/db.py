@@ -3,6 +3,7 @@
 Must not hold tables, queries or any knowledge of what is stored.
 """
 
+import math
 import sqlite3
 import threading
 import time
@@ -12,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
@@ -26,6 +29,10 @@ NAMING = {
 
 
 PATIENCE_SECONDS = 30  # that a writer waits for another one on SQLite
+POOL = 16
+"""Connections to PostgreSQL that a process has at most, and keeps: to make one in a burst takes longer than to wait.
+Whoever holds one therefore never asks for a second."""
+RESTED_SECONDS = 1.0  # after which a connection to PostgreSQL may have died unseen
 
 
 class Base(DeclarativeBase):
@@ -64,15 +71,17 @@ def libpq_url(url: str) -> str:
     return make_url(normal_url(url)).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, rested_seconds: float = RESTED_SECONDS) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`; raises sqlalchemy.exc.ArgumentError on anything else.
 
     Its errors quote no values: those are people's addresses, and errors are logged.
     """
     parsed = make_url(normal_url(url))
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(parsed, hide_parameters=True, pool_size=POOL, max_overflow=0)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "checkin", _rests)
+        event.listen(engine, "checkout", _Ping(engine.dialect, rested_seconds))
         return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +109,33 @@ def in_haste(sessions: sessionmaker[Session], seconds: float) -> sessionmaker[Se
     """The same sessions for somebody who is waited for: a lock that is held longer than this is an error."""
     bind: Engine = sessions.kw["bind"]
     return sessionmaker(bind.execution_options(patience=seconds), expire_on_commit=False)
+
+
+def at_a_glance(reading: sessionmaker[Session]) -> sessionmaker[Session]:
+    """The same sessions to look up a row or two: PostgreSQL is not told of a transaction's begin and end."""
+    bind: Engine = reading.kw["bind"]
+    if bind.dialect.name != "postgresql":
+        return reading
+    return sessionmaker(bind.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
+
+
+def _rests(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+class _Ping:
+    """Asks a connection whether it still lives, unless it has just been at work: that costs a click four answers."""
+
+    def __init__(self, dialect: Dialect, rested_seconds: float) -> None:
+        self._dialect, self._rested_seconds = dialect, rested_seconds
+
+    def __call__(self, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("rests_since", math.inf) < self._rested_seconds:
+            return
+        try:
+            self._dialect.do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # the others are as old: they are all made anew
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

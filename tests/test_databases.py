@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
+from models.db import at_a_glance, make_engine
 from models.tables import Base
 from tests.databases import ROOT, Database, Databases, alembic_config, opened
 
@@ -44,6 +46,33 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_connections_that_died_while_they_rested_are_made_anew(database: Database) -> None:
+    engine = make_engine(database.url, rested_seconds=0)
+    with ExitStack() as stack:
+        held = [stack.enter_context(engine.connect()) for _ in range(3)]
+        pids = [one.scalar(text("SELECT pg_backend_pid()")) for one in held]
+    with database.engine.connect() as killer:
+        for pid in pids:
+            killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+    for _ in pids:
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) not in pids
+    engine.dispose()
+
+
+def test_a_look_at_a_row_begins_no_transaction_on_a_server(database: Database) -> None:
+    with at_a_glance(database.reading)() as glance, database.sessions.begin() as writer:
+        before = glance.scalar(text("SELECT count(*) FROM workspace"))
+        writer.execute(text("SELECT 1"))
+        within = glance.connection().connection.dbapi_connection
+        if database.backend == "postgresql":
+            assert within.info.transaction_status.name == "IDLE"  # type: ignore[union-attr]  # psycopg's own
+        assert before == 0
+    with database.sessions() as session:
+        assert session.connection().get_isolation_level() != "AUTOCOMMIT", "the next one has a transaction again"
+
+
 def test_a_private_server_dies_with_the_process_that_started_it() -> None:
     program = "from tests.postgres_server import PostgresServer as S; s = S(); print(s.folder, flush=True); input()"
     with subprocess.Popen(

@@ -18,7 +18,7 @@ from slack_bolt import App
 from sqlalchemy import select
 
 from bot.app import build_app, flask_app
-from bot.staff import Staff
+from bot.staff import Staff, let_others_first
 from jobs.weekly_read import hold_and_post
 from models.actions import outbox as outbox_actions
 from models.actions.partners import PartnerRow
@@ -324,6 +324,26 @@ def test_27_a_slow_slack_keeps_nobody_from_being_acknowledged(at: Surface) -> No
     finally:
         hanging.set()
     assert holders(at) == [TOMAS.name]
+
+
+def test_27_whoever_is_acknowledged_lets_those_first_who_still_wait() -> None:
+    staff = Staff()
+    heard: list[str] = []
+    answered = threading.Event()
+
+    def talk() -> None:
+        answered.set()
+        let_others_first()
+        heard.append("the answer of the first")
+
+    with staff.awaited():
+        talking = staff.submit(talk)
+        assert answered.wait(5)
+        heard.append("the acknowledgement of the second")
+    talking.result(5)
+    assert heard == ["the acknowledgement of the second", "the answer of the first"]
+    with staff.awaited():  # whoever waits for ever keeps nobody from talking
+        assert staff.submit(let_others_first).result(5) is None
 
 
 def test_28_while_the_database_is_locked_a_click_is_told_that_nothing_was_saved(at: Surface) -> None:

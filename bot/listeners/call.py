@@ -18,7 +18,7 @@ from bot.ids import Carried, OldButton
 from bot.listeners.desk import Desk, Refused, Visitor
 from bot.logs import new_id
 from bot.outbox import TOO_RICH
-from bot.staff import acknowledged
+from bot.staff import acknowledged, let_others_first
 from bot.views import help as answers
 from bot.views.kit import Payload, View
 from models.queries.programme import Programme
@@ -128,6 +128,7 @@ class Call:
     def tell(self, payload: Payload) -> None:
         """Says something to this user alone: by the request's own address, else as an ephemeral message."""
         self.let_go()
+        let_others_first()
         respond = self._context.respond
         if self._context.response_url and respond is not None:
             try:

@@ -23,6 +23,7 @@ from models.actions import programme as programme_actions
 from models.actions.installations import join_organisation
 from models.clock import Clock, local_day
 from models.correspondence import Suggestions
+from models.db import at_a_glance
 from models.queries.installations import speaks_for
 from models.queries.programme import (
     Person,
@@ -161,9 +162,10 @@ class Desk:
     suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
     connects: Sequence[str] = ()  # where people consent on a page of ours: gmail, graph
     directory: Directory = field(init=False)
+    _glance: sessionmaker[Session] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.directory = Directory()
+        self.directory, self._glance = Directory(), at_a_glance(self.reading)
 
     def client(self, home: Programme) -> WebClient:
         """To ask Slack something in the workspace of a programme."""
@@ -237,7 +239,7 @@ class Desk:
         """In one look, because nearly everybody who presses a button is known."""
         if team_id is None:
             return None, None
-        with self.reading() as session:
+        with self._glance() as session:
             home = programme_of_team(session, self.settings, team_id)
             known = person_in_slack(session, home.workspace_id, user_id) if home and user_id else None
         return home, known

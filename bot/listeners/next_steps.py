@@ -52,7 +52,7 @@ def show_form(call: Call, partner_id: int, due_on: date | None = None) -> None:
     visitor = call.visitor(acting=True)
     with call.desk.reading() as session:
         standing = call.desk.standing(session, visitor, partner_id)
-        owners = [one.who for one in _owners(call, visitor)]
+    owners = [one.who for one in _owners(call, visitor)]
     call.open(next_step_form(standing, owners, visitor.person.who, form_of(call, partner_id), due_on))
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
@@ -107,9 +108,12 @@ def claim(
         after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
     )
     want_redraw(session, programme.workspace_id, opened_at)
-    name = session.scalars(select(Person.name).where(Person.id == person_id)).one()
+    name = session.scalars(_NAME, {"person_id": person_id}).one()
     asked = row["assigned_by_id"] is not None
     return ClaimResult(Taken.CLAIMED, person_id, name, due_on, asked, claim_id, facts.name)
+
+
+_NAME = select(Person.name).where(Person.id == bindparam("person_id"))
 
 
 def _standing(session: Session, programme: Programme, partner_id: int, now: datetime) -> Standing | None:
@@ -178,7 +182,8 @@ def assign(
 def return_claims(session: Session, workspace_id: int, person_id: int, actor: str, now: datetime) -> list[Held]:
     """Opens to everybody again what somebody held who has left. Answers the claims that ended."""
     take_turns(session, workspace_id)
-    theirs = [_held(row) for row in session.execute(_current(workspace_id).where(Claim.person_id == person_id)).all()]
+    values = {"workspace_id": workspace_id, "person_id": person_id}
+    theirs = [_held(row) for row in session.execute(_CURRENT_OF_PERSON, values).all()]
     for held in theirs:
         end_claims(session, Claim.id == held.id, "left", now)
         subject, before = f"partner:{held.partner_id}", {"by": actor_of(person_id)}
@@ -230,25 +235,35 @@ def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[
 
 def current_claim(session: Session, programme: Programme, partner_id: int) -> Held | None:
     """The claim on the open episode of a partner."""
-    row = session.execute(_current(programme.workspace_id).where(Episode.partner_id == partner_id)).first()
+    values = {"workspace_id": programme.workspace_id, "partner_id": partner_id}
+    row = session.execute(_CURRENT_OF_PARTNER, values).first()
     return None if row is None else _held(row)
 
 
-def _current(workspace_id: int) -> Select[Claim, str, int, datetime]:
-    return (
-        select(Claim, Person.name, Episode.partner_id, Episode.opened_at)
-        .join(Episode, Episode.id == Claim.episode_id)
-        .join(Person, Person.id == Claim.person_id)
-        .where(Episode.workspace_id == workspace_id, Episode.closed_at.is_(None), Claim.ended_at.is_(None))
-        .order_by(Claim.id)
-        .execution_options(populate_existing=True)
+_CURRENT = (
+    select(
+        Claim.id,
+        Claim.person_id,
+        Person.name,
+        Claim.due_on,
+        Claim.assigned_by_id,
+        Claim.accepted_at,
+        Episode.partner_id,
+        Episode.opened_at,
     )
+    .join(Episode, Episode.id == Claim.episode_id)
+    .join(Person, Person.id == Claim.person_id)
+    .where(Episode.workspace_id == bindparam("workspace_id"))
+    .where(Episode.closed_at.is_(None), Claim.ended_at.is_(None))
+    .order_by(Claim.id)
+)
+_CURRENT_OF_PARTNER = _CURRENT.where(Episode.partner_id == bindparam("partner_id"))
+_CURRENT_OF_PERSON = _CURRENT.where(Claim.person_id == bindparam("person_id"))
 
 
-def _held(row: Row[Claim, str, int, datetime]) -> Held:
-    one = row.Claim
-    asked = one.assigned_by_id is not None and one.accepted_at is None
-    return Held(one.id, one.person_id, row.name, one.due_on, one.assigned_by_id, asked, row.partner_id, row.opened_at)
+def _held(row: Row[*tuple[Any, ...]]) -> Held:
+    asked = row.assigned_by_id is not None and row.accepted_at is None
+    return Held(row.id, row.person_id, row.name, row.due_on, row.assigned_by_id, asked, row.partner_id, row.opened_at)
 
 
 def _give_back(

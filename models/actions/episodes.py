@@ -3,16 +3,18 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.outbox import want_redraw
 from models.actions.write import CAPTURE, CLOCK, audit, insert_into
-from models.cadence import State
+from models.cadence import Policy, State
 from models.queries.programme import Programme
 from models.queries.shutdowns import kept_shutdowns
-from models.queries.standings import counting, standings
+from models.queries.standings import counting, standings, state_then
 from models.standing import Standing
 from models.tables import Claim, Episode, Touch, Workspace
 
@@ -44,13 +46,14 @@ def settle_episodes(
 
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all, and so does a shutdown that was entered late. A pause, an
-    end or another tier closes it as such. `today`: how those partners stand, where that was read in this turn.
+    end or another tier closes it as such. `today`: how those partners stand, by whoever has taken the turn already.
     """
-    take_turns(session, programme.workspace_id)
-    query = select(Episode).where(Episode.workspace_id == programme.workspace_id, Episode.closed_at.is_(None))
+    if today is None:
+        take_turns(session, programme.workspace_id)
+    values: dict[str, Any] = {"workspace_id": programme.workspace_id}
     if partner_ids is not None:
-        query = query.where(Episode.partner_id.in_(partner_ids))
-    episodes = list(session.scalars(query.order_by(Episode.partner_id)))
+        values["partner_ids"] = list(partner_ids)
+    episodes = list(session.scalars(_OPEN if partner_ids is None else _OPEN_OF, values))
     if not episodes:
         return 0
     ids = {episode.partner_id for episode in episodes}
@@ -66,6 +69,12 @@ def settle_episodes(
     return settled
 
 
+_OPEN = (
+    select(Episode)
+    .where(Episode.workspace_id == bindparam("workspace_id"), Episode.closed_at.is_(None))
+    .order_by(Episode.partner_id)
+)
+_OPEN_OF = _OPEN.where(Episode.partner_id.in_(bindparam("partner_ids", expanding=True)))
 _TURN = select(Workspace.id).where(Workspace.id == bindparam("workspace_id")).with_for_update(key_share=True)
 
 
@@ -115,20 +124,26 @@ def reopen_if_voided(session: Session, programme: Programme, now: datetime) -> i
 
 
 def _first_counting(session: Session, programme: Programme, episode: Episode, now: datetime) -> Touch | None:
-    return session.scalars(
+    values = {"partner_id": episode.partner_id, "opened_at": episode.opened_at, "now": now}
+    return session.scalars(_first_counting_query(programme.policy), values).first()
+
+
+@lru_cache
+def _first_counting_query(policy: Policy) -> Select[Touch]:
+    now: Any = bindparam("now", type_=Touch.at.type)
+    return (
         select(Touch)
-        .where(Touch.partner_id == episode.partner_id, counting(programme.policy, now))
-        .where(Touch.at >= episode.opened_at, Touch.at <= now)
+        .where(Touch.partner_id == bindparam("partner_id"), counting(policy, now))
+        .where(Touch.at >= bindparam("opened_at"), Touch.at <= now)
         .order_by(Touch.at, Touch.id)
         .limit(1)
-    ).first()
+    )
 
 
 def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
     if today.state in (State.PAUSED, State.ENDED):
         return str(today.state)
-    then = standings(session, programme, episode.opened_at, partner_ids={episode.partner_id})[0]
-    if then.state not in (State.OVERDUE, State.BLIND):
+    if state_then(session, programme, episode.opened_at, episode.partner_id) not in (State.OVERDUE, State.BLIND):
         return "shutdown" if _shut_since(session, programme, episode) else "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
 
@@ -139,8 +154,7 @@ def _shut_since(session: Session, programme: Programme, episode: Episode) -> boo
     before = replace(programme, shutdowns=tuple(one.shutdown for one in known))
     if len(before.shutdowns) == len(programme.shutdowns):
         return False
-    then = standings(session, before, episode.opened_at, partner_ids={episode.partner_id})[0]
-    return then.state in (State.OVERDUE, State.BLIND)
+    return state_then(session, before, episode.opened_at, episode.partner_id) in (State.OVERDUE, State.BLIND)
 
 
 def _close(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Table, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.write import inserted
@@ -154,12 +154,17 @@ def abandon(session: Session, now: datetime) -> int:
 
 def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
-    session.execute(
-        update(OutboxPost)
-        .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == "read")
-        .where(OutboxPost.period >= week_of(since.date()).isoformat())  # a read's period is the day its week begins
-        .values(redraw_wanted=OutboxPost.redraw_wanted + 1)
-    )
+    values = {"home": workspace_id, "week": week_of(since.date()).isoformat()}
+    session.connection().execute(_WISH, values)
+
+
+_WISH = (
+    update(cast(Table, OutboxPost.__table__))
+    .where(OutboxPost.workspace_id == bindparam("home"), OutboxPost.kind == "read")
+    .where(OutboxPost.period >= bindparam("week"))  # a read's period is the day its week begins
+    .values({OutboxPost.redraw_wanted: OutboxPost.redraw_wanted + 1})
+)
+"""Said to the table: objects would be looked through for what it changes."""
 
 
 def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:

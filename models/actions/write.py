@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Insert, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from models.db import Base
 from models.tables import AuditEntry, JobRun
@@ -58,8 +60,12 @@ def insert_into(session: Session, table: type[Base]) -> postgresql.Insert | sqli
     Rows within the statement would have it compiled anew each time; and it is about the table, not about objects,
     whose bookkeeping costs more than the database.
     """
+    return _insert(session.get_bind().dialect.name, table)
+
+
+def _insert(dialect: str, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     target = cast(Table, table.__table__)
-    return postgresql.insert(target) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(target)
+    return postgresql.insert(target) if dialect == "postgresql" else sqlite.insert(target)
 
 
 def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
@@ -71,8 +77,13 @@ def insert_ignoring(session: Session, table: type[Base], rows: Sequence[Mapping[
 
 def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> Any | None:
     """The key of this row if it was the first of its kind, else None. The database decides, so one caller wins."""
-    statement = insert_into(session, table).on_conflict_do_nothing().returning(*inspect(table).primary_key)
-    return session.execute(statement, [dict(row)]).scalar()
+    return session.execute(_first_of_its_kind(session.get_bind().dialect.name, table), [dict(row)]).scalar()
+
+
+@lru_cache
+def _first_of_its_kind(dialect: str, table: type[Base]) -> ReturningInsert[Any]:
+    """Made once: to put it together takes longer than the database does."""
+    return _insert(dialect, table).on_conflict_do_nothing().returning(*inspect(table).primary_key)
 
 
 def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from models.tables import Installation, Workspace
@@ -49,8 +49,10 @@ def speaks_for_workspace(session: Session, workspace_id: int) -> Installed | Non
 
 def access_lost(session: Session, team_id: str) -> bool:
     """Whether Slack took the access to this workspace away, and nobody has installed the app again."""
-    lost_at = session.scalar(select(Workspace.access_lost_at).where(Workspace.slack_team_id == team_id))
-    return lost_at is not None
+    return session.scalar(_LOST_AT, {"team_id": team_id}) is not None
+
+
+_LOST_AT = select(Workspace.access_lost_at).where(Workspace.slack_team_id == bindparam("team_id"))
 
 
 def access_lost_in(session: Session) -> list[tuple[str, str]]:

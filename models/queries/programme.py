@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, bindparam, func, inspect, select
+from sqlalchemy import Row, Select, and_, bindparam, func, inspect, select
 from sqlalchemy.orm import Session
 
 from models import tables
@@ -74,22 +74,48 @@ class Person:
 
 def programmes(session: Session, settings: Settings) -> list[Programme]:
     """Every programme of this installation, oldest first."""
-    shut = _shutdowns(session)
-    return [
-        _programme(row, settings, shut.get(row.id, ()))
-        for row in session.scalars(select(tables.Workspace).order_by(tables.Workspace.id))
-    ]
+    return _programmes(session, settings, _EVERY_PROGRAMME, {})
 
 
 def programme(session: Session, settings: Settings, workspace_id: int) -> Programme:
-    row = session.get_one(tables.Workspace, workspace_id)
-    return _programme(row, settings, _shutdowns(session, workspace_id).get(workspace_id, ()))
+    (found,) = _programmes(session, settings, _BY_ID, {"workspace_id": workspace_id})
+    return found
 
 
 def programme_of_team(session: Session, settings: Settings, team_id: str) -> Programme | None:
     """The programme of a Slack workspace, if it has one."""
-    row = session.scalar(select(tables.Workspace).where(tables.Workspace.slack_team_id == team_id))
-    return None if row is None else _programme(row, settings, _shutdowns(session, row.id).get(row.id, ()))
+    return next(iter(_programmes(session, settings, _BY_TEAM, {"team_id": team_id})), None)
+
+
+_EVERY_PROGRAMME = (
+    select(
+        tables.Workspace.id,
+        tables.Workspace.slack_team_id,
+        tables.Workspace.timezone,
+        tables.Workspace.channel_id,
+        tables.Workspace.read_at,
+        tables.Workspace.policy,
+        tables.Workspace.created_at,
+        tables.Workspace.leaders_channel_id,
+        tables.Workspace.leaders_since,
+        tables.Workspace.when_empty,
+        tables.Workspace.channel_trouble,
+        tables.Workspace.access_lost_at,
+        tables.Workspace.started_at,
+        tables.Shutdown.from_on,
+        tables.Shutdown.until_on,
+        tables.Shutdown.reason,
+    )
+    .outerjoin(
+        tables.Shutdown,
+        and_(tables.Shutdown.workspace_id == tables.Workspace.id, tables.Shutdown.ended_at.is_(None)),
+    )
+    .order_by(tables.Workspace.id, tables.Shutdown.from_on, tables.Shutdown.id)
+)
+"""A row for each programme and shutdown."""
+
+_BY_ID = _EVERY_PROGRAMME.where(tables.Workspace.id == bindparam("workspace_id"))
+_BY_TEAM = _EVERY_PROGRAMME.where(tables.Workspace.slack_team_id == bindparam("team_id"))
 
 
 def workspace_of_team(session: Session, team_id: str) -> int | None:
@@ -126,6 +152,11 @@ def people(session: Session, workspace_id: int) -> list[Person]:
     return _people(session, _EVERYBODY, {"workspace_id": workspace_id})
 
 
+def everybody(session: Session, workspace_id: int) -> dict[int, Who]:
+    """The names of the roster, by id."""
+    return {row.id: Who(*row) for row in session.execute(_NAMES, {"workspace_id": workspace_id})}
+
+
 def person_in_slack(session: Session, workspace_id: int, slack_user_id: str) -> Person | None:
     values = {"workspace_id": workspace_id, "slack_user_id": slack_user_id}
     return next(iter(_people(session, _IN_SLACK, values)), None)
@@ -139,6 +170,9 @@ _PEOPLE = (
 )
 """A row for each person and alias."""
 
+_NAMES = select(tables.Person.id, tables.Person.name, tables.Person.email, tables.Person.slack_user_id).where(
+    tables.Person.workspace_id == bindparam("workspace_id")
+)
 _EVERYBODY = _PEOPLE.where(tables.Person.workspace_id == bindparam("workspace_id"))
 _IN_SLACK = _EVERYBODY.where(tables.Person.slack_user_id == bindparam("slack_user_id"))
 
@@ -175,18 +209,18 @@ def claim_holders(session: Session, workspace_id: int) -> set[int]:
     return set(session.scalars(select(tables.Claim.person_id).where(*held)))
 
 
-def _shutdowns(session: Session, workspace_id: int | None = None) -> dict[int, tuple[Shutdown, ...]]:
-    """The shutdowns of each workspace, by their days."""
-    query = select(tables.Shutdown).where(tables.Shutdown.ended_at.is_(None)).order_by(tables.Shutdown.from_on)
-    if workspace_id is not None:
-        query = query.where(tables.Shutdown.workspace_id == workspace_id)
-    found: dict[int, tuple[Shutdown, ...]] = {}
-    for row in session.scalars(query):
-        found[row.workspace_id] = (*found.get(row.workspace_id, ()), Shutdown(row.from_on, row.until_on, row.reason))
+def _programmes(
+    session: Session, settings: Settings, query: Select[*tuple[Any, ...]], values: dict[str, Any]
+) -> list[Programme]:
+    found = []
+    for _, rows in groupby(session.execute(query, values), lambda row: row.id):
+        row, *more = rows
+        shut = [Shutdown(one.from_on, one.until_on, one.reason) for one in (row, *more) if one.from_on is not None]
+        found.append(_programme(row, settings, tuple(shut)))
     return found
 
 
-def _programme(row: tables.Workspace, settings: Settings, shutdowns: tuple[Shutdown, ...]) -> Programme:
+def _programme(row: Row[*tuple[Any, ...]], settings: Settings, shutdowns: tuple[Shutdown, ...]) -> Programme:
     named = None if settings.installable else settings.channel  # a channel's id is of one workspace
     return Programme(
         workspace_id=row.id,

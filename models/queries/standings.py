@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, bindparam, case, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from models.cadence import Policy, Status, Tier
-from models.queries.programme import Programme, people, tiers
+from models.cadence import Policy, State, Status, Tier
+from models.queries.programme import Programme, everybody, tiers
 from models.queries.promises import episodes_of, last_observed, next_steps_of
 from models.standing import (
     PartnerFacts,
@@ -75,26 +75,37 @@ def standings(
     ]
 
 
+def state_then(session: Session, programme: Programme, at: datetime, partner_id: int) -> State:
+    """How one partner stood at an instant, and nothing beside it."""
+    (facts,) = partner_facts(session, programme, at, {partner_id}, bare=True)
+    return stand(facts, at, programme.zone, programme.shutdowns).state
+
+
 def partner_facts(
     session: Session,
     programme: Programme,
     now: datetime,
     partner_ids: Collection[int] | None = None,
     known_at: datetime | None = None,
+    *,
+    bare: bool = False,
 ) -> list[PartnerFacts]:
-    """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made."""
+    """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made.
+
+    `bare`: without people and promises, which no state depends on.
+    """
     workspace_id = programme.workspace_id
     wanted: frozenset[int] | None = None
     if partner_ids is not None and len(partner_ids) > MOST_NAMED:
         wanted = frozenset(partner_ids)
         partner_ids = None
     rows = _clocks(session, programme, now, partner_ids, known_at)
-    by_id = {person.id: person.who for person in people(session, workspace_id)}
+    by_id = {} if bare else everybody(session, workspace_id)
     tiers_then = tiers(session, workspace_id, now)
     owners = None if partner_ids is None else {row.owner_id for row in rows}
     observed = last_observed(session, workspace_id, now, known_at, owners)
-    steps = next_steps_of(session, workspace_id, now, by_id, partner_ids)
-    episodes = episodes_of(session, workspace_id, now, by_id, partner_ids)
+    steps = {} if bare else next_steps_of(session, workspace_id, now, by_id, partner_ids)
+    episodes = {} if bare else episodes_of(session, workspace_id, now, by_id, partner_ids)
     facts = []
     for row in rows:
         if wanted is not None and row.id not in wanted:
@@ -114,7 +125,7 @@ def partner_facts(
                 last_heard_at=row.last_heard_at,
                 last_reply_at=row.last_reply_at,
                 last_outbound_at=row.last_outbound_at,
-                observed_at=observed.get(owner.id) if owner else None,
+                observed_at=observed.get(row.owner_id) if row.owner_id else None,
                 next_step=steps.get(row.id),
                 episode=episodes.get(row.id),
             )
