@@ -114,9 +114,8 @@ def test_17_after_consent_was_withdrawn_and_given_again_nothing_is_lost(place: P
     gap.run("capture", status=1)
     [listed] = gap.run("mailbox", "list", "--json").json
     assert (listed["status"], listed["state"]) == ("needs_auth", "needs consent")
-    assert (
-        f"--provider {place.provider} --address dana@lantern.example --consent` connects it again" in listed["action"]
-    )
+    command = f"`cadence mailbox add --provider {place.provider} --address dana@lantern.example --consent`"
+    assert f"“Connect a mailbox” on Home in Slack or {command} connects it again" in listed["action"]
     assert _cursor(place) == cursor
     later = place.at(30 * HOUR)
     assert "dana@lantern.example is connected" in later.add(Person())
