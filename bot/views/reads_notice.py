@@ -18,8 +18,17 @@ WHAT = {
 }
 
 
+def _what(post: Post) -> str:
+    kind = WHAT.get(post.kind, "message")
+    try:
+        day = date.fromisoformat(post.period)
+    except ValueError:  # a month, or no time at all
+        return f"{kind} of {post.period}" if post.kind == "monthly" else kind
+    return f"{kind} of {wording.on_day(day, day)}"
+
+
 def uncertain_payload(post: Post) -> Payload:
-    what = f"{WHAT.get(post.kind, 'message')} of {post.period}"
+    what = _what(post)
     reason = kit.words(wording.plain(post.error or "no answer", 200), 300)
     if post.status == "unknown":
         question = f"Did the {what} arrive?"
@@ -49,7 +58,7 @@ def channel_payload(channel: str, trouble: str, post_id: int | None) -> Payload:
 
 def plain_payload(post: Post, reason: str) -> Payload:
     """Slack refused the layout of a message, which stands there as text."""
-    what = f"{WHAT.get(post.kind, 'message')} of {post.period}"
+    what = _what(post)
     return kit.notice(
         f"Slack did not take the layout of the {what} ({kit.words(wording.plain(reason, 60), 100)}), so it is shown as "
         f"plain text without buttons. Nothing is missing: `{ids.COMMAND} overdue` has the buttons. Whoever runs "
