@@ -231,6 +231,7 @@ def test_post_again_posts_again_once_and_for_leads_only(at: Surface) -> None:
         post = session.scalars(select(OutboxPost)).one()
         post.status = "unknown"
     view = at.home(ROBIN)
+    assert "Did the weekly read of Mon 16 Nov arrive?" in said(view.content["blocks"])
     at.press(ROBIN, view, f"post_again:{post.id}")
     at.pump()
     assert at.read().text == "Weekly read, again"
