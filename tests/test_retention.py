@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from jobs.retention import erase_old
+from models.actions.reads import hold_read
 from models.actions.write import audit
 from models.cadence import Policy
 from models.queries.pasts import frame, pasts
@@ -125,7 +126,11 @@ def test_what_is_asked_of_an_instant_that_is_not_kept_is_refused_in_one_line(dat
     shown = run("retention").out
     assert "1200 days" in shown
     assert "for ever" in shown
+    with database.sessions.begin() as session:
+        hold_read(session, cast.programme, HORIZON - 60 * DAY)
     run("coverage", "--as-of", "2022-01-03")  # nothing is erased yet
+    week = (HORIZON - 60 * DAY).date().isoformat()
+    run("read", "--compare", week)
     foreseen = run("retention", "--json").json["touches"]["to_erase"]
     done = erase_old(database.sessions, database.reading, cast.programme, Kept(1200), MONDAY)
     assert done == Old(touches=foreseen)
@@ -133,6 +138,7 @@ def test_what_is_asked_of_an_instant_that_is_not_kept_is_refused_in_one_line(dat
     assert refused.err.count("\n") == 1
     assert "are not kept" in refused.err
     assert refused.out == ""
+    assert "are not kept" in run("read", "--compare", week, status=1).err
     run("coverage", "--as-of", (HORIZON + DAY).date().isoformat())
     assert run("retention", "--json").json["touches"] == {"keep_days": 1200, "to_erase": 0}
 
