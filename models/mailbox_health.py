@@ -111,7 +111,8 @@ def health_of(box: Facts, now: datetime, zone: ZoneInfo) -> Health:
 def how_to_connect_again(box: Facts) -> str:
     """Of a mailbox that its provider refuses. It was a person who consented where a secret is stored."""
     consented = box.credential and box.provider != "imap"
-    command = f"cadence mailbox add --provider {box.provider} --address {box.address}{' --consent' if consented else ''}"
+    command = f"cadence mailbox add --provider {box.provider} --address {box.address}"
+    command += " --consent" if consented else ""
     how = f"“Connect a mailbox” on Home in Slack or `{command}`" if consented else f"`{command}`"
     return f"{how} connects it again, and what came meanwhile is captured then"
 

@@ -62,8 +62,11 @@ def settle_episodes(
     stands = {one.facts.partner_id: one for one in today}
     settled = 0
     for episode in episodes:
-        touch = _first_counting(session, programme, episode, now)
-        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, stands[episode.partner_id])
+        stands_now = stands[episode.partner_id]
+        last = stands_now.facts.last_touch_at
+        since = last is not None and last >= episode.opened_at
+        touch = _first_counting(session, programme, episode, now) if since else None
+        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, stands_now)
         if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
             settled += 1
     return settled
