@@ -106,8 +106,9 @@ def measured(database: Database, size: int) -> dict[str, float]:
             bench.clicks(late[-AT_ONCE:], AT_ONCE, AT_ONCE)  # and people and statements made
             alone = bench.clicks(late, ALONE, 1)
             claims = bench.clicks(late[ALONE:], min(CLICKS, len(late) - ALONE), AT_ONCE)
+            bench.clicks(late[:BURST], BURST, AT_ONCE, kind="release")
             bench.wait_seconds = SLOW_SECONDS
-            burst = bench.clicks(late[::-1], BURST, BURST, kind="release")
+            burst = bench.clicks(late[:BURST], BURST, BURST)
             bench.settle()
             bench.wait_seconds = 0.0
         with bench.serving(build_app(settings, database.sessions, database.reading, StandingClock())):
@@ -313,7 +314,7 @@ class Bench:
 
     def _click(self, partner: int, kind: str) -> bytes:
         self._number += 1
-        who = f"U0M{self._number % 20}"
+        who = f"U0M{partner % 20}"  # whoever claimed it can release it
         action = {"type": "button", "action_id": f"{kind}:{partner}", "block_id": "b", "action_ts": f"1.{self._number}"}
         payload = {
             "type": "block_actions",
