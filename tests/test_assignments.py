@@ -13,6 +13,7 @@ from bot.people import notice_leavers
 from bot.views import claims as views
 from jobs.weekly_read import ask_leads
 from models.actions import outbox
+from models.actions.claims import lapse_claims
 from models.actions.people import PersonRow, return_person, user_left
 from models.queries.programme import people
 from models.tables import AuditEntry, Claim, OutboxPost, Person
@@ -126,6 +127,55 @@ def test_declining_opens_it_again_and_the_lead_hears_of_it_once(at: Surface) -> 
     at.clock.at += timedelta(seconds=5)
     at.pump()
     assert "✓ Robin Okafor is on it" in said(at.read().blocks)
+
+
+def drawn_again(at: Surface, person: PersonRow) -> Message:
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    letter = letters(at, person)[-1]
+    lint_message({"text": letter.text, "blocks": letter.blocks})
+    return letter
+
+
+def menu_of(message: Message) -> list[str]:
+    return [
+        option["text"]["text"]
+        for element in elements(message.blocks)
+        for option in element.get("options", [{"text": element.get("text")}])
+    ]
+
+
+def test_a_letter_that_was_answered_shows_the_answer_and_what_became_of_it(at: Surface) -> None:
+    ask_for(at)
+    at.pump()
+    before = len(letters(at, PRIYA))
+    at.press_and_hear(PRIYA, letters(at, PRIYA)[-1], acme(at, "accept_claim"))
+    letter = drawn_again(at, PRIYA)
+    assert "✓ Acme is yours, by Wed 25 Nov" in letter.text
+    assert menu_of(letter) == ["Set next step", "Release"]
+    assert "open to everybody" in at.ask(PRIYA, "release Acme").text
+    letter = drawn_again(at, PRIYA)
+    assert letter.text.endswith("Acme is open to everybody again")
+    assert menu_of(letter) == []
+    at.ask(TOMAS, "claim Acme")
+    at.ask(ROBIN, "claim Acme for Priya")  # Tomás's is passed on; a new letter says so, and the old one too
+    assert "✓" not in drawn_again(at, PRIYA).text
+    assert len(letters(at, PRIYA)) == before + 1
+    assert menu_of(letters(at, PRIYA)[0]) == ["Accept", "Decline", "Set next step"]
+
+
+def test_a_letter_whose_claim_was_passed_on_or_is_over_offers_nothing_any_more(at: Surface) -> None:
+    ask_for(at)
+    at.pump()
+    at.ask(ROBIN, "claim Acme for Dana")
+    letter = drawn_again(at, PRIYA)
+    assert [one for one in letters(at, PRIYA) if "Acme is with Dana Kim now" in one.text] != []
+    at.clock.at += timedelta(days=3)
+    with at.database.sessions.begin() as session:
+        lapse_claims(session, at.cast.programme, at.clock.at)
+    letter = drawn_again(at, DANA)
+    assert letter.text.endswith("Acme is open to everybody again")
+    assert menu_of(letter) == []
 
 
 def test_the_menu_of_the_read_answers_too_but_only_for_the_one_who_was_asked(at: Surface) -> None:

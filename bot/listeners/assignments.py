@@ -65,7 +65,7 @@ def assign(call: Call) -> None:
             if owner_id != visitor.person.id:
                 told = views.assigned_payload(visitor.person.name, mine, visitor.today)
                 period = f"{read_id}:{call.action.get('action_ts')}"
-                tell(session, home, able[owner_id], "assigned", period, told, call.now)
+                tell(session, home, able[owner_id], outbox.LETTER, period, told, call.now)
     answer(call, views.assigned_note(sum(map(len, given.values())), unowned, taken))
 
 
@@ -116,7 +116,7 @@ def give(call: Call, partner_id: int, person: Person, key: str | None) -> Payloa
         new = result.taken is Taken.CLAIMED
         if new and person.id != me.id:
             told = views.assigned_payload(me.name, [views.Assigned(partner_id, name, result.due_on)], visitor.today)
-            tell(session, home, person, "assigned", f"claim:{result.claim_id}", told, call.now)
+            tell(session, home, person, outbox.LETTER, f"claim:{result.claim_id}", told, call.now)
         if before is not None and before.person_id != me.id:
             holder = next(one for one in people(session, home.workspace_id) if one.id == before.person_id)
             told = views.reassigned_payload(me.name, name, person.name)

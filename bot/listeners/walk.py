@@ -28,6 +28,7 @@ from bot.views.walk import FIRST, HERE, Step, given_line, waits, walk_end, walk_
 from models.actions import claims, next_steps, pauses
 from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
+from models.actions.outbox import LETTER
 from models.actions.write import actor_of
 from models.queries.programme import Person, people
 from models.queries.reads import HeldRead, held_read, latest_read
@@ -162,7 +163,7 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
     new = result.taken is Taken.CLAIMED
     if new:
         told = notes.assigned_payload(me.name, [notes.Assigned(partner_id, name, result.due_on)], visitor.today)
-        tell(session, home, holder, "assigned", f"claim:{result.claim_id}", told, call.now)
+        tell(session, home, holder, LETTER, f"claim:{result.claim_id}", told, call.now)
     reached = holder.slack_user_id is not None
     return notes.given_note(
         name, holder.name, result.due_on, visitor.today, before=None, reached=reached, again=not new

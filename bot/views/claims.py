@@ -1,7 +1,7 @@
 """What whoever pressed a button around a claim is told, and nobody else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from bot import ids, wording
@@ -16,11 +16,13 @@ FEW = 5  # so many assignments are shown with buttons, more with menus
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A claim that a lead gave to somebody."""
+    """A recovery touch that a lead gave to somebody. `became`: how it stands once it waits for no answer any more."""
 
     partner_id: int
     name: str
-    due_on: date
+    due_on: date | None
+    became: str | None = None
+    held: bool = False  # by whoever was asked, who said yes
 
 
 def claimed_note(partner_id: int, partner: str, due_on: date, today: date, *, again: bool = False) -> Payload:
@@ -81,17 +83,18 @@ def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Paylo
 
     def draw(scale: float) -> Payload:
         shown = given[: kit.MOST_ROWS]
-        more = len(given) - len(shown)
+        more, few = len(given) - len(shown), len(given) <= FEW
         who, what = wording.name(lead), wording.plural(len(given), "recovery touch", "recovery touches")
         head = kit.words(f"{who} asks you to take {what}. Accept what you can, decline what you cannot.", 300 * scale)
         blocks, said = [kit.section(head)], [head]
         for one in shown:
-            line = kit.words(f"{wording.name(one.name)}, {wording.by_day(one.due_on, today)}", 250 * scale)
-            few = len(given) <= FEW
-            blocks.append(
-                kit.section(line, accessory=None if few else claim_menu(one.partner_id, asked=True, shared=False))
-            )
-            if few:
+            waits = one.became is None
+            due = f", {wording.by_day(one.due_on, today)}" if one.due_on else ""
+            became = "" if waits else f" {one.became}"
+            line = kit.words(f"{'✓ ' if one.held else ''}{wording.name(one.name)}{became}{due}", 250 * scale)
+            menu = claim_menu(one.partner_id, asked=waits, shared=False)
+            blocks.append(kit.section(line, accessory=menu if one.held or (waits and not few) else None))
+            if waits and few:
                 blocks.append(kit.actions(*_answers(one)))
             said.append(line)
         if more:
@@ -101,6 +104,23 @@ def assigned_payload(lead: str, given: Sequence[Assigned], today: date) -> Paylo
         return {"text": "\n".join(said), "blocks": blocks}
 
     return kit.fitting(draw)
+
+
+def assigned_again(lead: str, given: Sequence[Standing], person_id: int, today: date) -> Payload:
+    """The same letter to this person as things stand now."""
+    return assigned_payload(lead, [_now(one, person_id) for one in given], today)
+
+
+def _now(standing: Standing, person_id: int) -> Assigned:
+    facts, claim = standing.facts, standing.claim
+    mine = claim is not None and claim.by.id == person_id
+    one = Assigned(facts.partner_id, facts.name, claim.due_on if claim and mine else None)
+    if claim is not None and mine:
+        return one if claim.asked else replace(one, became="is yours", held=True)
+    if claim is not None:
+        return replace(one, became=f"is with {wording.name(claim.by.name)} now")
+    open_again = facts.episode is not None
+    return replace(one, became="is open to everybody again" if open_again else "has nothing to recover any more")
 
 
 def answered_note(partner_id: int, partner: str, *, lead: str | None) -> Payload:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
-from models.actions.outbox import want_redraw
+from models.actions.outbox import want_letters_redrawn, want_redraw
 from models.actions.write import CLOCK, actor_of, audit, inserted
 from models.cadence import claim_due_on
 from models.clock import local_day
@@ -110,6 +110,8 @@ def claim(
     want_redraw(session, programme.workspace_id, opened_at)
     name = session.scalars(_NAME, {"person_id": person_id}).one()
     asked = row["assigned_by_id"] is not None
+    if asked:  # an older letter may ask for the same
+        want_letters_redrawn(session, programme.workspace_id, person_id, opened_at)
     return ClaimResult(Taken.CLAIMED, person_id, name, due_on, asked, claim_id, facts.name)
 
 
@@ -149,6 +151,7 @@ def accept(session: Session, programme: Programme, partner_id: int, person_id: i
         session.execute(update(Claim).where(Claim.id == held.id).values(accepted_at=now))
         _note(session, programme, partner_id, person_id, "accept claim", now, after={"by": actor_of(person_id)})
         want_redraw(session, programme.workspace_id, held.opened_at)
+        want_letters_redrawn(session, programme.workspace_id, person_id, held.opened_at)
     return True
 
 

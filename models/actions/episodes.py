@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.outbox import want_redraw
+from models.actions.outbox import want_letters_redrawn, want_redraw
 from models.actions.write import CAPTURE, CLOCK, audit, insert_into
 from models.cadence import Policy, State
 from models.queries.programme import Programme
@@ -196,6 +196,9 @@ def end_claims(session: Session, which: object, reason: str, now: datetime) -> b
         update(Claim)
         .where(and_(which, Claim.ended_at.is_(None)))  # type: ignore[arg-type]  # a column expression
         .values(ended_at=now, end_reason=reason)
-        .returning(Claim.id)
+        .returning(Claim.workspace_id, Claim.person_id, Claim.at, Claim.assigned_by_id)
     ).all()
+    for claim in ended:
+        if claim.assigned_by_id is not None:
+            want_letters_redrawn(session, claim.workspace_id, claim.person_id, claim.at)
     return bool(ended)

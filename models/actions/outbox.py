@@ -11,6 +11,7 @@ from models.actions.write import inserted
 from models.clock import week_of
 from models.tables import OutboxPost, Person, Workspace
 
+LETTER = "assigned"  # the kind of a private message that asks somebody to take recovery touches
 ABANDONED = timedelta(minutes=5)
 REDRAW_GAP = timedelta(seconds=2)
 BURST, BURST_GAP = 5, timedelta(seconds=5)  # so that thirty claims in ten seconds are a handful of updates
@@ -156,6 +157,18 @@ def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
     """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
     values = {"home": workspace_id, "week": week_of(since.date()).isoformat()}
     session.connection().execute(_WISH, values)
+
+
+def want_letters_redrawn(session: Session, workspace_id: int, person_id: int, since: datetime) -> None:
+    """The same for what somebody was asked to take since then."""
+    theirs = select(Person.slack_user_id).where(Person.id == person_id).scalar_subquery()
+    session.execute(
+        update(OutboxPost)
+        .where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == LETTER)
+        .where(OutboxPost.channel == theirs, OutboxPost.created_at >= since)
+        .values(redraw_wanted=OutboxPost.redraw_wanted + 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 _WISH = (

@@ -32,6 +32,7 @@ class Post:
     redrawn_at: datetime | None
     rendered_hash: str | None
     error: str | None
+    created_at: datetime
 
 
 def due_posts(session: Session, workspace_id: int, now: datetime, limit: int = 50) -> list[Post]:

@@ -1,6 +1,7 @@
 """What stands beside the mail at an instant: next steps, open episodes with their claims, whose mailbox is seen."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
 from models.standing import ClaimFacts, EpisodeFacts, NextStepFacts, Who
-from models.tables import Claim, Episode, Mailbox, NextStep, Observation
+from models.tables import Claim, Episode, Mailbox, NextStep, Observation, Person
 
 A_HANDFUL = 500  # partners or owners who are asked for by id
 
@@ -64,6 +65,26 @@ def episodes_of(
             claim = ClaimFacts(by_id[person_id], at, due_on, asked)
         found[partner_id] = EpisodeFacts(episode_id, opened_at, claim)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedTogether:
+    """What one lead asked somebody to take in one go, in that order."""
+
+    lead: str
+    partner_ids: tuple[int, ...]
+
+
+def assigned_at(session: Session, workspace_id: int, person_id: int, at: datetime) -> AssignedTogether | None:
+    """Whatever became of it since. None: a partner that is no more took it along."""
+    found = session.execute(
+        select(Person.name, Episode.partner_id)
+        .join(Claim, Claim.assigned_by_id == Person.id)
+        .join(Episode, Episode.id == Claim.episode_id)
+        .where(Claim.workspace_id == workspace_id, Claim.person_id == person_id, Claim.at == at)
+        .order_by(Claim.id)
+    ).all()
+    return AssignedTogether(found[0].name, tuple(row.partner_id for row in found)) if found else None
 
 
 # What is asked is put together once: that takes longer than an answer for one partner.
