@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from models.actions.clocks import refresh_clocks
 from models.actions.partners import PartnerRow, put_partner
 from models.actions.rematch import roster_change
 from models.cadence import Tier
+from models.queries.book import read_progress
+from models.queries.reads import held_read, latest_read
 from models.tables import Workspace
 from models.weekly_read import Coverage, MailboxTrouble, TierLine
 from tests.cast import ACME, DANA, INITECH, MONDAY, PRIYA, ROBIN, VERA, put_touch
@@ -53,6 +55,20 @@ def test_a_lead_sees_how_far_the_read_has_come_and_whom_nobody_has_taken(at: Sur
     assert "Acme" not in week
     pressed = [one["action_id"] for one in elements(at.home(ROBIN).content["blocks"])]
     assert {"walk", "see_all", "preview", "edit_schedule", "edit_tiers", "edit_roster", "audit"} <= set(pressed)
+
+
+def test_whom_nobody_has_taken_is_counted_off_in_the_order_of_the_read(at: Surface, database: Database) -> None:
+    late = PartnerRow("Zeta", 1, DANA.email, ("zeta.example",), since=date(2026, 6, 1))
+    with database.sessions.begin() as session, roster_change(session, at.cast.workspace_id, "test", MONDAY):
+        put_partner(session, at.cast.workspace_id, "test", late, MONDAY)
+    at.hold_read()
+    with database.reading() as session:
+        read = held_read(session, at.cast.programme, latest_read(session, at.cast.workspace_id) or 0, MONDAY)
+        progress = read_progress(session, at.cast.workspace_id, MONDAY)
+        order = [one.facts.partner_id for one in read.read.overdue]
+    assert progress is not None
+    assert order != sorted(order)
+    assert list(progress.free) == order
 
 
 def test_when_every_slipped_partner_has_somebody_there_is_nothing_to_walk(at: Surface) -> None:

@@ -92,6 +92,25 @@ def test_the_episode_closes_and_the_posted_read_shows_it(at: Surface) -> None:
         assert session.scalars(select(Claim)).one().end_reason == "closed"
 
 
+def test_a_pause_that_is_taken_back_leaves_nothing_settled(at: Surface) -> None:
+    at.hold_read()
+    at.clock.at += timedelta(minutes=5)
+    told = at.ask(ROBIN, "pause Acme until 2027-01-15: On leave")
+    at.pump()
+    assert "*1 of 7 assigned*" in said(at.home(ROBIN).content["blocks"])
+    assert "✓ Paused on Mon 23 Nov" in said(at.read().blocks)
+    at.clock.at += timedelta(minutes=5)
+    at.press_and_hear(ROBIN, told, f"resume:{at.cast.partner(ACME)}")
+    at.pump()
+    assert "*0 of 7 assigned*" in said(at.home(ROBIN).content["blocks"])
+    assert "Paused on" not in said(at.read().blocks)
+    assert "0 of 7 assigned" in said(at.read().blocks)
+    at.clock.at += timedelta(minutes=5)
+    at.ask(DANA, "claim Acme")
+    at.pump()
+    assert "1 of 7 assigned" in said(at.read().blocks)
+
+
 def test_resuming_lets_the_clock_run_on(at: Surface) -> None:
     told = at.ask(ROBIN, "pause Acme until 2027-01-15: On leave")
     again = at.press_and_hear(ROBIN, told, f"resume:{at.cast.partner(ACME)}")

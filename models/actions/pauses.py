@@ -4,12 +4,14 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import settle_episodes, take_turns
+from models.actions.episodes import open_episodes, settle_episodes, take_turns
+from models.actions.outbox import want_redraw
 from models.actions.partners import pause_partner, resume_partner
 from models.actions.write import actor_of
 from models.cadence import Status
 from models.clock import local_day
 from models.queries.programme import Programme
+from models.queries.standings import standings
 from models.tables import Partner
 
 LONGEST_DAYS = 366
@@ -55,6 +57,10 @@ def pause(
 
 
 def resume(session: Session, programme: Programme, partner_id: int, lead_id: int, now: datetime) -> bool:
-    """Ends a pause before its day; answers whether there was one."""
+    """Ends a pause before its day; answers whether there was one. Who is overdue waits for a recovery touch at once."""
     take_turns(session, programme.workspace_id)
-    return resume_partner(session, programme.workspace_id, actor_of(lead_id), partner_id, now)
+    if not resume_partner(session, programme.workspace_id, actor_of(lead_id), partner_id, now):
+        return False
+    if open_episodes(session, programme, standings(session, programme, now, partner_ids={partner_id}), now):
+        want_redraw(session, programme.workspace_id, now)
+    return True

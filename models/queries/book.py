@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.cadence import State, Status
 from models.queries.programme import Programme
@@ -35,7 +35,8 @@ def book(session: Session, programme: Programme, person_id: int, now: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class ReadProgress:
-    """Of the partners that a read listed as overdue: how many there are, and which ones nobody has taken yet."""
+    """Of the partners that a read listed as overdue: how many there are, and which ones nobody has taken yet,
+    the longest overdue of the first tier first."""
 
     read_id: int
     listed: int
@@ -55,10 +56,22 @@ def read_progress(session: Session, workspace_id: int, now: datetime) -> ReadPro
         return None
     listed = and_(ReadLine.read_id == read.id, ReadLine.state == State.OVERDUE)
     free = session.scalars(
-        select(ReadLine.partner_id).where(listed, ~_settled(read.at, now)).order_by(ReadLine.partner_id)
+        select(ReadLine.partner_id)
+        .where(listed, ~_settled(read.at, now))
+        .order_by(ReadLine.tier_rank, (ReadLine.days_overdue * 1.0 / ReadLine.window_days).desc(), ReadLine.partner_id)
     ).all()
     total = session.scalar(select(func.count()).select_from(ReadLine).where(listed)) or 0
     return ReadProgress(read.id, total, free)
+
+
+def waits_again(now: datetime) -> ColumnElement[bool]:
+    """Whether the partner of an episode has an open one: a pause that was taken back settles nothing."""
+    again = aliased(Episode)
+    return exists().where(
+        again.partner_id == Episode.partner_id,
+        again.opened_at <= now,
+        or_(again.closed_at.is_(None), again.closed_at > now),
+    )
 
 
 def _settled(read_at: datetime, now: datetime) -> ColumnElement[bool]:
@@ -66,5 +79,10 @@ def _settled(read_at: datetime, now: datetime) -> ColumnElement[bool]:
         Episode.closed_at.is_(None),
         exists().where(Claim.episode_id == Episode.id, Claim.ended_at.is_(None)),
     )
-    over = and_(Episode.opened_at <= read_at, Episode.closed_at > read_at, Episode.closed_at <= now)
+    over = and_(
+        Episode.opened_at <= read_at,
+        Episode.closed_at > read_at,
+        Episode.closed_at <= now,
+        or_(Episode.outcome == "recovered", ~waits_again(now)),
+    )
     return exists().where(Episode.partner_id == ReadLine.partner_id, or_(held, over))

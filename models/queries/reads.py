@@ -13,6 +13,7 @@ from models import weekly_read as pure
 from models.cadence import State
 from models.clock import instant, local_day, week_of
 from models.mailbox_health import health_of
+from models.queries.book import waits_again
 from models.queries.mail import mailboxes
 from models.queries.programme import Programme, people, tiers
 from models.queries.quiet import newly_quiet
@@ -203,12 +204,14 @@ def _troubles_then(session: Session, programme: Programme, read: Read) -> tuple[
 
 
 def _settled(session: Session, programme: Programme, since: datetime, now: datetime) -> dict[int, Settled]:
+    """What became of the partners of a read held at `since`. Who waits again is settled by a recovery only."""
     rows = session.execute(
         select(Episode, Touch.at, Touch.by_address, Person.name)
         .outerjoin(Touch, Touch.id == Episode.touch_id)
         .outerjoin(Person, Person.id == Touch.person_id)
         .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at <= since)
         .where(Episode.closed_at > since, Episode.closed_at <= now)
+        .where(or_(Episode.outcome == "recovered", ~waits_again(now)))
         .order_by(Episode.closed_at)
     )
     return {
