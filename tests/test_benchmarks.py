@@ -41,4 +41,4 @@ def test_a_target_is_about_the_figure_or_about_its_ratio_to_the_floor(capsys: py
 
 
 def test_no_area_of_what_is_promised_is_lacking() -> None:
-    assert {"gmail", "imap", "mbox", "verdict", "coverage", "slack", "queue"} < set(areas())
+    assert {"gmail", "imap", "mbox", "ingest", "verdict", "coverage", "slack", "queue"} < set(areas())
