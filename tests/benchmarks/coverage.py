@@ -54,9 +54,7 @@ def measured(area: Area, database: Database, size: int) -> None:
     islands(database)
     if database.backend == "postgresql":
         _analyze(database)
-    edges = {"one": NOW.replace(day=16), "two": NOW.replace(day=9), "three": NOW.replace(day=24, month=10)}
-    if database.backend == "sqlite":
-        edges = {name: at.strftime("%Y-%m-%d %H:%M:%S.%f") for name, at in edges.items()}  # type: ignore[misc]
+    edges = edges_of(database)
     with database.reading() as session:
         now_floor, _ = timed(lambda: session.execute(text(NOW_FLOOR), edges).all())
         now, now_memory = timed(lambda: coverage_now(session, programme, NOW))
@@ -75,6 +73,13 @@ def measured(area: Area, database: Database, size: int) -> None:
     area.row(f"{WEEKS} weeks of it: {about}", weeks, "ms", floor=trend_floor, memory=weeks_memory, target=target)
     area.row(f"  now, from the facts: {about}", from_facts * 1000, "ms", floor=now_floor, memory=reading.megabytes)
     area.row(f"  all clocks made anew: {about}", anew, "s", memory=making.megabytes)
+
+
+def edges_of(database: Database) -> dict[str, object]:
+    """Since when a touch covers a partner of each tier, as the driver wants it."""
+    edges = {"one": NOW.replace(day=16), "two": NOW.replace(day=9), "three": NOW.replace(day=24, month=10)}
+    plain = database.backend == "sqlite"
+    return {name: at.strftime("%Y-%m-%d %H:%M:%S.%f") if plain else at for name, at in edges.items()}
 
 
 def islands(database: Database) -> None:

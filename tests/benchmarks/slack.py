@@ -72,27 +72,13 @@ def run(options: Mapping[str, str], area: Area) -> None:
 def measured(area: Area, database: Database, size: int) -> None:
     programme = fill(database, size, 100 if size <= 20_000 else 10)
     refresh_clocks(database.sessions, database.reading, programme, NOW, limit=size)
-    in_slack(database, programme)
     if database.backend == "postgresql":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     with database.reading() as session:
         lines = standings(session, programme, NOW)
     late = [one.facts.partner_id for one in lines if one.state is State.OVERDUE]
-    manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
-    workspace = SlackWorkspace("Bench", manifest=manifest, clock=lambda: NOW)
-    workspace.team_id = workspace.bot.team_id = TEAM
-    members = [workspace.add_user(f"m{one}", f"Manager {one}", f"manager{one}@lantern.example", id=f"U0M{one}").id
-               for one in range(20)]  # fmt: skip
-    workspace.add_channel("bench", id=CHANNEL, members=[*members, workspace.bot.id])
-    with SlackServer(workspace) as slack:
-        settings = load_settings(
-            CADENCE_DATABASE_URL=database.url,
-            SLACK_BOT_TOKEN=workspace.bot_token,
-            SLACK_SIGNING_SECRET=workspace.signing_secret,
-            SLACK_API_URL=slack.api_url,
-        )
-        bench = Bench(slack, settings, database)
+    with surface(database, programme) as bench:
         with bench.process("empty"):
             bench.clicks(late, AT_ONCE, AT_ONCE)  # whoever comes first has libraries looked up
             empty_alone = bench.clicks(late, ALONE, 1)
@@ -105,7 +91,7 @@ def measured(area: Area, database: Database, size: int) -> None:
             burst = bench.clicks(late[::-1], BURST, BURST, kind="release")
             bench.settle()
             bench.wait_seconds = 0.0
-        with bench.serving(build_app(settings, database.sessions, database.reading, StandingClock())):
+        with bench.serving(build_app(bench.settings, database.sessions, database.reading, StandingClock())):
             overdue, overdue_sql = bench.timed(lambda: bench.command("overdue"))
             home, home_sql = bench.timed(lambda: bench.home())
         started = time.perf_counter()
@@ -124,6 +110,26 @@ def measured(area: Area, database: Database, size: int) -> None:
     area.row("  SQL", home_sql, "statements")
     limit = 1 if size <= 10_000 else 10
     area.row(f"the read: {about}", took, "s", memory=reading.megabytes, target=f"≤ {limit}")
+
+
+@contextmanager
+def surface(database: Database, programme: Programme) -> Iterator["Bench"]:
+    """The programme's people in a stand-in workspace, and somebody who clicks for them."""
+    in_slack(database, programme)
+    manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+    workspace = SlackWorkspace("Bench", manifest=manifest, clock=lambda: NOW)
+    workspace.team_id = workspace.bot.team_id = TEAM
+    members = [workspace.add_user(f"m{one}", f"Manager {one}", f"manager{one}@lantern.example", id=f"U0M{one}").id
+               for one in range(20)]  # fmt: skip
+    workspace.add_channel("bench", id=CHANNEL, members=[*members, workspace.bot.id])
+    with SlackServer(workspace) as slack:
+        settings = load_settings(
+            CADENCE_DATABASE_URL=database.url,
+            SLACK_BOT_TOKEN=workspace.bot_token,
+            SLACK_SIGNING_SECRET=workspace.signing_secret,
+            SLACK_API_URL=slack.api_url,
+        )
+        yield Bench(slack, settings, database)
 
 
 def in_slack(database: Database, programme: Programme) -> None:
