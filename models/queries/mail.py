@@ -139,9 +139,17 @@ def known_message_ids(session: Session, workspace_id: int, message_ids: Collecti
 
 
 def mailboxes(
-    session: Session, workspace_id: int, *, with_removed: bool = False, only: int | None = None
+    session: Session,
+    workspace_id: int,
+    *,
+    with_removed: bool = False,
+    only: int | None = None,
+    ledger: bool = True,
 ) -> list[MailboxFacts]:
-    """Every mailbox with its counts, or `only` the one with this id."""
+    """Every mailbox with its counts, or `only` the one with this id.
+
+    Without `ledger` nobody counts how many messages were seen: that takes the longer, the older a mailbox grows.
+    """
     owners = {person.id: person.email for person in people(session, workspace_id)}
 
     def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
@@ -149,7 +157,7 @@ def mailboxes(
         query = query if only is None else query.where(table.mailbox_id == only)
         return {row[0]: row[1] for row in session.execute(query)}
 
-    seen = counts(Seen)
+    seen = counts(Seen) if ledger else {}
     pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))
     dead = counts(PendingFetch, PendingFetch.dead_at.is_not(None))
     missed = counts(PendingFetch, PendingFetch.missed.is_(True))
