@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqlalchemy import text
+
 from jobs.capture import Capture, Outcome
 from jobs.mailbox.base import Page, Unseen
 from jobs.mailbox.mbox import MboxFile
@@ -51,10 +53,12 @@ def measured(area: Area, made: Databases, pages: Sequence[Page], clock: MovingCl
     with opened(made) as database:
         prepare(database, "gmail")
         passing = Passing(database, pages, clock)
+        empty = on_disk(database)
         with held() as memory:
             new = _seconds(passing)
         known = _seconds(passing)
         rows = stored(database)
+        bytes_held = on_disk(database) - empty
     ways: dict[str, Callable[[Database], None]] = {
         "executemany": lambda database: inserted(database, rows),
         "executemany with a commit for each page": lambda database: inserted(database, rows, commits=len(pages)),
@@ -71,6 +75,7 @@ def measured(area: Area, made: Databases, pages: Sequence[Page], clock: MovingCl
     for name, seconds in list(floors.items())[1:]:
         area.row(f"  beside {name}", count / new, UNIT, floor=count / seconds)
     area.row("  in messages", messages / new, "messages/s")
+    area.row("  on the disk, with its indexes", bytes_held / messages, "bytes/mail")
     area.row("  all of them known already", count / known, UNIT, floor=count / repeated)
 
 
@@ -132,6 +137,17 @@ def stored(database: Database) -> Rows:
             cursor.execute(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608 - our own names
             found[table] = [column[0] for column in cursor.description], cursor.fetchall()
     return found
+
+
+def on_disk(database: Database) -> int:
+    sizes = " + ".join(f"pg_total_relation_size('{table}')" for table in TABLES)
+    asks = (
+        f"SELECT {sizes}"
+        if database.backend == "postgresql"
+        else "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    )
+    with database.reading() as session:
+        return int(session.scalar(text(asks)) or 0)
 
 
 def inserted(database: Database, rows: Rows, commits: int = 1) -> None:
