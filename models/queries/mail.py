@@ -143,18 +143,19 @@ def mailboxes(
     workspace_id: int,
     *,
     with_removed: bool = False,
-    only: int | None = None,
+    only: int | Collection[int] | None = None,
     ledger: bool = True,
 ) -> list[MailboxFacts]:
-    """Every mailbox with its counts, or `only` the one with this id.
+    """Every mailbox with its counts, or `only` those with these ids.
 
     Without `ledger` nobody counts how many messages were seen: that takes the longer, the older a mailbox grows.
     """
     owners = {person.id: person.email for person in people(session, workspace_id)}
+    ids = [only] if isinstance(only, int) else only
 
     def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
         query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
-        query = query if only is None else query.where(table.mailbox_id == only)
+        query = query if ids is None else query.where(table.mailbox_id.in_(ids))
         return {row[0]: row[1] for row in session.execute(query)}
 
     seen = counts(Seen) if ledger else {}
@@ -165,17 +166,17 @@ def mailboxes(
         or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
     )
     spans = select(Observation.mailbox_id, func.min(Observation.from_at), func.max(Observation.until_at))
-    if only is not None:
-        lacking = lacking.where(PendingFetch.mailbox_id == only)
-        spans = spans.where(Observation.mailbox_id == only)
+    if ids is not None:
+        lacking = lacking.where(PendingFetch.mailbox_id.in_(ids))
+        spans = spans.where(Observation.mailbox_id.in_(ids))
     lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
     files = {
         row[0]: (row[1], row[2])
         for row in session.execute(spans.where(Observation.source == "import").group_by(Observation.mailbox_id))
     }
     query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
-    if only is not None:
-        query = query.where(Mailbox.id == only)
+    if ids is not None:
+        query = query.where(Mailbox.id.in_(ids))
     if not with_removed:
         query = query.where(Mailbox.status != "removed")
     return [
