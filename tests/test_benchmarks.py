@@ -40,5 +40,14 @@ def test_a_target_is_about_the_figure_or_about_its_ratio_to_the_floor(capsys: py
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:5]] == ["ok", "MISSED", "ok", "ok"]
 
 
+def test_rows_of_the_same_name_below_different_ones_are_told_apart() -> None:
+    area = Area()
+    for backend in ("sqlite", "postgresql"):
+        area.row(f"a poll, {backend}", 1, "ms")
+        area.row("  requests", 1, "requests")
+    names = [row.work for row in area.rows]
+    assert names == ["a poll, sqlite", "a poll, sqlite, requests", "a poll, postgresql", "a poll, postgresql, requests"]
+
+
 def test_no_area_of_what_is_promised_is_lacking() -> None:
-    assert {"gmail", "imap", "mbox", "ingest", "verdict", "coverage", "slack", "queue"} < set(areas())
+    assert {"gmail", "imap", "mbox", "ingest", "verdict", "coverage", "slack", "queue", "growth"} < set(areas())

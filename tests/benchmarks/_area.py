@@ -39,6 +39,7 @@ class Area:
 
     rows: list[Row] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    head: str = ""
 
     def row(
         self,
@@ -50,9 +51,15 @@ class Area:
         memory: float | None = None,
         target: str = "",
     ) -> None:
-        """`target` is a sign and a number, "≤ 300"; with a × behind them they speak of the ratio, "≥ 0.8 ×"."""
+        """A work that begins with spaces belongs to the last one that does not, and is kept under both names.
+
+        `target` is a sign and a number, "≤ 300"; with a × behind them they speak of the ratio, "≥ 0.8 ×".
+        """
         ratio = ours / floor if floor else None
-        row = Row(work, unit, floor, ours, ratio, memory, target, _reached(target, ours, ratio))
+        if not work.startswith(" "):
+            self.head = work
+        name = work if work == self.head else f"{self.head}, {work.strip()}"
+        row = Row(name, unit, floor, ours, ratio, memory, target, _reached(target, ours, ratio))
         if not self.rows:
             print(f"{'work':62}{'unit':>11}{'floor':>11}{'ours':>11}{'ratio':>8}{'memory':>8}   target")
         self.rows.append(row)

@@ -58,7 +58,7 @@ def measured(area: Area, made: Databases, pages: Sequence[Page], clock: MovingCl
             new = _seconds(passing)
         known = _seconds(passing)
         rows = stored(database)
-        bytes_held = on_disk(database) - empty
+        grown = {table: size - empty[table] for table, size in on_disk(database).items()}
     ways: dict[str, Callable[[Database], None]] = {
         "executemany": lambda database: inserted(database, rows),
         "executemany with a commit for each page": lambda database: inserted(database, rows, commits=len(pages)),
@@ -75,7 +75,9 @@ def measured(area: Area, made: Databases, pages: Sequence[Page], clock: MovingCl
     for name, seconds in list(floors.items())[1:]:
         area.row(f"  beside {name}", count / new, UNIT, floor=count / seconds)
     area.row("  in messages", messages / new, "messages/s")
-    area.row("  on the disk, with its indexes", bytes_held / messages, "bytes/mail")
+    area.row("  on the disk, with indexes", sum(grown.values()) / messages, "bytes/mail")
+    for table, size in grown.items() if len(grown) > 1 else ():
+        area.row(f"    of it {table}", size / len(rows[table][1]), "bytes/row")
     area.row("  all of them known already", count / known, UNIT, floor=count / repeated)
 
 
@@ -139,15 +141,14 @@ def stored(database: Database) -> Rows:
     return found
 
 
-def on_disk(database: Database) -> int:
-    sizes = " + ".join(f"pg_total_relation_size('{table}')" for table in TABLES)
-    asks = (
-        f"SELECT {sizes}"
-        if database.backend == "postgresql"
-        else "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-    )
+def on_disk(database: Database) -> dict[str, int]:
+    """Bytes with indexes. SQLite tells of its whole file alone."""
     with database.reading() as session:
-        return int(session.scalar(text(asks)) or 0)
+        if database.backend == "postgresql":
+            sizes = {table: f"SELECT pg_total_relation_size('{table}')" for table in TABLES}
+        else:
+            sizes = {"all": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"}
+        return {name: int(session.scalar(text(asks)) or 0) for name, asks in sizes.items()}
 
 
 def inserted(database: Database, rows: Rows, commits: int = 1) -> None:
