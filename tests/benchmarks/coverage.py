@@ -71,8 +71,10 @@ def measured(area: Area, database: Database, size: int) -> None:
     target = "≤ 3 ×" if size >= 10_000 else ""  # of few partners the aggregate takes no time
     area.row(f"coverage now: {about}", now, "ms", floor=now_floor, memory=now_memory, target=target)
     area.row(f"{WEEKS} weeks of it: {about}", weeks, "ms", floor=trend_floor, memory=weeks_memory, target=target)
-    area.row(f"  now, from the facts: {about}", from_facts * 1000, "ms", floor=now_floor, memory=reading.megabytes)
-    area.row(f"  all clocks made anew: {about}", anew, "s", memory=making.megabytes)
+    area.row(
+        f"coverage now, from the facts: {about}", from_facts * 1000, "ms", floor=now_floor, memory=reading.megabytes
+    )
+    area.row(f"all clocks made anew: {about}", anew, "s", memory=making.megabytes)
 
 
 def edges_of(database: Database) -> dict[str, object]:
