@@ -1,12 +1,15 @@
 """What `make bench` writes: the same shape for every area, so that two runs can be compared by a program."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from models.settings import setting_names
 from tests.benchmarks.__main__ import areas, main
 from tests.benchmarks._area import Area
+from tests.databases import ROOT
 
 ROW = {"work", "unit", "floor", "ours", "ratio", "memory", "target", "reached"}
 
@@ -47,6 +50,18 @@ def test_rows_of_the_same_name_below_different_ones_are_told_apart() -> None:
         area.row("  requests", 1, "requests")
     names = [row.work for row in area.rows]
     assert names == ["a poll, sqlite", "a poll, sqlite, requests", "a poll, postgresql", "a poll, postgresql, requests"]
+
+
+def test_each_command_and_each_test_that_the_page_names_exists() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
+    assert set(re.findall(r"ONLY=(\w+)", page)) <= set(areas())
+    assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == set(areas())
+    for name in re.findall(r"`(test_\w+)`", page):
+        assert f"def {name}(" in tests, name
+    for file in re.findall(r"`((?:tests|jobs)/[\w/]+\.py)`", page):
+        assert (ROOT / file).exists(), file
+    assert set(re.findall(r"\b((?:CADENCE|GMAIL)_[A-Z_]+)=", page)) <= set(setting_names())
 
 
 def test_no_area_of_what_is_promised_is_lacking() -> None:
