@@ -98,5 +98,7 @@ def _poll(capture: Capture, programme: Programme, mailbox_id: int, mailbox: Mail
 
 def _facts(capture: Capture, programme: Programme, mailbox_id: int) -> MailboxFacts:
     with capture.reading() as session:
-        boxes = mail_queries.mailboxes(session, programme.workspace_id, with_removed=True)
-    return next(box for box in boxes if box.id == mailbox_id)
+        [box] = mail_queries.mailboxes(
+            session, programme.workspace_id, with_removed=True, only=mailbox_id, ledger=False
+        )
+    return box

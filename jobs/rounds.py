@@ -54,7 +54,7 @@ class Rounds:
         now, due = self._clock.now(), list[MailboxFacts]()
         for programme in programmes:
             with self._reading() as session:
-                boxes = mailboxes(session, programme.workspace_id)
+                boxes = mailboxes(session, programme.workspace_id, ledger=False)
             self._programmes |= {box.id: programme for box in boxes}
             due += [box for box in boxes if may_be_read(box, now)]
         if self._unread is None:

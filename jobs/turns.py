@@ -90,7 +90,7 @@ class Turns:
     def _take(self, programme: Programme, mailbox_id: int) -> Taken:
         try:
             with self._reading() as session:
-                found = mailboxes(session, programme.workspace_id, only=mailbox_id)
+                found = mailboxes(session, programme.workspace_id, only=mailbox_id, ledger=False)
             for box in found:
                 if may_be_read(box, self._clock.now()):
                     return self._read(programme, box)

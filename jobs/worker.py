@@ -207,7 +207,7 @@ class Worker:
         if taken.well and taken.rest is None and not taken.interrupted:
             return
         with self._reading() as session:
-            found = mailboxes(session, workspace_id, only=mailbox_id)
+            found = mailboxes(session, workspace_id, only=mailbox_id, ledger=False)
         for box in found:
             if taken.interrupted:
                 seconds = 0.0 if self._stopping else AGAIN_SECONDS

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -64,8 +64,8 @@ def opened(databases: Databases) -> Iterator[Database]:
 
 @contextmanager
 def engine_for(url: str) -> Iterator[Engine]:
-    """An engine of one's own that has compiled already what others have asked with it."""
-    idle = _idle.setdefault(make_url(url).get_backend_name(), [])
+    """An engine of one's own that has compiled already what others have asked with it, of the same server."""
+    idle = _idle.setdefault(make_url(url).set(database=""), [])
     traveller = idle.pop() if idle else _Traveller(url)
     try:
         yield traveller.to(url)
@@ -105,7 +105,7 @@ class _Traveller:
             values["dbname"] = self.engine.url.database
 
 
-_idle: dict[str, list[_Traveller]] = {}
+_idle: dict[URL, list[_Traveller]] = {}
 at_head: set[str] = set()
 """The addresses of the databases that are open in this process. Each was at head when it was made."""
 

@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 
 from models.db import at_a_glance, make_engine
 from models.tables import Base
-from tests.databases import ROOT, Database, Databases, alembic_config, opened
+from tests.databases import ROOT, Database, Databases, alembic_config, engine_for, opened
 
 
 def test_the_migrations_build_exactly_the_tables_that_the_code_describes(database: Database) -> None:
@@ -36,6 +36,15 @@ def test_what_one_test_stores_the_next_does_not_see(databases: Databases) -> Non
         connection.execute(text("CREATE TABLE footprint (id INTEGER)"))
     with opened(databases) as second:
         assert "footprint" not in inspect(second.engine).get_table_names()
+
+
+def test_an_engine_never_travels_to_another_server() -> None:
+    one, other = (f"postgresql+psycopg://name@/one?host=/nowhere/{number}" for number in (1, 2))
+    with engine_for(one) as first:
+        pass
+    with engine_for(other) as second, engine_for(one.replace("/one", "/two")) as third:
+        assert second is not first
+        assert third is first
 
 
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:

@@ -113,6 +113,21 @@ def test_a_missing_or_binary_key_file_names_the_setting(tmp_path: Path) -> None:
         delegated(tmp_path, ANA)
 
 
+def test_the_key_of_many_mailboxes_is_loaded_once_and_anew_when_its_file_changes(tmp_path: Path) -> None:
+    key_file = tmp_path / "key.json"
+    keys: list[Any] = []
+    for _ in range(2):
+        with GmailServer() as other:
+            key_file.write_text(json.dumps(other.service_account()))
+        ana: Any = delegated(key_file, ANA)
+        ben: Any = delegated(key_file, "ben@acme.example")
+        assert (ana._subject, ben._subject) == (ANA, "ben@acme.example")
+        assert ana.scopes == ben.scopes == [SCOPE]
+        assert ana.signer is ben.signer
+        keys.append(ana.signer)
+    assert keys[0] is not keys[1]
+
+
 def test_a_byte_order_mark_is_no_obstacle(server: GmailServer, tmp_path: Path) -> None:
     consented("\ufeff" + json.dumps(TOKEN_FILE))
     (tmp_path / "key.json").write_text("\ufeff" + json.dumps(server.service_account()), encoding="utf-8")

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from bot.views import kit
 from bot.views.home import HomePage, Week, home_view
 from models.actions.clocks import refresh_clocks
+from models.actions.mailboxes import put_mailbox
 from models.actions.partners import PartnerRow, put_partner
 from models.actions.rematch import roster_change
 from models.cadence import Tier
@@ -105,7 +106,7 @@ def test_a_claim_of_somebody_elses_partner_stands_on_the_own_home(at: Surface) -
     assert "Initech" not in shown
 
 
-def statements_of(at: Surface, database: Database) -> int:
+def statements_of(at: Surface, database: Database) -> list[str]:
     seen: list[str] = []
 
     def count(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
@@ -117,19 +118,29 @@ def statements_of(at: Surface, database: Database) -> int:
         at.home(ROBIN)
     finally:
         event.remove(database.engine, "before_cursor_execute", count)
-    return len(seen)
+    return seen
 
 
 def test_home_asks_no_more_statements_of_a_longer_roster(at: Surface, database: Database) -> None:
     at.hold_read()
     refresh_clocks(database.sessions, database.reading, at.cast.programme, at.clock.at, 1_000)
-    few = statements_of(at, database)
+    few = len(statements_of(at, database))
     with database.sessions.begin() as session, roster_change(session, at.cast.workspace_id, "test", MONDAY):
         for number in range(200):
             row = PartnerRow(f"More {number}", 1, DANA.email, (f"more{number}.example",), since=INITECH.since)
             put_partner(session, at.cast.workspace_id, "test", row, MONDAY)
     refresh_clocks(database.sessions, database.reading, at.cast.programme, at.clock.at, 1_000)
-    assert statements_of(at, database) == few
+    assert len(statements_of(at, database)) == few
+
+
+def test_home_counts_what_lies_in_the_own_mailboxes_and_in_no_others(at: Surface, database: Database) -> None:
+    with database.sessions.begin() as session:
+        put_mailbox(session, at.cast.workspace_id, "test", ROBIN.email, "gmail", MONDAY)
+    counting = [one for one in statements_of(at, database) if "FROM seen " in one or "FROM sighting " in one]
+    assert len(counting) == 2
+    assert all("mailbox_id IN (" in one for one in counting), counting
+    shown = words(at.home(ROBIN))
+    assert ROBIN.email in shown
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 15, 40, 100, 400])

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from jobs.lanes import Lane
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page
@@ -100,6 +101,21 @@ def world(database: Database) -> Iterator[World]:
             work.read(person)
         work.server.forget_calls()
         yield World(work)
+
+
+def test_what_is_asked_for_every_poll_counts_no_ledger(world: World) -> None:
+    asked: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    dana, engine = world.counted(DANA), world.work.database.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    with world.rounds() as rounds:
+        world.until(rounds, lambda: dana.passes >= 2)
+    event.remove(engine, "before_cursor_execute", listen)
+    assert any("UPDATE mailbox" in one for one in asked)
+    assert not [one for one in asked if "FROM seen " in one and "count(" in one]
 
 
 def test_10_mailboxes_whose_server_does_not_answer_hold_up_nobody(world: World) -> None:

@@ -1,6 +1,6 @@
 """What stands on somebody's Home tab, read anew: a handful of statements, however long the roster is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from bot.views.my_settings import my_settings_blocks
 from bot.views.setup import setup_blocks, trouble_blocks
 from models.queries.book import book, read_progress
 from models.queries.boxes import boxes_of
+from models.queries.mail import MailboxFacts
 from models.queries.outbox import uncertain_posts
 from models.queries.programme import people
 from models.queries.reads import troubles
@@ -69,21 +70,24 @@ def _setup(session: Session, call: Call, visitor: Visitor) -> Sequence[Block]:
     return trouble_blocks(setup) if setup.started else setup_blocks(setup)
 
 
-def boxes_seen(session: Session, visitor: Visitor, now: datetime) -> list[Box]:
-    """Every connected mailbox, and whether it is the visitor's own."""
+def boxes_seen(
+    session: Session, visitor: Visitor, now: datetime, others: Callable[[MailboxFacts], bool] = lambda box: False
+) -> list[Box]:
+    """The visitor's own mailboxes, and those of others that are wanted."""
     me = visitor.person
-    return [
-        Box(facts, health, touches, facts.owner_id == me.id or facts.address in (me.email, *me.aliases))
-        for facts, health, touches in boxes_of(session, visitor.programme, now)
-    ]
+
+    def is_mine(box: MailboxFacts) -> bool:
+        return box.owner_id == me.id or box.address in (me.email, *me.aliases)
+
+    found = boxes_of(session, visitor.programme, now, lambda box: is_mine(box) or others(box))
+    return [Box(facts, health, touches, is_mine(facts)) for facts, health, touches in found]
 
 
 def _mailboxes(session: Session, visitor: Visitor, now: datetime) -> Sequence[Block]:
     """The own ones, for whoever can own partners."""
     if not visitor.may_act:
         return ()
-    mine = [one for one in boxes_seen(session, visitor, now) if one.mine]
-    return mailbox_blocks(mine, visitor.today, visitor.programme.zone)
+    return mailbox_blocks(boxes_seen(session, visitor, now), visitor.today, visitor.programme.zone)
 
 
 def _troubles(session: Session, visitor: Visitor, now: datetime) -> tuple[MailboxTrouble, ...]:

@@ -29,8 +29,7 @@ def show(call: Call, _rest: str) -> Payload:
     """The own ones; a lead sees how the others' are doing, never what is in them."""
     visitor = call.visitor()
     with call.desk.reading() as session:
-        found = boxes_seen(session, visitor, call.now)
-    shown = [one for one in found if one.mine or visitor.leads]
+        shown = boxes_seen(session, visitor, call.now, lambda _: visitor.leads)
     return mailboxes_payload(shown, visitor.today, visitor.programme.zone)
 
 
@@ -63,7 +62,8 @@ def disconnect(call: Call) -> None:
     """The own one; a lead may take off anybody's."""
     visitor, mailbox_id = call.visitor(), call.carried().need_post()
     with call.desk.sessions.begin() as session:
-        box = next((one for one in boxes_seen(session, visitor, call.now) if one.facts.id == mailbox_id), None)
+        found = boxes_seen(session, visitor, call.now, lambda box: box.id == mailbox_id)
+        box = next((one for one in found if one.facts.id == mailbox_id), None)
         if box is None:
             raise Refused("This mailbox is not connected any more.")
         if not visitor.leads and not (box.mine and visitor.may_act):

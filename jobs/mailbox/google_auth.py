@@ -4,6 +4,7 @@ Delegation limits scopes and not users: which addresses may be impersonated is d
 """
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def delegated(key_file: Path, address: str) -> Credentials:
             f"{key_file} cannot be read ({_short(error)}): "
             "set GOOGLE_SERVICE_ACCOUNT_FILE to the service account's key file"
         ) from error
+    return _account(text, str(key_file)).with_subject(address)  # type: ignore[no-any-return,no-untyped-call]
+
+
+@lru_cache(maxsize=4)
+def _account(text: str, key_file: str) -> ServiceAccountCredentials:
+    """Kept: loading a private key proves its primes, which takes many times as long as all else before a first poll."""
     info = _object(text, f"{key_file} is not JSON: download the service account's key again")
     if info.get("type") != "service_account":
         raise CredentialsRefused(
@@ -42,10 +49,10 @@ def delegated(key_file: Path, address: str) -> Credentials:
         )
     if missing := _missing(info, KEY_FILE_KEYS):
         raise CredentialsRefused(f"{key_file} lacks {missing}: download the service account's key again")
-    _check_token_uri(info, str(key_file))
+    _check_token_uri(info, key_file)
     try:
         return ServiceAccountCredentials.from_service_account_info(  # type: ignore[no-any-return,no-untyped-call]  # as below
-            info, scopes=[SCOPE], subject=address
+            info, scopes=[SCOPE]
         )
     except (ValueError, GoogleAuthError) as error:
         raise CredentialsRefused(

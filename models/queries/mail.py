@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models.matching import Roster
 from models.queries.evidence import reaches, sightings, writer
@@ -19,6 +19,7 @@ from models.tables import (
     PartnerContact,
     PartnerDomain,
     PendingFetch,
+    Person,
     Seen,
     Touch,
     Workspace,
@@ -139,35 +140,45 @@ def known_message_ids(session: Session, workspace_id: int, message_ids: Collecti
 
 
 def mailboxes(
-    session: Session, workspace_id: int, *, with_removed: bool = False, only: int | None = None
+    session: Session,
+    workspace_id: int,
+    *,
+    with_removed: bool = False,
+    only: int | Collection[int] | None = None,
+    ledger: bool = True,
 ) -> list[MailboxFacts]:
-    """Every mailbox with its counts, or `only` the one with this id."""
-    owners = {person.id: person.email for person in people(session, workspace_id)}
+    """Every mailbox with its counts, or `only` those with these ids.
 
-    def counts(table: type[Seen] | type[PendingFetch], *conditions: ColumnElement[bool]) -> dict[int, int]:
-        query = select(table.mailbox_id, func.count()).where(*conditions).group_by(table.mailbox_id)
-        query = query if only is None else query.where(table.mailbox_id == only)
-        return {row[0]: row[1] for row in session.execute(query)}
+    Without `ledger` nobody counts how many messages were seen: that takes the longer, the older a mailbox grows.
+    """
+    ids = [only] if isinstance(only, int) else only
 
-    seen = counts(Seen)
-    pending = counts(PendingFetch, PendingFetch.dead_at.is_(None))
-    dead = counts(PendingFetch, PendingFetch.dead_at.is_not(None))
-    missed = counts(PendingFetch, PendingFetch.missed.is_(True))
-    lacking = select(PendingFetch.mailbox_id, func.min(PendingFetch.first_at)).where(
-        or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
+    def each(query: Select[*tuple[Any, ...]], mailbox_id: InstrumentedAttribute[int]) -> dict[int, Any]:
+        query = query if ids is None else query.where(mailbox_id.in_(ids))
+        return {row[0]: row for row in session.execute(query.group_by(mailbox_id))}
+
+    seen = each(select(Seen.mailbox_id, func.count().label("messages")), Seen.mailbox_id) if ledger else {}
+    lacks = or_(PendingFetch.missed.is_(True), PendingFetch.dead_at.is_not(None))
+    queued = each(
+        select(
+            PendingFetch.mailbox_id,
+            func.count().filter(PendingFetch.dead_at.is_(None)).label("pending"),
+            func.count(PendingFetch.dead_at).label("dead"),
+            func.count().filter(PendingFetch.missed.is_(True)).label("missed"),
+            func.min(PendingFetch.first_at).filter(lacks).label("lacking_since"),
+        ),
+        PendingFetch.mailbox_id,
     )
     spans = select(Observation.mailbox_id, func.min(Observation.from_at), func.max(Observation.until_at))
-    if only is not None:
-        lacking = lacking.where(PendingFetch.mailbox_id == only)
-        spans = spans.where(Observation.mailbox_id == only)
-    lacking_since = {row[0]: row[1] for row in session.execute(lacking.group_by(PendingFetch.mailbox_id))}
-    files = {
-        row[0]: (row[1], row[2])
-        for row in session.execute(spans.where(Observation.source == "import").group_by(Observation.mailbox_id))
-    }
-    query = select(Mailbox).where(Mailbox.workspace_id == workspace_id).order_by(Mailbox.address)
-    if only is not None:
-        query = query.where(Mailbox.id == only)
+    files = each(spans.where(Observation.source == "import"), Observation.mailbox_id)
+    query = (
+        select(Mailbox, Person.email)
+        .outerjoin(Person, Person.id == Mailbox.owner_id)
+        .where(Mailbox.workspace_id == workspace_id)
+        .order_by(Mailbox.address)
+    )
+    if ids is not None:
+        query = query.where(Mailbox.id.in_(ids))
     if not with_removed:
         query = query.where(Mailbox.status != "removed")
     return [
@@ -176,7 +187,7 @@ def mailboxes(
             workspace_id=row.workspace_id,
             address=row.address,
             provider=row.provider,
-            owner_email=owners.get(row.owner_id) if row.owner_id else None,
+            owner_email=owner_email,
             owner_id=row.owner_id,
             status=row.status,
             options=row.options,
@@ -187,17 +198,17 @@ def mailboxes(
             created_at=row.created_at,
             last_ok_at=row.last_ok_at,
             reconciled_at=row.reconciled_at,
-            seen=seen.get(row.id, 0),
-            pending=pending.get(row.id, 0),
-            dead=dead.get(row.id, 0),
-            gap=missed.get(row.id, 0) if row.reconciled_at else None,
-            lacking_since=lacking_since.get(row.id),
+            seen=seen[row.id].messages if row.id in seen else 0,
+            pending=queued[row.id].pending if row.id in queued else 0,
+            dead=queued[row.id].dead if row.id in queued else 0,
+            gap=(queued[row.id].missed if row.id in queued else 0) if row.reconciled_at else None,
+            lacking_since=queued[row.id].lacking_since if row.id in queued else None,
             error=row.error,
             lacking=row.lacking,
-            files_from=files[row.id][0] if row.id in files else None,
-            files_until=files[row.id][1] if row.id in files else None,
+            files_from=files[row.id][1] if row.id in files else None,
+            files_until=files[row.id][2] if row.id in files else None,
         )
-        for row in session.scalars(query)
+        for row, owner_email in session.execute(query)
     ]
 
 

@@ -188,7 +188,8 @@ def _came_to(row: Any, programme: Programme, now: datetime) -> tuple[str, int | 
 
 def troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:
     """Mailboxes that somebody has to look at. Only ever imported is fine; unread or incomplete is not."""
-    found = ((box, health_of(box, now, programme.zone)) for box in mailboxes(session, programme.workspace_id))
+    boxes = mailboxes(session, programme.workspace_id, ledger=False)
+    found = ((box, health_of(box, now, programme.zone)) for box in boxes)
     return tuple(
         MailboxTrouble(box.address, str(health.state), health.detail, health.spell)
         for box, health in found

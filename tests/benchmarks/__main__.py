@@ -1,7 +1,7 @@
 """Runs the benchmarks by area. `--only AREA` for one of them, `--json FILE` for the figures.
 
-Each module beside this one is an area: `run(options)` prints its table and answers its figures. `options` holds
-CORPUS (a folder of labelled headers), CSV (a history of mail) and whatever SIZE an area takes, where they were given.
+Each module beside this one is an area: `run(options, area)` adds its rows. `options` holds CORPUS (a folder of
+labelled headers), CSV (a history of mail) and whatever SIZE an area takes, where they were given.
 """
 
 import argparse
@@ -11,8 +11,10 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tests.benchmarks
+from tests.benchmarks._area import Area, machine
 
 
 def areas() -> list[str]:
@@ -27,14 +29,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--size", type=int, help="how many messages, partners or mailboxes, where an area can be asked")
     parser.add_argument("--json", type=Path, help="where the figures go")
     asked = parser.parse_args(arguments)
-    options = {name.upper(): str(value) for name, value in vars(asked).items() if value is not None}
-    figures = {}
-    for area in [asked.only] if asked.only else areas():
-        print(f"— {area} —", flush=True)
-        figures[area] = importlib.import_module(f"tests.benchmarks.{area}").run(options)
+    options = {key.upper(): str(value) for key, value in vars(asked).items() if value is not None}
+    told: dict[str, Any] = {"machine": machine(), "areas": {}, "details": {}}
+    print(", ".join(f"{key} {value}" for key, value in told["machine"].items()) + "\n")
+    for name in [asked.only] if asked.only else areas():
+        print(f"— {name} —", flush=True)
+        area = Area()
+        importlib.import_module(f"tests.benchmarks.{name}").run(options, area)
+        told["areas"][name], told["details"][name] = area.as_json(), area.details
+        if asked.json:  # after each: hours may be lost otherwise
+            asked.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         print()
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -21,7 +21,7 @@ from models.queries.programme import Programme
 from models.settings import ReadAt
 from models.tables import Mailbox, Observation, Partner, PartnerHistory, Person, Workspace
 from models.tables import Tier as TierRow
-from tests.databases import Database, PostgresDatabases, SqliteDatabases, opened
+from tests.databases import Database, Databases, PostgresDatabases, SqliteDatabases, opened
 from tests.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
@@ -31,10 +31,10 @@ ROWS = 5_000
 
 
 @contextmanager
-def databases(*kinds: str) -> Iterator[list[Database]]:
-    """An empty, migrated database of each kind: sqlite, postgresql."""
+def makers(*kinds: str) -> Iterator[list[Databases]]:
+    """Whoever makes databases of each kind: sqlite, postgresql."""
     with TemporaryDirectory() as folder:
-        made: list[SqliteDatabases | PostgresDatabases] = []
+        made: list[Databases] = []
         server = PostgresServer() if "postgresql" in kinds else None
         try:
             for kind in kinds:
@@ -43,8 +43,7 @@ def databases(*kinds: str) -> Iterator[list[Database]]:
                     if server is not None and kind == "postgresql"
                     else SqliteDatabases(Path(folder))
                 )
-            with _all_opened(made) as found:
-                yield found
+            yield made
         finally:
             for one in made:
                 one.close()
@@ -53,7 +52,14 @@ def databases(*kinds: str) -> Iterator[list[Database]]:
 
 
 @contextmanager
-def _all_opened(made: list[SqliteDatabases | PostgresDatabases]) -> Iterator[list[Database]]:
+def databases(*kinds: str) -> Iterator[list[Database]]:
+    """An empty, migrated database of each kind."""
+    with makers(*kinds) as made, _all_opened(made) as found:
+        yield found
+
+
+@contextmanager
+def _all_opened(made: list[Databases]) -> Iterator[list[Database]]:
     if not made:
         yield []
         return

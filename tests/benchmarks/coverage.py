@@ -5,9 +5,7 @@ hour and ten gigabytes: four on the disk for SQLite, six in memory for PostgreSQ
 """
 
 import time
-from collections.abc import Callable, Mapping
-from statistics import median
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import select, text
 
@@ -16,12 +14,11 @@ from models.queries.standings import standings
 from models.queries.trend import coverage_now, trend
 from models.tables import WeekSpan
 from models.weekly_read import coverage_lines
+from tests.benchmarks._area import Area, held, timed
 from tests.benchmarks._programme import NOW, _analyze, databases, fill
 from tests.databases import Database
 
 WEEKS = 52
-ROUNDS = 5
-GROWING = ("now_ms", "trend_ms", "refresh_s", "standings_s")
 
 # The floor of coverage now: one pass over the denormalised last touch.
 NOW_FLOOR = """
@@ -40,68 +37,51 @@ SELECT week, tier_rank, sum(step) OVER (PARTITION BY tier_rank ORDER BY week) FR
 """
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
+def run(options: Mapping[str, str], area: Area) -> None:
     sizes = [int(options["SIZE"])] if "SIZE" in options else [1_000, 10_000]
-    figures: dict[str, Any] = {}
-    print(
-        f"{'':10}{'partners':>9} |{'now':>9}{'floor':>9}{'ratio':>7} |{'52 weeks':>10}{'floor':>9}{'ratio':>7} |",
-        end="",
-    )
-    print(f"{'made anew':>10}{'from facts, now':>17}   targets: ≤ 3 × floor")
     for size in sizes:
         with databases("sqlite", "postgresql") as found:
             for database in found:
-                figures[f"{database.backend} {size}"] = measured(database, size)
-    if len(sizes) > 1:
-        _tell_growth(figures, sizes)
-    return figures
+                measured(area, database, size)
 
 
-def _tell_growth(figures: Mapping[str, Mapping[str, float]], sizes: list[int]) -> None:
-    """Linear is at most as many times as much as there are partners."""
-    low, high = sizes[0], sizes[-1]
-    for backend in ("sqlite", "postgresql"):
-        grown = {name: figures[f"{backend} {high}"][name] / figures[f"{backend} {low}"][name] for name in GROWING}
-        told = ", ".join(f"{name.partition('_')[0]} × {times:.1f}" for name, times in grown.items())
-        print(f"{backend}: × {high // low} partners take {told}; linear is × {high // low}")
-    print("SIZE=100000 shows the next step.")
-
-
-def measured(database: Database, size: int) -> dict[str, float]:
+def measured(area: Area, database: Database, size: int) -> None:
     programme = fill(database, size)
     started = time.perf_counter()
-    refresh_clocks(database.sessions, database.reading, programme, NOW, limit=size)
+    with held() as making:
+        refresh_clocks(database.sessions, database.reading, programme, NOW, limit=size)
     anew = time.perf_counter() - started
     islands(database)
     if database.backend == "postgresql":
         _analyze(database)
-    edges = {"one": NOW.replace(day=16), "two": NOW.replace(day=9), "three": NOW.replace(day=24, month=10)}
-    if database.backend == "sqlite":
-        edges = {name: at.strftime("%Y-%m-%d %H:%M:%S.%f") for name, at in edges.items()}  # type: ignore[misc]
+    edges = edges_of(database)
     with database.reading() as session:
-        now_floor = _ms(lambda: session.execute(text(NOW_FLOOR), edges).all())
-        now = _ms(lambda: coverage_now(session, programme, NOW))
-        trend_floor = _ms(lambda: session.execute(text(TREND_FLOOR)).all())
-        weeks = _ms(lambda: trend(session, programme, NOW, WEEKS))
+        now_floor, _ = timed(lambda: session.execute(text(NOW_FLOOR), edges).all())
+        now, now_memory = timed(lambda: coverage_now(session, programme, NOW))
+        trend_floor, _ = timed(lambda: session.execute(text(TREND_FLOOR)).all())
+        weeks, weeks_memory = timed(lambda: trend(session, programme, NOW, WEEKS))
         started = time.perf_counter()
-        facts = coverage_lines(standings(session, programme, NOW), [])
+        with held() as reading:
+            facts = coverage_lines(standings(session, programme, NOW), [])
         from_facts = time.perf_counter() - started
         counted = coverage_now(session, programme, NOW)
     if [line.coverage for line in facts] != [line.coverage for line in counted]:
         raise SystemExit("the clocks say something else than the facts")
-    print(
-        f"{database.backend:10}{size:9,} |{now:7.1f}ms{now_floor:7.1f}ms{now / now_floor:7.2f} |"
-        f"{weeks:8.0f}ms{trend_floor:7.0f}ms{weeks / trend_floor:7.2f} |{anew:9.1f}s{from_facts:16.2f}s",
-        flush=True,
+    about = f"{size:,} partners, {database.backend}"
+    target = "≤ 3 ×" if size >= 10_000 else ""  # of few partners the aggregate takes no time
+    area.row(f"coverage now: {about}", now, "ms", floor=now_floor, memory=now_memory, target=target)
+    area.row(f"{WEEKS} weeks of it: {about}", weeks, "ms", floor=trend_floor, memory=weeks_memory, target=target)
+    area.row(
+        f"coverage now, from the facts: {about}", from_facts * 1000, "ms", floor=now_floor, memory=reading.megabytes
     )
-    return {
-        "now_ms": now,
-        "now_floor_ms": now_floor,
-        "trend_ms": weeks,
-        "trend_floor_ms": trend_floor,
-        "refresh_s": anew,
-        "standings_s": from_facts,
-    }
+    area.row(f"all clocks made anew: {about}", anew, "s", memory=making.megabytes)
+
+
+def edges_of(database: Database) -> dict[str, object]:
+    """Since when a touch covers a partner of each tier, as the driver wants it."""
+    edges = {"one": NOW.replace(day=16), "two": NOW.replace(day=9), "three": NOW.replace(day=24, month=10)}
+    plain = database.backend == "sqlite"
+    return {name: at.strftime("%Y-%m-%d %H:%M:%S.%f") if plain else at for name, at in edges.items()}
 
 
 def islands(database: Database) -> None:
@@ -120,12 +100,3 @@ def islands(database: Database) -> None:
         session.execute(text(ISLANDS))
         insert = "INSERT INTO floor_island VALUES (:partner_id, :tier_rank, :from_week, :until_week)"
         session.execute(text(insert), merged)
-
-
-def _ms(work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        work()
-        taken.append((time.perf_counter() - started) * 1000)
-    return median(taken)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -32,6 +32,7 @@ from models.queries.mail import mailboxes
 from models.queries.programme import Programme, programmes
 from models.settings import load_settings
 from models.vault import Vault
+from tests.benchmarks._area import Area, held
 from tests.databases import Database, SqliteDatabases, opened
 from tests.gmail_world import NOW, UNPACED, MovingClock, World, world_of
 from tests.sandbox.gmail import GmailServer, hanging
@@ -55,36 +56,23 @@ HEADERS = {
 }
 
 
-@dataclass
-class Table:
-    """One aligned row per figure: what it is, what was measured, what it should be."""
-
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def row(self, key: str, what: str, measured: float, unit: str, target: str, kept: bool | None = None) -> None:
-        self.figures[key] = {"measured": measured, "unit": unit, "target": target, "kept": kept}
-        shown = f"{measured:,.0f}" if measured == int(measured) else f"{measured:,.2f}"
-        mark = "" if kept is None else "  ok" if kept else "  MISSED"
-        print(f"  {what:<64}{shown:>9} {unit:<12}{target}{mark}", flush=True)
-
-    def exactly(self, key: str, what: str, measured: float, unit: str, target: float) -> None:
-        self.row(key, what, measured, unit, f"exactly {target:g}", measured == target)
-
-    def at_most(self, key: str, what: str, measured: float, unit: str, target: float) -> None:
-        self.row(key, what, measured, unit, f"at most {target:g}", measured <= target)
+def exactly(area: Area, what: str, measured: float, unit: str, target: float) -> None:
+    area.row(what, measured, unit, target=f"= {target:g}")
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
+def at_most(area: Area, what: str, measured: float, unit: str, target: float) -> None:
+    area.row(what, measured, unit, target=f"≤ {target:g}")
+
+
+def run(options: Mapping[str, str], area: Area) -> None:
     """SIZE: how many mailboxes."""
-    table = Table()
     with reading() as world:
-        costs(table, world)
+        costs(area, world)
     with reading() as world:
-        walks(table, world)
-    many(table, int(options.get("SIZE", MAILBOXES)))
+        walks(area, world)
+    many(area, int(options.get("SIZE", MAILBOXES)))
     with reading() as world:
-        cpu(table, world)
-    return table.figures
+        cpu(area, world)
 
 
 @contextmanager
@@ -101,22 +89,22 @@ def spent(world: World, read: Callable[[], object]) -> tuple[int, int]:
     return sum(call.batch is None or call.method == "batch" for call in world.server.calls), world.server.units()
 
 
-def costs(table: Table, world: World) -> None:
+def costs(area: Area, world: World) -> None:
     world.poll()
     requests, units = spent(world, world.poll)
-    table.exactly("idle_requests", "idle poll", requests, "requests", 1)
-    table.exactly("idle_units", "", units, "units", 2)
+    exactly(area, "idle poll", requests, "requests", 1)
+    exactly(area, "  its units", units, "units", 2)
     world.deliver("one")
     requests, units = spent(world, world.poll)
-    table.exactly("new_units", "a new message, beside the poll", units - 2, "units", 20)
+    exactly(area, "a new message, beside the poll", units - 2, "units", 20)
     for number in range(100):
         world.deliver(f"{number}")
     requests, units = spent(world, world.poll)
-    table.exactly("hundred_requests", "a hundred new messages, beside the poll", requests - 1, "requests", 100 / 20)
-    table.exactly("hundred_units", "", units - 2, "units", 100 * 20)
+    exactly(area, "a hundred new messages, beside the poll", requests - 1, "requests", 100 / 20)
+    exactly(area, "  its units", units - 2, "units", 100 * 20)
 
 
-def walks(table: Table, world: World) -> None:
+def walks(area: Area, world: World) -> None:
     ages = [number * timedelta(days=200) / LISTED for number in range(LISTED)]
     for number, age in enumerate(ages):
         world.deliver(f"{number}", at=NOW - age)
@@ -124,8 +112,7 @@ def walks(table: Table, world: World) -> None:
     kept = len(world.ledger.messages)
     bound = LISTED // 500 * (5 + 20) + 9 * 20
     about = f"{LISTED:,} messages, {kept:,} of them kept"
-    table.at_most("walk_units", f"first walk: {about}, beside 20 each", units - 20 * kept, "units", bound)
-    table.figures["walk_kept"] = kept
+    at_most(area, f"first walk: {about}, beside 20 each", units - 20 * kept, "units", bound)
 
     # Every page of the listing, nothing to fetch: what finding alone can cost.
     ledger = world.ledger
@@ -133,7 +120,7 @@ def walks(table: Table, world: World) -> None:
     ledger.cursor, ledger.last_ok_at, ledger.since = None, None, NOW - timedelta(days=900)
     uncapped = world.provider(cap=2 * LISTED)
     _, units = spent(world, lambda: ledger.poll(uncapped))
-    table.at_most("finding_units", f"finding through all {LISTED:,}", units, "units", bound)
+    at_most(area, f"finding through all {LISTED:,}", units, "units", bound)
 
     for number in range(300):
         world.deliver(f"missed {number}", at=NOW + timedelta(minutes=number))
@@ -142,10 +129,10 @@ def walks(table: Table, world: World) -> None:
     fetched = len(ledger.messages)
     _, units = spent(world, world.poll)
     missed = len(ledger.messages) - fetched
-    table.exactly("recovered", "after a 404: messages that had been missed", missed, "messages", 300)
-    table.at_most("recovery_units", "  beside 20 each", units - 20 * missed, "units", bound)
+    exactly(area, "after a 404: messages that had been missed", missed, "messages", 300)
+    at_most(area, "  beside 20 each", units - 20 * missed, "units", bound)
     _, units = spent(world, world.poll)
-    table.exactly("after_recovery_units", "  the next poll", units, "units", 2)
+    exactly(area, "  the next poll", units, "units", 2)
 
 
 @dataclass
@@ -180,7 +167,7 @@ class Fleet:
         return {box.address for box in boxes if box.last_ok_at is not None and box.last_ok_at >= at}
 
 
-def many(table: Table, size: int) -> None:
+def many(area: Area, size: int) -> None:
     addresses = [f"person{number}@lantern.example" for number in range(size)]
     with tempfile.TemporaryDirectory() as folder, GmailServer() as server:
         key_file = Path(folder) / "key.json"
@@ -202,25 +189,25 @@ def many(table: Table, size: int) -> None:
             server.latency = LATENCY
             idle = min(fleet.seconds(addresses) for _ in range(3))
             about = f"{size} idle mailboxes at {LATENCY * 1000:.0f} ms an answer"
-            table.at_most("idle_round_seconds", about, idle, "s", 60)
-            table.exactly("idle_round_units", "  units of the round", server.units(), "units", 2 * size)
+            at_most(area, about, idle, "s", 60)
+            exactly(area, "  units of the round", server.units(), "units", 2 * size)
 
             made.stop()
             fleet.rounds = Rounds(settings, database.sessions, database.reading, Vault(()), clock)
             again = fleet.seconds(addresses)
-            table.at_most("restart_round_seconds", "  after a restart, each with a new token", again, "s", 60)
+            at_most(area, "  after a restart, each with a new token", again, "s", 60)
 
             gate = threading.Event()
             for address in addresses[:HUNG]:
                 server.fail("history.list", hanging(gate), mailbox=address, times=None)
             hung = fleet.seconds(addresses[HUNG:])
-            table.at_most("hung_round_seconds", f"  while {HUNG} of them do not answer, the others", hung, "s", 60)
+            at_most(area, f"  while {HUNG} of them do not answer, the others", hung, "s", 60)
             gate.set()
             fleet.wait_for(addresses)
             fleet.rounds.stop()
 
 
-def cpu(table: Table, world: World) -> None:
+def cpu(area: Area, world: World) -> None:
     keys = [world.store.deliver(HEADERS, NOW, ["INBOX"]) for _ in range(MESSAGES)]
     credentials = consented(json.dumps(world.server.authorized_user(world.store.address)))
     GmailMailbox(credentials, api_url=world.server.api_url).check()  # a token, and the client's description read
@@ -256,13 +243,16 @@ def cpu(table: Table, world: World) -> None:
         "rebuilt": lambda: raw(lambda: service.users.messages()),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
+    memory: dict[str, float | None] = {}
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            began = time.thread_time()
-            way()
-            taken[name].append((time.thread_time() - began) / len(keys) * 1e6)
+            with held() as found:
+                began = time.thread_time()
+                way()
+                taken[name].append((time.thread_time() - began) / len(keys) * 1e6)
+            memory.setdefault(name, found.megabytes)
     floor, mine, rebuilt = (median(taken[name]) for name in ways)
-    table.row("floor_us", "CPU of a message: the client's own batch, kept resource", floor, "µs", "the floor")
-    table.row("message_us", "  ours, from the batch to our message", mine, "µs", "")
-    table.at_most("message_ratio", "  ours ÷ floor", mine / floor, "×", 1.25)
-    table.row("rebuilt_ratio", "  the resource built anew each time ÷ floor", rebuilt / floor, "×", "")
+    what = "CPU of a message, from the batch to our message"
+    area.row(what, mine, "µs", floor=floor, memory=memory["ours"], target="≤ 1.25 ×")
+    area.row("  the resource built anew each time", rebuilt, "µs", floor=floor, memory=memory["rebuilt"])
+    print("Floor: the client's own batch, with a resource that is kept.")

@@ -34,12 +34,14 @@ from models.actions.rematch import roster_change
 from models.actions.write import COMMAND_LINE
 from models.message import WANTED_HEADERS
 from tests.benchmarks import _imap_child, _imap_mail
+from tests.benchmarks._area import Area, timed
 from tests.databases import ROOT, Databases, PostgresDatabases, SqliteDatabases, opened
 from tests.imap_servers import PASSWORD, Dovecot, dovecot
 from tests.postgres_server import PostgresServer
 
 TARGET = 0.8  # × the harmonic floor
 LIBRARY_TARGET = 1.5  # × imap-tools, headers only
+UNIT = "messages/s"
 BATCH = 1_000
 ROUNDS = 3
 LIBRARY_MAILS, POSTGRES_MAILS = 3_000, 5_000  # at most
@@ -51,10 +53,10 @@ STARTED = datetime(2020, 1, 1, tzinfo=UTC)
 Seconds = dict[str, float]
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
+def run(options: Mapping[str, str], area: Area) -> None:
     if dovecot() is None:
         print("IMAP: there is no Dovecot 2.3 here (Debian's package dovecot-imapd), so nothing is measured")
-        return {}
+        return
     size = int(options.get("SIZE", 10_000))
     with Dovecot() as server, tempfile.TemporaryDirectory(prefix="cadence-bench-") as name:
         for user, count in ((USER, size), (OTHER_USER, min(size, POSTGRES_MAILS))):
@@ -65,15 +67,13 @@ def run(options: Mapping[str, str]) -> dict[str, Any]:
         with prepared(sqlite, server, USER) as url:
             cold = child(url, size)  # the server reads each mail for the first time
         speed = measured(server, sqlite, size, Path(name))
-        figures = {"speed": speed | {"cold": rate(cold)}}
-        table(size, figures["speed"])
-        figures["memory"] = memory(speed["held"])
+        tell(area, size, speed, rate(cold))
+        follow(area, speed["held"])
         with prepared(sqlite, server, USER) as url:
             child(url, size)
-            figures["idle"] = idle(server, url)
-        figures["postgresql"] = on_postgres(server)
+            idle(area, server, url)
+        on_postgres(area, server, speed["floor"])
         shutil.rmtree(server.folder / "mail")  # so that closing takes no longer than it may
-    return figures
 
 
 def measured(server: Dovecot, sqlite: Databases, size: int, folder: Path) -> dict[str, Any]:
@@ -103,39 +103,34 @@ def measured(server: Dovecot, sqlite: Databases, size: int, folder: Path) -> dic
     library(server.port, some)
     found["library"] = some / (time.perf_counter() - started)
     found["floor"] = 1 / sum(1 / found[name] for name in ("fetch", "parse", "store"))
-    return found | {"held": last["held"], "touches": last["touches"], "reasons": last["reasons"]}
+    grew = last["peak"] - last["held"][0][1]
+    return found | {"held": last["held"], "touches": last["touches"], "grew": grew}
 
 
-def table(size: int, speed: dict[str, Any]) -> None:
-    print(f"{size:,} messages, {speed['touches']:,} touches{'messages/s':>32}{'ratio':>9}{'target':>9}")
+def tell(area: Area, size: int, speed: dict[str, Any], cold: float) -> None:
+    ours, floor = speed["ours"], speed["floor"]
+    what = f"wire to committed touches: {size:,} messages, {speed['touches']:,} touches"
+    area.row(what, ours, UNIT, floor=floor, memory=speed["grew"], target=f"≥ {TARGET} ×")
     for name, text in {
-        "fetch": "floor: IMAPClient, header fields, batches of 1,000",
-        "parse": "floor: compat32 + getaddresses + date",
-        "store": "floor: Core executemany, SQLite",
-        "floor": "the three one after the other",
+        "fetch": "  of the floor: IMAPClient, header fields, batches of 1,000",
+        "parse": "  of the floor: compat32 + getaddresses + date",
+        "store": "  of the floor: Core executemany, SQLite",
     }.items():
-        print(f"{text:52}{speed[name]:12,.0f}")
-    ratio, library_ratio = speed["ours"] / speed["floor"], speed["ours"] / speed["library"]
-    print(f"{'capture: wire to committed touches':52}{speed['ours']:12,.0f}{ratio:8.2f}×{TARGET:8.1f}×")
-    print(f"{'   its own CPU alone':52}{speed['cpu']:12,.0f}")
-    print(f"{'   with nothing in the server’s cache':52}{speed['cold']:12,.0f}")
-    print(f"{'imap-tools, headers only':52}{speed['library']:12,.0f}", end="")
-    print(f"{library_ratio:8.2f}×{LIBRARY_TARGET:8.1f}×   (capture ÷ imap-tools)\n")
-    speed |= {"ratio": ratio, "library_ratio": library_ratio}
+        area.row(text, speed[name], UNIT)
+    area.row("  its own CPU alone", speed["cpu"], UNIT, floor=floor)
+    area.row("  with nothing in the server’s cache", cold, UNIT, floor=floor)
+    area.row("  beside imap-tools, headers only", ours, UNIT, floor=speed["library"], target=f"≥ {LIBRARY_TARGET} ×")
 
 
-def memory(held: Sequence[tuple[int, float]]) -> dict[str, Any]:
+def follow(area: Area, held: Sequence[tuple[int, float]]) -> None:
     """What a capture holds as it goes, and how much that grows in the second half."""
-    print("a capture holds, in megabytes:")
-    for done, megabytes in held:
-        print(f"{done:12,}{megabytes:9.1f}")
+    area.details["held"] = held
     middle = held[len(held) // 2]  # until then the memory of the last two thousand people fills up
     grown = (held[-1][1] - middle[1]) / max(1, held[-1][0] - middle[0]) * 10_000
-    print(f"{grown:+21.2f} for each 10,000 messages of the second half\n")
-    return {"held": held, "per_10_000": grown}
+    area.row("memory for each 10,000 messages of the second half", grown, "MB")
 
 
-def idle(server: Dovecot, url: str) -> dict[str, Any]:
+def idle(area: Area, server: Dovecot, url: str) -> None:
     """A poll that finds nothing: what goes over the wire, and how long it takes with its statements."""
     capture, programme, box = _imap_child.opened(url)
     mailbox = _imap_child.mailbox_of(box)
@@ -162,13 +157,25 @@ def idle(server: Dovecot, url: str) -> dict[str, Any]:
     for _ in range(IDLE_POLLS):
         poll()
     best = sorted(spent)[len(spent) // 2] * 1000
-    statuses = sum("STATUS" in line for line in asked)
-    print(f"idle poll: {best:.1f} ms, {len(asked)} commands after the login, {statuses} of them STATUS (one a folder),")
-    print(f"           about {sizes[0]:,} bytes asked and {sizes[1]:,} answered\n")
-    return {"ms": best, "commands": asked, "bytes": sizes}
+    area.row("idle poll", best, "ms", floor=hello(server.port))
+    area.row("  commands after the login, a STATUS for each folder", len(asked), "commands")
+    area.row("  bytes asked and answered", sum(sizes), "bytes")
+    area.details["idle_commands"] = asked
 
 
-def on_postgres(server: Dovecot) -> dict[str, Any]:
+def hello(port: int) -> float:
+    """The floor of an idle poll, in milliseconds: the same client connects, asks one folder and leaves."""
+
+    def call() -> None:
+        client = IMAPClient("127.0.0.1", port, ssl=False)
+        client.login(USER, PASSWORD)
+        client.folder_status("INBOX", ["UIDNEXT", "UIDVALIDITY"])
+        client.logout()
+
+    return timed(call, IDLE_POLLS)[0]
+
+
+def on_postgres(area: Area, server: Dovecot, floor: float) -> None:
     postgres = PostgresServer()
     try:
         databases = PostgresDatabases(postgres.url)
@@ -177,8 +184,8 @@ def on_postgres(server: Dovecot) -> dict[str, Any]:
         databases.close()
     finally:
         postgres.close()
-    print(f"on PostgreSQL: {figures['messages']:,} messages, {rate(figures):,.0f} messages/s")
-    return {"rate": rate(figures), "messages": figures["messages"]}
+    what = f"the same on PostgreSQL: {figures['messages']:,} messages"
+    area.row(what, rate(figures), UNIT, floor=floor, memory=figures["peak"] - figures["held"][0][1])
 
 
 def fetch_floor(port: int) -> Iterator[bytes]:

@@ -26,80 +26,70 @@ from models.actions.programme import the_workspace
 from models.actions.write import COMMAND_LINE
 from models.message import WANTED_HEADERS
 from tests.benchmarks import _mail_file as mail_file
+from tests.benchmarks._area import Area
 from tests.benchmarks._mail_file_child import EVER
 from tests.benchmarks.verdict import corpus_messages
-from tests.databases import ROOT, SqliteDatabases, opened
+from tests.databases import ROOT, Database, SqliteDatabases, opened
 
 TARGET = 2.0  # × the floor, reading
+UNIT = "messages/s"
 MEMORY = 80  # megabytes of the reader, whatever the file
 MEBI = 1 << 20
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
+def run(options: Mapping[str, str], area: Area) -> None:
     size = int(options.get("SIZE", 20_000))
     with tempfile.TemporaryDirectory(prefix="cadence-bench-") as name:
         folder = Path(name)
-        return {
-            "speed": speed(folder, min(size, 4_000), options.get("CORPUS")),
-            "memory": memory(folder),
-            "followed": followed(folder, size),
-        }
+        speed(area, folder, min(size, 4_000), options.get("CORPUS"))
+        memory(area, folder)
+        followed(area, folder, size)
 
 
-def speed(folder: Path, count: int, corpus: str | None) -> dict[str, Any]:
+def speed(area: Area, folder: Path, count: int, corpus: str | None) -> None:
     files = {
         "with bodies": mail_file.write(folder / "bodies.mbox", count),
         "headers only": mail_file.write(folder / "headers.mbox", count, bodies=False),
     }
     if corpus:
         files["corpus headers"] = from_corpus(folder / "corpus.mbox", Path(corpus), count)
-    heads = ("MB", "messages", "mailbox", "floor", "ours", "× floor", "target", "import", "touches")
-    print(f"{'messages/s':16}", *(f"{head:>9}" for head in heads))
-    figures = {}
     for name, path in files.items():
         total = ours(path)
-        rates = {one.__name__: total / min(_seconds(one, path) for _ in range(3)) for one in (as_shown, floor, ours)}
-        imported = child("import", path)
-        rates |= {"import": imported["messages"] / imported["seconds"], "ratio": rates["ours"] / rates["floor"]}
-        figures[name] = rates | {"messages": total}
-        print(f"{name:16} {path.stat().st_size / MEBI:9.0f} {total:9,} {rates['as_shown']:9,.0f}", end=" ")
-        print(f"{rates['floor']:9,.0f} {rates['ours']:9,.0f} {rates['ratio']:8.1f}× {TARGET:8.0f}×", end=" ")
-        print(f"{rates['import']:9,.0f} {imported['touches']:9,}")
+        rates = {one: total / min(_seconds(one, path) for _ in range(3)) for one in (as_shown, floor, ours)}
+        read, imported = child("read", path), child("import", path)
+        about = f"{name}, {path.stat().st_size / MEBI:,.0f} MB, {total:,} messages"
+        target = f"≥ {TARGET} ×"
+        area.row(f"read: {about}", rates[ours], UNIT, floor=rates[floor], memory=_grew(read), target=target)
+        area.row("  beside mailbox.mbox as its manual shows it", rates[ours], UNIT, floor=rates[as_shown])
+        each = imported["messages"] / imported["seconds"]
+        area.row("  imported: judged and stored too, on SQLite", each, UNIT, floor=rates[floor], memory=_grew(imported))
         path.unlink()
-    print(
-        '"mailbox" is a loop over mailbox.mbox, as its manual shows it. "import" decides and stores too, on SQLite.\n'
-    )
-    return figures
 
 
-def memory(folder: Path) -> dict[str, Any]:
-    heads = ("file", "messages", "reader", "libraries", "import", "libraries")
-    print(f"{'megabytes at most':30}", *(f"{head:>9}" for head in heads))
-    figures = {}
+def memory(area: Area, folder: Path) -> None:
     for name, write in FILES.items():
         path = folder / "large.mbox"
         write(path)
-        size = path.stat().st_size / MEBI
-        read, imported = figures[name] = child("read", path), child("import", path)
-        print(f"{name:30} {size:9,.0f} {read['messages']:9,}", end=" ")
-        print(*(f"{one[what]:9.0f}" for one in (read, imported) for what in ("peak", "loaded")))
+        for what in ("read", "import"):
+            figures = child(what, path)
+            target = f"≤ {MEMORY}" if what == "read" else ""
+            about = f"whole process, {what}: {name}, {path.stat().st_size / MEBI:,.0f} MB"
+            area.row(about, figures["peak"], "MB", memory=_grew(figures), target=target)
         path.unlink()
-    print(
-        f'target: under {MEMORY}, whatever the file. "libraries" is what the process held before it opened the file.\n'
-    )
-    return figures
 
 
-def followed(folder: Path, size: int) -> dict[str, Any]:
+def followed(area: Area, folder: Path, size: int) -> None:
     figures = child("import", mail_file.write(folder / "long.mbox", size, bodies=False))
-    held: list[tuple[int, float]] = figures["held"]
-    print(
-        f"an import of {size:,} messages, {figures['messages'] / figures['seconds']:,.0f} a second, holds in megabytes"
-    )
+    each = figures["messages"] / figures["seconds"]
+    area.row(f"an import of {size:,} messages", each, UNIT, memory=_grew(figures))
+    held = area.details["held"] = figures["held"]
+    print("holds in megabytes, after so many messages:")
     for done, megabytes in held[:: max(1, len(held) // 10)]:
         print(f"{done:12,} {megabytes:9.0f}")
-    print(f"{'at most':>12} {figures['peak']:9.0f}")
-    return figures
+
+
+def _grew(figures: Mapping[str, float]) -> float:
+    return figures["peak"] - figures["loaded"]
 
 
 def floor(path: Path) -> int:
@@ -159,17 +149,21 @@ def child(what: str, path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _roster() -> Iterator[str]:
-    """A database that knows whose mail it is, and forty partners."""
     with tempfile.TemporaryDirectory(prefix="cadence-bench-") as name, opened(SqliteDatabases(Path(name))) as database:
-        with database.sessions.begin() as session:
-            workspace_id = the_workspace(session, mail_file.STARTED)
-            owner = PersonRow(mail_file.OWNER, "Dana Kim", "manager")
-            put_person(session, workspace_id, COMMAND_LINE, owner, mail_file.STARTED)
-            for number in range(mail_file.PARTNERS):
-                row = PartnerRow(f"P{number}", 1, owner.email, (f"partner{number}.example",))
-                put_partner(session, workspace_id, COMMAND_LINE, row, mail_file.STARTED)
-            mailboxes.put_mailbox(session, workspace_id, COMMAND_LINE, owner.email, "mbox", mail_file.STARTED)
+        prepare(database, "mbox")
         yield database.url
+
+
+def prepare(database: Database, provider: str) -> None:
+    """A database that knows whose mail it is, and forty partners."""
+    with database.sessions.begin() as session:
+        workspace_id = the_workspace(session, mail_file.STARTED)
+        owner = PersonRow(mail_file.OWNER, "Dana Kim", "manager")
+        put_person(session, workspace_id, COMMAND_LINE, owner, mail_file.STARTED)
+        for number in range(mail_file.PARTNERS):
+            row = PartnerRow(f"P{number}", 1, owner.email, (f"partner{number}.example",))
+            put_partner(session, workspace_id, COMMAND_LINE, row, mail_file.STARTED)
+        mailboxes.put_mailbox(session, workspace_id, COMMAND_LINE, owner.email, provider, mail_file.STARTED)
 
 
 def _large(parts: Callable[[], Sequence[tuple[bytes, int]]]) -> Callable[[Path], None]:

@@ -29,6 +29,7 @@ from models.queries.programme import programmes
 from models.settings import load_settings
 from models.tables import Mailbox
 from models.vault import Vault
+from tests.benchmarks._area import Area, megabytes_of
 from tests.benchmarks._programme import databases
 from tests.databases import ROOT, Database
 
@@ -40,20 +41,18 @@ BURST = 300  # jobs of each throughput row, at most
 GIVE_UP = 600.0
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
+def run(options: Mapping[str, str], area: Area) -> None:
     size = int(options.get("SIZE", SIZE))
-    figures: dict[str, Any] = {}
-    print(f"{'workers':>8}{'polls/s':>10}{'floor':>10}{'ratio':>8}{'MB each':>9}")
     for workers in WORKERS:
-        figures[f"workers {workers}"] = row = throughput(workers, min(size, BURST))
-        ratio = row["floor"] / row["polls"]
-        print(f"{workers:8}{row['polls']:10.0f}{row['floor']:10.0f}{ratio:8.1f}{row['memory']:9.0f}", flush=True)
+        polls, floor, grew, whole = throughput(workers, min(size, BURST))
+        area.row(f"polls of {workers} worker{'s'[: workers > 1]}", polls, "polls/s", floor=floor, memory=grew)
+    area.row("  a worker's whole process", whole, "MB")
     print(f"Polls with {LATENCY * 1000:.0f} ms at the provider, {CONCURRENCY} at once a worker; floor: empty jobs.")
-    figures["interval"] = keeping(size)
-    return figures
+    keeping(area, size)
 
 
-def throughput(workers: int, size: int) -> dict[str, float]:
+def throughput(workers: int, size: int) -> tuple[float, float, float, float]:
+    """Polls a second, the floor, and the megabytes that a worker grew by and held at most."""
     with databases("postgresql") as [database]:
         floor = asyncio.run(empty_jobs(database, workers, size))
         fleet, known = filled(database, size, 3_600)
@@ -62,7 +61,7 @@ def throughput(workers: int, size: int) -> dict[str, float]:
             fleet.begin(known)
             working.wait_for(size)
             last = max(at for polls in working.polls().values() for at in polls)
-            return {"polls": size / (last - started), "floor": floor, "memory": working.megabytes()}
+            return size / (last - started), floor, *working.megabytes()
 
 
 async def empty_jobs(database: Database, workers: int, size: int) -> float:
@@ -85,7 +84,7 @@ async def empty_jobs(database: Database, workers: int, size: int) -> float:
         return size / (time.monotonic() - started)
 
 
-def keeping(size: int) -> dict[str, float]:
+def keeping(area: Area, size: int) -> None:
     """Mailboxes of two workspaces, one of them small, polled for a little more than two intervals."""
     interval = max(10, round(size / RATE))
     with databases("postgresql") as [database]:
@@ -102,22 +101,12 @@ def keeping(size: int) -> dict[str, float]:
     gaps = [later - earlier for at in polls.values() for earlier, later in pairwise([*at, ended])]
     late = sum(gap > interval for gap in gaps) + size - len(polls)
     closed = [later - earlier for at in polls.values() for earlier, later in pairwise(at)]
-    row = {
-        "mailboxes": size,
-        "interval": interval,
-        "polls": sum(map(len, polls.values())),
-        "first_round": max(first),
-        "median_gap": median(closed),
-        "longest_gap": max(gaps),
-        "late": late,
-    }
-    print(
-        f"{size:,} mailboxes, {KEEPING} workers, every {interval} s: {row['polls']:,} polls, the first round took "
-        f"{row['first_round']:.1f} s; from poll to poll {row['median_gap']:.1f} s, "
-        f"at the longest {row['longest_gap']:.1f} s"
-    )
-    print(f"Target: no mailbox waits longer than its interval. Late: {late}{'  ok' if not late else '  MISSED'}")
-    return row
+    about = f"{size:,} mailboxes, {KEEPING} workers, every {interval} s"
+    area.row(f"longest wait: {about}", max(gaps), "s", target=f"≤ {interval}")
+    area.row("  from poll to poll, the median", median(closed), "s")
+    area.row("  the first round", max(first), "s")
+    area.row("  polls", sum(map(len, polls.values())), "polls")
+    area.row("  polls that came late, or never", late, "polls", target="= 0")
 
 
 def filled(database: Database, size: int, interval: int) -> tuple[Fleet, Any]:
@@ -158,11 +147,13 @@ class Workers:
         ]
         self._polls: dict[int, list[float]] = {}
         self._said = threading.Condition()
+        self._ready: list[float] = []  # megabytes of each before it began
 
     def __enter__(self) -> "Workers":
         for process in self._processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
+            self._ready.append(self._status(process, "VmRSS"))
             threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
         return self
 
@@ -188,9 +179,11 @@ class Workers:
         with self._said:
             return {mailbox_id: sorted(at) for mailbox_id, at in self._polls.items()}
 
-    def megabytes(self) -> float:
-        sizes = []
-        for process in self._processes:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            sizes.append(int(status.split("VmHWM:")[1].split()[0]) / 1024)
-        return max(sizes)
+    def megabytes(self) -> tuple[float, float]:
+        """By how much one of them grew, and what one held, at most."""
+        most = [self._status(process, "VmHWM") for process in self._processes]
+        return max(end - begin for end, begin in zip(most, self._ready, strict=True)), max(most)
+
+    @staticmethod
+    def _status(process: subprocess.Popen[str], name: str) -> float:
+        return megabytes_of(name, Path(f"/proc/{process.pid}/status"))

@@ -19,6 +19,7 @@ from typing import Any
 
 from models.domains import organisation
 from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, ENOUGH_DAYS, Prior, quiet, rhythm_of
+from tests.benchmarks._area import Area, held
 from tests.benchmarks._rhythm_fit import fit_prior
 from tests.benchmarks._rhythm_models import MODELS, Days, Known, Row
 
@@ -185,14 +186,12 @@ def resampled(
     return found
 
 
-def run(options: Mapping[str, str]) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
+def run(options: Mapping[str, str], area: Area) -> None:
     if file := options.get("CSV"):
-        figures["accuracy"] = accuracy(Path(file))
+        area.details["accuracy"] = accuracy(Path(file))
     else:
         print("accuracy: name a history of mail in CSV to measure it\n")
-    figures["speed"] = speed()
-    return figures
+    speed(area)
 
 
 def accuracy(file: Path) -> dict[str, Any]:
@@ -327,11 +326,8 @@ def populations(file: Path) -> dict[str, Any]:
     return figures
 
 
-def speed() -> dict[str, Any]:
+def speed(area: Area) -> None:
     """All partners' silences from each one's days, beside the floor: putting the same days in order."""
-    print(f"{'partners':>9}{'days each':>11}{'floor: sorted days':>20}", end="")
-    print(f"{'rhythm and words':>18}{'µs each':>9}{'× floor':>9}")
-    figures: dict[str, Any] = {}
     today = date(2026, 11, 23)
     dice = random.Random(1)
     # As many shapes as there are need not be as many as partners are: what is measured holds no cache of them.
@@ -344,20 +340,16 @@ def speed() -> dict[str, Any]:
             ("rhythm", lambda days: quiet(rhythm_of(days), today)),
         ):
             taken = float("inf")
-            for _ in range(3 if partners < 100_000 else 1):
-                started = time.process_time()
-                for number in range(partners):
-                    work(shapes[number % 500])
-                taken = min(taken, time.process_time() - started)
+            with held() as memory:
+                for _ in range(3 if partners < 100_000 else 1):
+                    started = time.process_time()
+                    for number in range(partners):
+                        work(shapes[number % 500])
+                    taken = min(taken, time.process_time() - started)
             best[said] = taken
-        each = best["rhythm"] / partners * 1e6
-        print(f"{partners:9,}{100:11}{best['floor']:18.3f} s{best['rhythm']:16.3f} s", end="")
-        print(f"{each:9.1f}{best['rhythm'] / best['floor']:9.1f}")
-        figures[str(partners)] = {**best, "each_us": each}
-    print(
-        "Target: ten thousand partners with a million touches in under 2 s; ten times as many take ten times as long."
-    )
-    return figures
+        what = f"rhythm and words of {partners:,} partners with 100 days each"
+        target = f"≤ {partners / 5_000:g}"  # linear
+        area.row(what, best["rhythm"], "s", floor=best["floor"], memory=memory.megabytes, target=target)
 
 
 def _after(histories: Histories) -> int:
