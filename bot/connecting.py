@@ -167,7 +167,7 @@ def add_connecting(
         return _told(page)
 
     @web.get(BACK_PATH)
-    def returned() -> Response:
+    def consented() -> Response:
         def page() -> Response:
             state, now = request.args.get("state", ""), clock.now()
             asked = _question(sessions, state, request.cookies.get(COOKIE, ""), now)

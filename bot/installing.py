@@ -86,7 +86,7 @@ def add_installing(
         return answer
 
     @web.get(BACK_PATH)
-    def returned() -> Response:
+    def granted() -> Response:
         try:
             _check_state(sessions, clock, request.args.get("state", ""), request.cookies.get(COOKIE, ""))
             grant, token = _grant(settings, back)

@@ -18,7 +18,9 @@ from werkzeug.serving import make_server
 
 from bot.access import NoAccess
 from bot.app import EVENTS_PATH, flask_app
+from bot.cli.run import pages
 from bot.cli.running import Running
+from bot.connecting import CONNECT_PATH
 from bot.installing import COOKIE, add_installing, check_settings
 from bot.views.installing import NEEDED, OPTIONAL
 from models.actions import outbox as outbox_actions
@@ -182,6 +184,17 @@ def test_a_state_of_another_browser_installs_nothing_and_is_not_used_up(at: Town
     refused(at, at.back(location, flask_client(at)), "did not begin in this browser")
     assert len(at.rows(OAuthState)) == 1
     assert at.back(location).status_code == 200
+
+
+def test_people_install_the_app_where_others_connect_mailboxes_by_consent(database: Database) -> None:
+    microsoft = {"MICROSOFT_TENANT_ID": "t", "MICROSOFT_CLIENT_ID": "c", "MICROSOFT_CLIENT_SECRET": "s"}
+    google = {"GOOGLE_CLIENT_ID": "c", "GOOGLE_CLIENT_SECRET": "s"}
+    with town(database, Fernet.generate_key().decode(), **microsoft, **google) as at:
+        web = pages(at.running).test_client()
+        assert "Cadence" in web.get("/slack/install").text
+        assert "did not begin in this browser" in web.get("/slack/oauth_redirect").text
+        assert web.get(CONNECT_PATH).status_code == 400
+        assert web.get("/healthz").status_code == 200
 
 
 def flask_client(at: Town) -> FlaskClient:

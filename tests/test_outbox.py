@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.cli.running import Running
 from bot.outbox import Outbox, posting_client
 from bot.views.kit import Payload, notice
 from models.actions import outbox as actions
@@ -21,6 +22,7 @@ from tests.cast import MONDAY, Cast, put_cast
 from tests.databases import Database
 from tests.sandbox.slack.server import SlackServer
 from tests.sandbox.slack.workspace import Workspace
+from tests.surface import surface
 
 
 @dataclass
@@ -137,6 +139,46 @@ def test_only_a_person_can_have_an_uncertain_post_sent_again(desk: Desk) -> None
         assert actions.send_again(session, post_id)
     desk.pump()
     assert desk.texts() == ["The read"]
+
+
+def test_a_lead_whose_notice_was_lost_is_told_again_until_slack_confirms_it(desk: Desk) -> None:
+    read_id, notice_id = desk.enqueue("The read"), desk.enqueue("Did the read arrive?", kind="notice")
+    desk.slack.faults.server_error("chat.postMessage", times=3)
+
+    def tell_again() -> int:
+        with desk.database.sessions.begin() as session:
+            told = actions.tell_again(session, desk.cast.workspace_id, desk.clock.at)
+        desk.pump()
+        return told
+
+    desk.pump()
+    assert tell_again() == 0, "not at once"
+    for told, stands in ((1, 0), (1, 1), (0, 1)):
+        desk.clock.on(121)
+        assert (tell_again(), len(desk.texts())) == (told, stands)
+    assert desk.texts() == ["Did the read arrive?"]
+    assert (desk.post(read_id).status, desk.post(notice_id).status) == ("unknown", "sent")
+    desk.slack.faults.server_error("chat.postMessage", times=100)
+    never = desk.enqueue("Something else", part=1, kind="notice")
+    desk.pump()
+    for _ in range(20):
+        desk.clock.on(121)
+        tell_again()
+    assert desk.post(never).attempts == actions.TELLS
+
+
+def test_the_running_bot_repeats_to_its_leads_what_was_lost_on_the_way(database: Database) -> None:
+    with surface(database) as at:
+        running = Running(at.settings, at.clock)
+        with database.sessions.begin() as session:
+            actions.tell_leads(session, at.cast.workspace_id, "x", notice("There was no weekly read."), at.clock.at)
+        at.slack.faults.drop_before("chat.postMessage")
+        for _ in range(2):
+            running.pump()
+            at.clock.at += timedelta(minutes=3)
+            running._tell_leads(at.cast.programme)
+        running.engine.dispose()
+        assert [one.text for one in at.workspace.im("U0ROBIN").messages] == ["There was no weekly read."]
 
 
 def test_a_server_error_leaves_the_post_uncertain(desk: Desk) -> None:

@@ -111,7 +111,8 @@ def connect_socket(running: Running, app_token: str) -> SocketModeHandler:
     return handler
 
 
-def _http(running: Running, host: str, port: int, stopping: threading.Event) -> None:
+def pages(running: Running) -> Flask:
+    """Everything that HTTP mode answers: Slack, health, and what people open in a browser as far as it is set up."""
     web = flask_app(running.app, running.settings)
     add_operation(web, running.reading, running.clock, running.connected, running.pulse)
     if running.settings.installable:
@@ -120,7 +121,11 @@ def _http(running: Running, host: str, port: int, stopping: threading.Event) -> 
     if running.connects:
         parts = running.sessions, running.reading, running.vault, running.clock
         add_connecting(web, running.settings, *parts, running.consents, running.capture)
-    with _serving(web, host, port, HTTP_THREADS, stopping) as bound:
+    return web
+
+
+def _http(running: Running, host: str, port: int, stopping: threading.Event) -> None:
+    with _serving(pages(running), host, port, HTTP_THREADS, stopping) as bound:
         running.start()
         note(f"Cadence is running (HTTP on port {bound}, {EVENTS_PATH}). Ctrl-C stops it.")
         stopping.wait()

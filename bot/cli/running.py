@@ -290,6 +290,7 @@ class Running:
         now = self.clock.now()
         with self.sessions.begin() as session:
             outbox_actions.abandon(session, now)
+            outbox_actions.tell_again(session, programme.workspace_id, now)
             posts = outbox_queries.uncertain_posts(session, programme.workspace_id)
             uncertain = [
                 post

@@ -13,6 +13,7 @@ from models.tables import OutboxPost, Person, Workspace
 
 LETTER = "assigned"  # the kind of a private message that asks somebody to take recovery touches
 ABANDONED = timedelta(minutes=5)
+TOLD_AGAIN, TELLS = timedelta(minutes=2), 8  # the rest before a notice is repeated, and how often it is sent at most
 REDRAW_GAP = timedelta(seconds=2)
 BURST, BURST_GAP = 5, timedelta(seconds=5)  # so that thirty claims in ten seconds are a handful of updates
 
@@ -106,6 +107,18 @@ def tell_leads(session: Session, workspace_id: int, subject: str, payload: Mappi
     )
     for slack_user_id in session.scalars(leads.where(Person.left_at.is_(None))).all():
         enqueue(session, workspace_id, slack_user_id or "", "notice", subject, 0, payload, now)
+
+
+def tell_again(session: Session, workspace_id: int, now: datetime) -> int:
+    """Notices of which nobody knows whether they arrived are sent again; answers how many.
+
+    Nobody is asked about a notice, so one that was lost would leave what it tells of unsaid: better twice than never.
+    """
+    lost = update(OutboxPost).where(OutboxPost.workspace_id == workspace_id, OutboxPost.kind == "notice")
+    again = lost.where(
+        OutboxPost.status == "unknown", OutboxPost.attempts < TELLS, OutboxPost.taken_at <= now - TOLD_AGAIN
+    ).values(status="pending")
+    return len(session.execute(again.returning(OutboxPost.id)).all())
 
 
 def rest_channel(session: Session, workspace_id: int, channel: str, trouble: str, now: datetime) -> bool:
