@@ -14,7 +14,7 @@ from models.actions.write import CAPTURE, CLOCK, audit, insert_into
 from models.cadence import Policy, State
 from models.queries.programme import Programme
 from models.queries.shutdowns import kept_shutdowns
-from models.queries.standings import counting, standings, state_then
+from models.queries.standings import counting, standings, was_late
 from models.standing import Standing
 from models.tables import Claim, Episode, Touch, Workspace
 
@@ -146,7 +146,7 @@ def _first_counting_query(policy: Policy) -> Select[Touch]:
 def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
     if today.state in (State.PAUSED, State.ENDED):
         return str(today.state)
-    if state_then(session, programme, episode.opened_at, episode.partner_id) not in (State.OVERDUE, State.BLIND):
+    if not was_late(session, programme, episode.opened_at, episode.partner_id):
         return "shutdown" if _shut_since(session, programme, episode) else "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
 
@@ -157,7 +157,7 @@ def _shut_since(session: Session, programme: Programme, episode: Episode) -> boo
     before = replace(programme, shutdowns=tuple(one.shutdown for one in known))
     if len(before.shutdowns) == len(programme.shutdowns):
         return False
-    return state_then(session, before, episode.opened_at, episode.partner_id) in (State.OVERDUE, State.BLIND)
+    return was_late(session, before, episode.opened_at, episode.partner_id)
 
 
 def _close(

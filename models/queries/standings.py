@@ -75,10 +75,10 @@ def standings(
     ]
 
 
-def state_then(session: Session, programme: Programme, at: datetime, partner_id: int) -> State:
-    """How one partner stood at an instant, and nothing beside it."""
+def was_late(session: Session, programme: Programme, at: datetime, partner_id: int) -> bool:
+    """Whether the window of a partner was over at an instant, be it overdue or blind then: no more is asked for."""
     (facts,) = partner_facts(session, programme, at, {partner_id}, bare=True)
-    return stand(facts, at, programme.zone, programme.shutdowns).state
+    return stand(facts, at, programme.zone, programme.shutdowns).state in (State.OVERDUE, State.BLIND)
 
 
 def partner_facts(
@@ -92,7 +92,7 @@ def partner_facts(
 ) -> list[PartnerFacts]:
     """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made.
 
-    `bare`: without people and promises, which no state depends on.
+    `bare`: without people, promises and what mailboxes vouch for, which tells a blind partner from an overdue one.
     """
     workspace_id = programme.workspace_id
     wanted: frozenset[int] | None = None
@@ -103,7 +103,7 @@ def partner_facts(
     by_id = {} if bare else everybody(session, workspace_id)
     tiers_then = tiers(session, workspace_id, now)
     owners = None if partner_ids is None else {row.owner_id for row in rows}
-    observed = last_observed(session, workspace_id, now, known_at, owners)
+    observed = {} if bare else last_observed(session, workspace_id, now, known_at, owners)
     steps = {} if bare else next_steps_of(session, workspace_id, now, by_id, partner_ids)
     episodes = {} if bare else episodes_of(session, workspace_id, now, by_id, partner_ids)
     facts = []
