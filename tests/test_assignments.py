@@ -91,6 +91,13 @@ def test_a_lead_asks_somebody_by_command_and_the_read_says_that_no_answer_has_co
     )
 
 
+def test_a_lead_who_wants_to_take_a_question_back_hears_what_to_do(at: Surface) -> None:
+    ask_for(at)
+    told = at.ask(ROBIN, "release Acme").text
+    assert told.startswith("Priya Nair was asked to take *Acme* and has not answered yet. A lead can ask somebody else")
+    assert "holds" not in told
+
+
 def test_accepting_is_shown_in_the_read_and_twice_is_no_error(at: Surface) -> None:
     ask_for(at)
     at.pump()

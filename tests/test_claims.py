@@ -81,6 +81,13 @@ def test_undo_and_release_give_it_back(at: Surface) -> None:
     assert "open to everybody again" in at.ask(DANA, "release Acme").text
 
 
+def test_whoever_comes_a_day_later_hears_of_no_moment(at: Surface) -> None:
+    at.press_and_hear(DANA, at.hold_read(), claim_id(at))
+    assert "Dana Kim picked up *Acme* a moment ago, by" in at.ask(PRIYA, "claim Acme").text
+    at.clock.at += timedelta(days=1)
+    assert "Dana Kim picked up *Acme*, by" in at.ask(PRIYA, "claim Acme").text
+
+
 def test_only_the_holder_can_release(at: Surface) -> None:
     at.press_and_hear(DANA, at.hold_read(), claim_id(at))
     at.pump()

@@ -65,7 +65,6 @@ def test_home_shows_the_steps_and_every_button_of_theirs_opens_its_form(at: Surf
     for action, callback_id in (*opened.items(), (ids.EDIT_ROSTER, ids.ROSTER_MODAL), (ids.PREVIEW, ids.NOTE_MODAL)):
         at.press(ROBIN, at.home(ROBIN), f"{action}:1")
         lint_view(_opened(at, callback_id).content)
-    assert at.workspace.wait_until(lambda: "You have seen it" in said(at.home(ROBIN).content["blocks"]))
 
 
 def test_home_is_drawn_again_when_a_form_that_it_opened_is_saved(at: Surface) -> None:
@@ -155,6 +154,7 @@ def test_from_nothing_to_the_first_read(at: Surface) -> None:
     at.press(ROBIN, _steps(at), f"{ids.PREVIEW}:1")
     assert at.workspace.wait_until(lambda: _row(at).previewed_at is not None)
     assert [one for one in at.workspace.messages(CHANNEL)[before:] if one.visible_to is None] == []
+    assert "You have seen it" in said(at.home(ROBIN).content["blocks"])
     ready = at.ask(ROBIN, "setup")
     assert "Everything is ready" in ready.text
     at.press(ROBIN, ready, ids.START)
@@ -256,6 +256,21 @@ def test_when_slack_does_not_answer_nobody_says_that_it_works(at: Surface) -> No
     _schedule(at, channel(ids.SCHEDULE_CHANNEL, CHANNEL))
     _modal(at, "I have not tried yet")
     assert _row(at).channel_trouble == "unchecked"
+
+
+def test_before_the_first_step_nothing_is_said_that_is_not_so(at: Surface) -> None:
+    assert "Nobody owns a partner yet" in said(at.home(ROBIN).content["blocks"])
+    assert "0 of 0" not in said(at.home(ROBIN).content["blocks"])
+    shown = said(at.ask(ROBIN, "settings").blocks)
+    assert "*Channel:* none yet, so nothing is posted" in shown
+    assert "*Read:* on Mondays at 09:00, UTC" in shown
+
+
+def test_a_preview_of_an_empty_roster_is_not_the_preview(at: Surface) -> None:
+    at.home(ROBIN)
+    at.ask(ROBIN, "preview")
+    assert _row(at).previewed_at is None
+    assert "look at the private preview" in at.ask(ROBIN, "setup").text
 
 
 @pytest.mark.parametrize("who", [DANA, VERA])

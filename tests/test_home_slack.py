@@ -39,6 +39,11 @@ def words(view: Any) -> str:
     return said(view.content["blocks"])
 
 
+def test_whoever_owns_no_partner_is_not_told_that_they_are_in_rhythm(at: Surface) -> None:
+    assert "No partner is yours, so nothing waits for you." in words(at.home(ROBIN))
+    assert "every partner of yours" not in words(at.home(ROBIN))
+
+
 def test_a_lead_sees_coverage_before_the_first_read(at: Surface) -> None:
     shown = words(at.home(ROBIN))
     assert "Tier 1: 1 of 3 covered, 33 %" in shown

@@ -67,6 +67,14 @@ def test_each_list_names_the_partners_of_the_command_line_with_the_reason(
     assert all(name in words for name in names)
 
 
+@pytest.mark.parametrize(("command", "who"), [("owed", PRIYA), ("stale", DANA), ("quiet", DANA)])
+def test_mine_are_the_own_partners_and_other_words_are_not_passed_over(at: Surface, command: str, who: Any) -> None:
+    assert "1 " in shown(at.ask(who, f"{command} mine"))
+    other = DANA if who is PRIYA else PRIYA
+    assert not any(name in shown(at.ask(other, f"{command} mine")) for name in ("Acme", "Globex", "Umbrella"))
+    assert f"I do not know “{command} tier 1”" in shown(at.ask(who, f"{command} tier 1"))
+
+
 def test_nothing_on_a_list_is_said_in_one_line(database: Database) -> None:
     with surface(database) as one:
         assert "No next step has gone stale." in shown(one.ask(VERA, "stale"))

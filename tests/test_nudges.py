@@ -35,6 +35,7 @@ from tests.cast import (
     put_touch,
 )
 from tests.databases import Database
+from tests.slack_lint import elements
 
 DAY = timedelta(days=1)
 TUESDAY = MONDAY + DAY
@@ -74,6 +75,14 @@ def test_the_owner_hears_of_a_partner_that_slipped_and_of_one_that_is_due_soon(d
     assert set(told) == {"U0DANA", "U0PRIYA"}
     assert "Acme is 16 days past its 7-day rhythm" in told["U0DANA"][0]
     assert "Globex is due by tomorrow" in told["U0PRIYA"][0]
+
+
+def test_each_button_of_a_nudge_says_aloud_what_it_does_and_for_whom(database: Database, cast: Cast) -> None:
+    day(database, cast, MONDAY)
+    with database.reading() as session:
+        payloads = [row.payload for row in session.scalars(select(OutboxPost).where(OutboxPost.kind == "nudge"))]
+    spoken = {one.get("accessibility_label") for payload in payloads for one in elements(payload["blocks"])}
+    assert {"Claim recovery touch for Acme", "Set next step for Globex"} <= spoken
 
 
 def test_a_transition_is_told_once_however_often_the_jobs_run(database: Database, cast: Cast) -> None:

@@ -113,6 +113,8 @@ def test_a_pause_that_is_taken_back_leaves_nothing_settled(at: Surface) -> None:
 
 def test_resuming_lets_the_clock_run_on(at: Surface) -> None:
     told = at.ask(ROBIN, "pause Acme until 2027-01-15: On leave")
+    card = shown(at.ask(DANA, "partner Acme"))
+    assert "paused: it counts nowhere until the pause is over, and its clock runs on." in card
     again = at.press_and_hear(ROBIN, told, f"resume:{at.cast.partner(ACME)}")
     assert "*Acme* counts again. Its clock ran on: 16 days overdue." in shown(again)
     assert paused(at) == ("active", None, None)

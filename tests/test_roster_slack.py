@@ -1,6 +1,7 @@
 """Partners and people from Slack, one by one and many at once: what is wrong is told there and changes nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -322,6 +323,24 @@ def test_lines_are_understood_however_they_are_separated(at: Surface, pasted: st
     assert report.problems == ()
     assert report.added == ("Cyberdyne",)
     assert _line(at, "Cyberdyne").domains == ("cyberdyne.example", "cyberdyne.test")
+
+
+def test_the_end_of_a_line_that_was_left_out_takes_nothing_away(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        before = partner_lines(session, at.cast.workspace_id, at.cast.partner(ACME))[at.cast.partner(ACME)]
+        report = roster_report(session, at.cast.programme, "partners", b"Acme, 2", "cast", at.clock.now())
+        after = partner_lines(session, at.cast.workspace_id, at.cast.partner(ACME))[at.cast.partner(ACME)]
+    assert report.changed == ("Acme: tier 1 \u2192 2",)
+    assert before.owner_email
+    assert before.domains
+    assert after == replace(before, tier=2)
+
+
+def test_a_name_that_was_pasted_twice_is_told_by_the_lines_that_were_pasted(at: Surface) -> None:
+    pasted = b"Nova, 1, dana@lantern.example, nova.example\nNova, 2, dana@lantern.example, other.example"
+    with at.database.sessions.begin() as session:
+        report = roster_report(session, at.cast.programme, "partners", pasted, "cast", at.clock.now())
+    assert report.problems == ((2, "name", "Nova stands there already: Nova in line 1"),)
 
 
 def test_the_roster_is_sent_as_a_file_that_an_import_takes_back(at: Surface) -> None:

@@ -89,7 +89,9 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     if result.holder is None or result.due_on is None:
         return views.nothing_note(partner)
     if result.taken is Taken.TAKEN:
-        return views.taken_note(partner, result.holder, result.due_on, visitor.today, asked=result.asked)
+        return views.taken_note(
+            partner, result.holder, result.due_on, visitor.today, asked=result.asked, fresh=result.fresh
+        )
     again = result.taken is Taken.YOURS
     return views.claimed_note(partner_id, partner, result.due_on, visitor.today, again=again)
 
@@ -105,7 +107,7 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
         held = None if released else claims.current_claim(session, visitor.programme, partner_id)
     if released:
         return views.released_note(partner_id, partner)
-    return views.not_yours_note(partner, held.name if held else None)
+    return views.not_yours_note(partner, held.name if held else None, asked=held is not None and held.asked)
 
 
 def take_on(call: Call, partner_id: int, key: str) -> Payload | None:

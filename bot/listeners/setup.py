@@ -126,8 +126,10 @@ def _preview(call: Call) -> Payload:
     workspace_id = visitor.programme.workspace_id
     with call.desk.reading() as session:
         payload = read_preview(weekly_read(session, visitor.programme, call.now))
+    previewable = setup_now(call).partners > 0  # an empty page is no picture of the first read
     with call.desk.sessions.begin() as session:
-        note_preview(session, workspace_id, call.now)
+        if previewable:
+            note_preview(session, workspace_id, call.now)
         steps_changed(session, workspace_id)
     return payload
 

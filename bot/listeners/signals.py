@@ -2,24 +2,27 @@
 
 from bot import signal_words, wording
 from bot.listeners.call import Call
-from bot.listeners.typed import Command
+from bot.listeners.typed import Command, literal
+from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from bot.views.rows import Paper
 from bot.views.signals import signals_answer
 from models.queries.quiet import gone_quiet
 from models.queries.standings import standings
-from models.standing import sort_key
+from models.standing import Standing, sort_key
 
 STEP = 80
 
 
-def owed(call: Call, _rest: str) -> Payload:
+def owed(call: Call, rest: str) -> Payload:
     visitor = call.visitor()
+    if rest and not _mine(rest):
+        return answers.unknown_answer(f"owed {literal(rest)}", COMMANDS["owed"].help)
     zone, today = visitor.programme.zone, visitor.today
     with call.desk.reading() as session:
         lines = standings(session, visitor.programme, call.now)
-    waiting = sorted((one for one in lines if one.reply_owed), key=sort_key)
+    waiting = sorted((one for one in lines if one.reply_owed and _asked(one, call, rest)), key=sort_key)
     those = [(one, wording.last_heard(one, today, zone)) for one in waiting]
     title = f"{wording.plural(len(those), 'partner waits', 'partners wait')} for our reply"
     return signals_answer(
@@ -27,12 +30,14 @@ def owed(call: Call, _rest: str) -> Payload:
     )
 
 
-def stale(call: Call, _rest: str) -> Payload:
+def stale(call: Call, rest: str) -> Payload:
     visitor = call.visitor()
+    if rest and not _mine(rest):
+        return answers.unknown_answer(f"stale {literal(rest)}", COMMANDS["stale"].help)
     zone, today = visitor.programme.zone, visitor.today
     with call.desk.reading() as session:
         lines = standings(session, visitor.programme, call.now)
-    lying = sorted((one for one in lines if one.step_stale), key=sort_key)
+    lying = sorted((one for one in lines if one.step_stale and _asked(one, call, rest)), key=sort_key)
     those = [
         (one, f"{wording.plain(one.facts.next_step.text, STEP)}, {signal_words.stale_step(one, today, zone)}")
         for one in lying
@@ -42,16 +47,28 @@ def stale(call: Call, _rest: str) -> Payload:
     return signals_answer(title, those, Paper(today, zone), nobody="No next step has gone stale.", command="stale")
 
 
-def quiet(call: Call, _rest: str) -> Payload:
+def quiet(call: Call, rest: str) -> Payload:
     visitor = call.visitor()
+    if rest and not _mine(rest):
+        return answers.unknown_answer(f"quiet {literal(rest)}", COMMANDS["quiet"].help)
     with call.desk.reading() as session:
         lines = standings(session, visitor.programme, call.now)
         found = gone_quiet(session, visitor.programme, call.now, lines)
-    those = [(one, silence.words) for one, silence in found]
+    those = [(one, silence.words) for one, silence in found if _asked(one, call, rest)]
     title = f"{wording.plural(len(those), 'partner has', 'partners have')} gone quiet for them"
     nobody = "Nobody's silence is out of character."
     paper = Paper(visitor.today, visitor.programme.zone)
     return signals_answer(title, those, paper, nobody=nobody, command="quiet")
+
+
+def _mine(rest: str) -> bool:
+    return rest.casefold() in ("mine", "my", "me")
+
+
+def _asked(one: Standing, call: Call, rest: str) -> bool:
+    """Everybody's partners are asked for, or the visitor's own: what else was typed is refused before."""
+    owner = one.facts.owner
+    return not rest or (owner is not None and owner.id == call.visitor().person.id)
 
 
 COMMANDS = {

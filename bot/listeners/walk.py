@@ -157,7 +157,7 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
     if result.holder is None or result.due_on is None:
         return notes.nothing_note(name)["text"]
     if result.taken is Taken.TAKEN:
-        return notes.taken_note(name, result.holder, result.due_on, visitor.today)["text"]
+        return notes.taken_note(name, result.holder, result.due_on, visitor.today, fresh=result.fresh)["text"]
     if assigned_by_id is None:
         return given_line(name, result.holder, result.due_on, visitor.today)
     new = result.taken is Taken.CLAIMED

@@ -33,14 +33,17 @@ def claimed_note(partner_id: int, partner: str, due_on: date, today: date, *, ag
     return {"text": said, "blocks": [kit.section(said), _follow_up(partner_id, partner)]}
 
 
-def taken_note(partner: str, holder: str, due_on: date, today: date, *, asked: bool = False) -> Payload:
-    """To whoever came second."""
+def taken_note(
+    partner: str, holder: str, due_on: date, today: date, *, asked: bool = False, fresh: bool = False
+) -> Payload:
+    """To whoever came second; `fresh`: by a moment."""
     name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(holder), 200)
     if asked:
         until = wording.by_day(due_on, today)
         return kit.notice(f"{who} was asked to take {kit.strong(name)}, {until}, and has not answered yet.")
+    when = " a moment ago" if fresh else ""
     return kit.notice(
-        f"{who} picked up {kit.strong(name)} a moment ago, {wording.by_day(due_on, today)}. It is in good hands."
+        f"{who} picked up {kit.strong(name)}{when}, {wording.by_day(due_on, today)}. It is in good hands."
     )
 
 
@@ -57,12 +60,17 @@ def released_note(partner_id: int, partner: str) -> Payload:
     return {"text": said, "blocks": [kit.section(said, accessory=claim)]}
 
 
-def not_yours_note(partner: str, holder: str | None) -> Payload:
-    """To whoever wanted to release somebody else's claim, or one that is gone."""
+def not_yours_note(partner: str, holder: str | None, *, asked: bool = False) -> Payload:
+    """To whoever wanted to release somebody else's claim, or one that is gone. `asked`: the holder has not accepted."""
     name = kit.words(wording.name(partner), 200)
     if holder is None:
         return kit.notice(f"Nobody holds {kit.strong(name)} at the moment, so there is nothing to release.")
     who = kit.words(wording.name(holder), 200)
+    if asked:
+        return kit.notice(
+            f"{who} was asked to take {kit.strong(name)} and has not answered yet. A lead can ask somebody else: "
+            f"`{ids.COMMAND} claim {name} for @Dana`."
+        )
     return kit.notice(f"{who} holds {kit.strong(name)}: only the holder can release it.")
 
 

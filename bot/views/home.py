@@ -81,7 +81,8 @@ def home_view(page: HomePage) -> View:
         *_list("My next steps", steps, paper, shown),
     ]
     if not listed:
-        listed = [kit.section("Nothing waits for you: every partner of yours is in rhythm.")]
+        none = "No partner is yours, so nothing waits for you."
+        listed = [kit.section("Nothing waits for you: every partner of yours is in rhythm." if mine else none)]
         blocks += [kit.header("My partners")] if page.week is not None else []
     blocks += listed
     if page.mailboxes:

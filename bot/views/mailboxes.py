@@ -126,7 +126,8 @@ def _line(box: Box, today: date, zone: ZoneInfo, scale: float) -> str:
 
 
 def _row(box: Box, today: date, zone: ZoneInfo, scale: float) -> Block:
-    owner = "" if box.mine else f" · {wording.plain(box.facts.owner_email or 'nobody', 80)}"
+    known = box.mine or box.facts.owner_email == box.facts.address
+    owner = "" if known else f" · {wording.plain(box.facts.owner_email or 'nobody', 80)}"
     head = kit.strong(kit.words(wording.plain(box.facts.address, 120), 200 * scale))
     said = kit.words(_sentence(box, today, zone), 450 * scale)
     return kit.section(f"{head}{kit.words(owner, 150 * scale)}\n{said}", accessory=_remove(box))

@@ -92,11 +92,13 @@ def _accessory(line: NudgeLine, scale: float) -> Element | None:
     partner_id = line.partner_id
     if partner_id is None:
         return None
-    spoken = kit.label(line.text, 75, 200 * scale)
+    named = wording.name(line.partner)
     if line.kind in CAN_BE_CLAIMED:
+        spoken = kit.label(f"{CLAIM_LABEL} for {named}", 75, 200 * scale)
         return kit.button(ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id), spoken=spoken)
     if line.kind == "claim_due":
         return claim_menu(partner_id, asked=line.asked, shared=False)
     if line.step is not None:
         return step_menu(partner_id, line.step)
+    spoken = kit.label(f"Set next step for {named}", 75, 200 * scale)
     return kit.button(ids.row(ids.NEXT_STEP, partner_id), "Set next step", Carried(partner=partner_id), spoken=spoken)

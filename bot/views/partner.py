@@ -163,6 +163,8 @@ def because(card: Card, paper: Paper) -> str:
     """The state and the arithmetic behind it."""
     standing, today = card.standing, paper.today
     facts, state = standing.facts, wording.lateness(standing, today)
+    if standing.state is State.PAUSED:
+        return f"{state}: it counts nowhere until the pause is over, and its clock runs on."
     if facts.tier is None or standing.due_on is None:
         return f"{state}, so no clock runs."
     if facts.last_touch_at is None:

@@ -103,7 +103,7 @@ def settings_answer(
     leaders = f"<#{schedule.leaders_channel}>, once a month" if schedule.leaders_channel else "no post"
     empty = EMPTY[schedule.when_empty]
     lines = [
-        ("Channel", channel_words(schedule.channel, trouble)),
+        ("Channel", channel_words(schedule.channel, trouble) if schedule.channel else "none yet, so nothing is posted"),
         ("Read", kit.words(schedule_words(schedule.read_at, schedule.timezone), 200)),
         ("When there is nothing to recover", f"{empty[:1].lower()}{empty[1:]}"),
         ("For leaders", leaders),

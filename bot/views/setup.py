@@ -106,7 +106,7 @@ def channel_words(channel: str | None, trouble: str | None) -> str:
 
 def schedule_words(read_at: str, timezone: str) -> str:
     day, hour = read_at.split()
-    return f"on {DAYS[day]} at {hour}, {timezone}"
+    return f"on {DAYS[day]} at {hour}, {timezone or 'UTC'}"
 
 
 DAYS = {
@@ -138,6 +138,8 @@ def _steps(setup: Setup) -> list[tuple[str, str, str, Element]]:
     people = _count(setup.people, "person", "people", "can own partners")
     partners = _count(setup.partners, "partner", "partners", "on the roster")
     boxes = f"{setup.connected} of {setup.owners} owners have connected theirs; without, their partners are unseen."
+    if not setup.owners:
+        boxes = "Nobody owns a partner yet. Each owner connects the own mailbox; without, their partners are unseen."
     return [
         (CHANNEL, "Channel", channel_words(setup.channel, setup.trouble), place),
         (SCHEDULE, "Day, hour and zone", scheduled, _button(ids.EDIT_SCHEDULE, "Change", SCHEDULE, 2)),

@@ -106,7 +106,7 @@ def _head(told: Suggestions) -> str:
         verb = "writes" if len(told.found) + told.more == 1 else "write"
         return f"{count} {verb} with us regularly and {'is' if verb == 'writes' else 'are'} not on the roster"
     if not told.looked_into:
-        return "No mailbox is connected that could tell: `cadence mailbox add` connects one."
+        return f"No mailbox is connected that could tell: `{ids.COMMAND} mailbox` says how to connect one."
     return (
         "Nobody is missing: every organisation with regular mail is on the roster. Regular means that both sides "
         f"wrote on {REGULAR_DAYS} days or more of the last 90."

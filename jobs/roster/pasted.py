@@ -5,13 +5,17 @@ Judges nothing of what the cells mean: that is the importer's, and so is all or 
 
 import csv
 import io
+import re
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from jobs.roster.csv import PARTNERS, PEOPLE, Imported, import_partners, import_people
-from jobs.roster.table import RosterError
+from jobs.roster.table import Problem, RosterError
+from models.names import name_key
 from models.queries.programme import Programme
+from models.queries.roster import partner_lines
 from models.roster_report import RosterReport
 
 KINDS = {"partners": (PARTNERS, import_partners), "people": (PEOPLE, import_people)}
@@ -33,6 +37,7 @@ WORDS = {
 LISTS = ("domains", "contacts", "aliases")
 MARKS = ("\t", ";", ",")  # of spreadsheets, and of files
 HEADER_OF_OURS = 1  # line more than the person sees
+_OTHER_LINE = re.compile(r"(?<= in line )\d+\Z")
 
 
 def roster_report(
@@ -40,17 +45,37 @@ def roster_report(
 ) -> RosterReport:
     """What the import did in this session; with problems it did nothing. The caller commits or takes it back."""
     columns, read = KINDS[kind]
-    table, shift = _table(data, kind, columns)
+    known = _known(session, programme) if kind == "partners" else {}
+    table, shift = _table(data, kind, columns, known)
     try:
         done: Imported = read(session, programme, table, now, actor)
     except RosterError as error:
-        return RosterReport(problems=tuple((max(one.line - shift, 1), one.column, one.text) for one in error.problems))
+        return RosterReport(problems=tuple(_as_pasted(one, shift) for one in error.problems))
     return RosterReport(
         done.added, done.changed, done.unchanged, done.warnings, done.rematched.again, done.rematched.voided
     )
 
 
-def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int]:
+def _known(session: Session, programme: Programme) -> dict[str, list[str]]:
+    """What a line without a header could say of each partner of the roster, by the key of its name."""
+    return {
+        name_key(one.name): [
+            one.name,
+            "" if one.tier is None else str(one.tier),
+            one.owner_email or "",
+            ";".join(one.domains),
+        ]
+        for one in partner_lines(session, programme.workspace_id).values()
+    }
+
+
+def _as_pasted(problem: Problem, shift: int) -> tuple[int, str, str]:
+    """Line, column and text, counted by the lines that the person sees."""
+    text = _OTHER_LINE.sub(lambda found: str(max(int(found[0]) - shift, 1)), problem.text)
+    return max(problem.line - shift, 1), problem.column, text
+
+
+def _table(data: bytes, kind: str, columns: tuple[str, ...], known: Mapping[str, list[str]]) -> tuple[bytes, int]:
     """The lines as a file with our header, and by how many lines it is longer. What cannot be read stays as it is."""
     try:
         text = data.decode("utf-8-sig")
@@ -69,6 +94,8 @@ def _table(data: bytes, kind: str, columns: tuple[str, ...]) -> tuple[bytes, int
     rows = [(number, [cell.strip() for cell in row]) for number, row in found]
     if not set(header) & set(columns):
         header, shift = _usual(kind, header), HEADER_OF_OURS
+        # Nobody takes an owner away by leaving the end of a line out.
+        rows = [(number, [*row, *known.get(name_key(row[0]), ())[len(row) :]] if row else row) for number, row in rows]
         rows = [(number + shift, _folded(row, len(header))) for number, row in rows]
     else:
         named = next((index for index, (_, row) in enumerate(rows) if any(row)), None)

@@ -1,7 +1,7 @@
 """Writes of claims: one holder per episode; accepted, declined, given back, passed on, or lapsed after its day."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,8 @@ from models.queries.programme import Programme
 from models.queries.standings import standings
 from models.standing import Standing
 from models.tables import Claim, Episode, Person
+
+MOMENT = timedelta(minutes=5)
 
 
 class Taken(StrEnum):
@@ -37,6 +39,7 @@ class ClaimResult:
     asked: bool = False  # the holder was asked by a lead and has not answered
     claim_id: int | None = None
     partner: str | None = None  # None: this programme has no such partner
+    fresh: bool = False  # the holder took it a moment ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Held:
     asked: bool
     partner_id: int
     opened_at: datetime  # of its episode
+    at: datetime
 
 
 def claim(
@@ -94,7 +98,16 @@ def claim(
         if held is None:  # released in between: the next press finds it free
             return ClaimResult(Taken.NOTHING, partner=facts.name)
         if held.person_id != person_id:
-            return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id, facts.name)
+            return ClaimResult(
+                Taken.TAKEN,
+                held.person_id,
+                held.name,
+                held.due_on,
+                held.asked,
+                held.id,
+                facts.name,
+                now - held.at <= MOMENT,
+            )
         if assigned_by_id is None:
             accept(session, programme, partner_id, person_id, now)
         return ClaimResult(Taken.YOURS, person_id, held.name, held.due_on, claim_id=held.id, partner=facts.name)
@@ -251,6 +264,7 @@ _CURRENT = (
         Claim.due_on,
         Claim.assigned_by_id,
         Claim.accepted_at,
+        Claim.at,
         Episode.partner_id,
         Episode.opened_at,
     )
@@ -266,7 +280,9 @@ _CURRENT_OF_PERSON = _CURRENT.where(Claim.person_id == bindparam("person_id"))
 
 def _held(row: Row[*tuple[Any, ...]]) -> Held:
     asked = row.assigned_by_id is not None and row.accepted_at is None
-    return Held(row.id, row.person_id, row.name, row.due_on, row.assigned_by_id, asked, row.partner_id, row.opened_at)
+    return Held(
+        row.id, row.person_id, row.name, row.due_on, row.assigned_by_id, asked, row.partner_id, row.opened_at, row.at
+    )
 
 
 def _give_back(
