@@ -2,7 +2,7 @@
 
 Workers are processes; a provider is a stand-in that answers after 50 ms that there is nothing new. The floor is the
 engine alone: procrastinate's own jobs that do nothing, with as many workers. SIZE=n mailboxes, polled at the rate at
-which ten thousand are every ten minutes; without it 300. SIZE=10000 takes 25 minutes.
+which ten thousand are every ten minutes; without it 600. SIZE=10000 takes 25 minutes.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from tests.benchmarks._programme import databases
 from tests.databases import ROOT, Database
 
 LATENCY = 0.05  # seconds
-SIZE, RATE = 300, 10_000 / 600  # mailboxes; polls a second
+SIZE, RATE = 600, 10_000 / 600  # mailboxes; polls a second
 WORKERS, KEEPING, CONCURRENCY = (1, 2, 4), 3, 8
 ROUNDS = 2.2
 BURST = 300  # jobs of each throughput row, at most
