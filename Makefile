@@ -1,4 +1,4 @@
-# make demo | test | lint | install | bench | fuzz | lock | clean
+# make demo | test | lint | install | bench | chaos | fuzz | lock | clean
 # Needs Python 3.11 or newer with venv, and nothing else. Everything it makes lies in .venv and .cache, here.
 # PYTHON=python3.12 chooses the interpreter; otherwise the newest one found is taken.
 
@@ -29,7 +29,7 @@ ARGS ?=
 # An environment whose interpreter has gone away is no environment.
 $(shell test ! -e .venv || $(PY) -c '' 2>/dev/null || rm -rf .venv)
 
-.PHONY: help demo test lint install bench fuzz lock clean
+.PHONY: help demo test lint install bench chaos fuzz lock clean
 
 help:
 	@echo 'make demo               the whole story in a browser, with stand-ins for Slack and Gmail'
@@ -38,6 +38,7 @@ help:
 	@echo 'make lint               style, types, import rules'
 	@echo 'make install            .venv/bin/cadence, to run it for real'
 	@echo 'make bench              measurements (ONLY=area CORPUS=folder CSV=file SIZE=n JSON=file)'
+	@echo 'make chaos              hard knocks for two bots and three workers, for SECONDS=600 (SEED=n repeats a run)'
 	@echo 'make fuzz               bytes that break a reader of mail, for SECONDS=60 (ONLY=target)'
 	@echo 'make lock               new lock files'
 	@echo 'make clean              removes all that these commands made'
@@ -62,6 +63,10 @@ bench: .venv/.dev
 	@$(PY) -m tests.benchmarks $(if $(ONLY),--only '$(ONLY)') $(if $(CORPUS),--corpus '$(CORPUS)') \
 		$(if $(CSV),--csv '$(CSV)') $(if $(SIZE),--size '$(SIZE)') \
 		$(if $(JSON),--json '$(JSON)') $(ARGS)
+
+# Prints what was survived and what was found, and the command that repeats it.
+chaos: .venv/.dev
+	@$(PY) -m tests.chaos --seconds '$(or $(SECONDS),600)' $(if $(SEED),--seed '$(SEED)') $(ARGS)
 
 # With atheris where the interpreter has it, by chance otherwise.
 fuzz: .venv/.dev

@@ -253,6 +253,16 @@ def test_a_message_that_stands_twice_in_slack_is_named(clean: Clean) -> None:
     assert "message doubled" in kinds(clean, unknown, truth=twice)
 
 
+def test_a_notice_to_a_lead_may_stand_there_as_often_as_it_was_tried_and_no_read_may(clean: Clean) -> None:
+    one = clean.truth.accepted[0]
+    twice = replace(clean.truth, accepted=[*clean.truth.accepted, replace(one, ts="9.9")])
+    tried = "UPDATE outbox_post SET attempts = 2"
+    assert "message doubled" in kinds(clean, tried, truth=twice)
+    assert "message doubled" not in kinds(clean, tried, "UPDATE outbox_post SET kind = 'notice'", truth=twice)
+    thrice = replace(twice, accepted=[*twice.accepted, replace(one, ts="9.8")])
+    assert "message doubled" in kinds(clean, tried, "UPDATE outbox_post SET kind = 'notice'", truth=thrice)
+
+
 def test_a_message_that_is_gone_from_slack_is_named(clean: Clean) -> None:
     assert "message gone" in kinds(clean, truth=replace(clean.truth, shown=[]))
 

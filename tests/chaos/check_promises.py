@@ -94,7 +94,9 @@ def next_steps(tables: Tables, truth: Truth) -> Iterator[Finding]:
         asked.add(key)
         if stored[key] > 1 or (one.certain and not stored[key]):
             kind = "next step doubled" if stored[key] else "next step lost"
-            yield Finding(kind, f"{key}: {stored[key]} rows")
+            rows = [row for row in tables["next_step"] if row["text"] == one.text]
+            shown = [(row["id"], f"{row['set_at']}", row["set_by_id"], row["end_reason"]) for row in rows]
+            yield Finding(kind, f"{key}: rows {shown}")
     for key in stored.keys() - asked:
         yield Finding("next step invented", str(key))
     current = Counter(row["partner_id"] for row in tables["next_step"] if row["ended_at"] is None)

@@ -105,9 +105,8 @@ def _once(team: str, rows: Sequence[Row], accepted: Sequence[Accepted], truth: T
             yield Finding("sent and not there", f"{team}: {place}: {_brief(several[0])}")
     maybe: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        if not row["ts"] and row["status"] in ("unknown", "sending"):
-            channel = str(truth.dms.get((team, row["channel"]), row["channel"]))
-            maybe[channel, str(row["payload"]["text"])].append(row)
+        channel = str(truth.dms.get((team, row["channel"]), row["channel"]))
+        maybe[channel, str(row["payload"]["text"])] += [row] * _unconfirmed(row)
     for one in accepted:
         if (one.channel, one.ts) in known:
             continue
@@ -117,6 +116,13 @@ def _once(team: str, rows: Sequence[Row], accepted: Sequence[Accepted], truth: T
         else:
             same = [_brief(row) for row in rows if row["payload"]["text"] == one.text]
             yield Finding("message doubled", f"{team}: {one} belongs to no row; rows with these words: {same}")
+
+
+def _unconfirmed(row: Row) -> int:
+    """How many messages there may be of which nobody knows. A notice to a lead is repeated: better twice than never."""
+    if row["kind"] == "notice":
+        return int(row["attempts"]) - bool(row["ts"])
+    return int(not row["ts"] and row["status"] in ("unknown", "sending", "gone"))
 
 
 def _as_drawn(tables: Tables, truth: Truth) -> Iterator[Finding]:
