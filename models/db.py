@@ -78,7 +78,8 @@ def make_engine(url: str, *, rested_seconds: float = RESTED_SECONDS) -> Engine:
     """
     parsed = make_url(normal_url(url))
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, hide_parameters=True, pool_size=POOL, max_overflow=0)
+        # The last one given back is the next one used: it knows the statements, and has not rested for long.
+        engine = create_engine(parsed, hide_parameters=True, pool_size=POOL, max_overflow=0, pool_use_lifo=True)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "checkin", _rests)
         event.listen(engine, "checkout", _Ping(engine.dialect, rested_seconds))
