@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    delete,
+    event,
+    insert,
+    table,
+    update,
+)
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
@@ -37,6 +48,19 @@ RESTED_SECONDS = 1.0  # after which a connection to PostgreSQL may have died uns
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
+
+
+def _make_statement_classes() -> None:
+    """SQLAlchemy makes the class behind an ORM's write at its first use, not safely for two threads at once.
+
+    Who comes between sees it half made, and the process then compiles every such statement anew.
+    """
+    anything = table("anything")
+    for statement in (insert(anything), update(anything), delete(anything)):
+        statement._annotate({})
+
+
+_make_statement_classes()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

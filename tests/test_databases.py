@@ -47,6 +47,15 @@ def test_an_engine_never_travels_to_another_server() -> None:
         assert third is first
 
 
+def test_the_classes_of_statements_are_made_before_there_are_threads() -> None:
+    program = (
+        "import models.db; from sqlalchemy.sql.annotation import annotated_classes as made; "
+        "print(sorted(one.__name__ for one, kept in made.items() if '_traverse_internals' in kept.__dict__))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f"'{name}'" in told for name in ("Insert", "Update", "Delete")), told
+
+
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
     with database.sessions.begin() as writer:
         writer.execute(text("UPDATE alembic_version SET version_num = 'written'"))
