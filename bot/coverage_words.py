@@ -95,8 +95,8 @@ def sources(lines: Iterable[TrendLine]) -> str | None:
         return None
     if made == len(weeks):
         return "No read was held in these weeks: they are reconstructed from mail."
-    rest = "the other one" if len(weeks) - made == 1 else "the others"
-    return f"{made} of {len(weeks)} weeks are reconstructed from mail, {rest} as their read was held."
+    rest = "the other one as its" if len(weeks) - made == 1 else "the others as their"
+    return f"{made} of {len(weeks)} weeks are reconstructed from mail, {rest} read was held."
 
 
 def outside(found: CoverageOverTime) -> str | None:

@@ -211,6 +211,11 @@ def test_the_chart_has_the_weeks_and_its_words_say_the_same(run: CommandLine, tm
         assert picture.info["Description"] in said.err
 
 
+def test_one_held_week_is_the_other_one() -> None:
+    said = coverage_words.sources(lines_of(8, 1, 1))
+    assert said == "7 of 8 weeks are reconstructed from mail, the other one as its read was held."
+
+
 @pytest.mark.parametrize(("weeks", "tiers"), [(0, 0), (1, 1), (1, 3), (4, 5), (52, 1), (52, 5), (156, 9)])
 def test_a_chart_of_any_shape_names_every_tier_at_its_line_and_both_numbers_below(weeks: int, tiers: int) -> None:
     lines = lines_of(weeks, tiers, weeks // 3)

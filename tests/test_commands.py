@@ -73,7 +73,17 @@ def test_a_claim_can_be_taken_from_the_answer(at: Surface) -> None:
     assert "is yours" in at.press_and_hear(PRIYA, message, f"claim:{at.cast.partner(ACME)}").text
 
 
-@pytest.mark.parametrize("text", ["overdue tier 9", "overdue nobody", "overdue tier one hundred"])
+def test_a_tier_that_is_not_there_is_answered_with_those_that_are(at: Surface) -> None:
+    assert "There is no tier 9; the tiers are 1, 2, 3." in at.ask(PRIYA, "overdue tier 9").text
+
+
+def test_a_step_for_a_name_that_is_not_whole_echoes_the_name_alone(at: Surface) -> None:
+    told = at.ask(PRIYA, "next Hoolie: send the deck by friday").text
+    assert "There is no partner called “Hoolie”." in told
+    assert "Hooli" in told.replace("Hoolie", "")
+
+
+@pytest.mark.parametrize("text", ["overdue nobody", "overdue tier one hundred"])
 def test_a_filter_that_means_nothing_is_answered_by_an_example(at: Surface, text: str) -> None:
     assert "Did you mean `/cadence overdue`" in shown(at.ask(DANA, text))
 

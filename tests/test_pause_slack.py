@@ -11,6 +11,7 @@ from bot.ids import Carried
 from bot.views.pause import not_paused_note, pause_form, paused_note, resumed_note
 from models.actions.partners import PartnerRow
 from models.actions.pauses import LONGEST_DAYS, wrong
+from models.queries.reads import weekly_read
 from models.tables import AuditEntry, Claim, Episode, Partner
 from tests.cast import ACME, CHANNEL, DANA, GLOBEX, MONDAY, PARTNERS, ROBIN, VERA, put_cast
 from tests.databases import Database
@@ -109,6 +110,9 @@ def test_a_pause_that_is_taken_back_leaves_nothing_settled(at: Surface) -> None:
     at.ask(DANA, "claim Acme")
     at.pump()
     assert "1 of 7 assigned" in said(at.read().blocks)
+    with at.database.reading() as session:
+        later = weekly_read(session, at.cast.programme, MONDAY + timedelta(days=7))
+    assert [one.outcome for one in later.recoveries if one.partner == "Acme"] == ["claimed"]
 
 
 def test_resuming_lets_the_clock_run_on(at: Surface) -> None:

@@ -142,7 +142,7 @@ def typed(call: Call, rest: str) -> Payload | None:
     found, text = _understood(call, rest)
     if found is None or found.partner is None or not found.exact:
         call.ack()
-        return not_found("next Acme", found, literal(rest))
+        return not_found("next Acme", found, literal(rest).partition(":")[0].strip() or literal(rest))
     partner_id = found.partner.id
     if text.casefold().strip(" .!") in DONE:
         call.ack()

@@ -69,7 +69,9 @@ def _filter(call: Call, rest: str) -> Carried | None:
     number = re.fullmatch(r"(?:tier\s*)?(\d{1,4})", wanted)
     if wanted in ranks or number:
         rank = ranks.get(wanted, int(number[1]) if number else 0)
-        return Carried(tier=rank) if rank in ranks.values() else None
+        if rank not in ranks.values():
+            raise Refused(f"There is no tier {rank}; the tiers are {', '.join(map(str, sorted(ranks.values())))}.")
+        return Carried(tier=rank)
     name = wanted.removeprefix("@")
     those = [one for one in roster if name and (name_key(one.name) == name or name in name_key(one.name).split())]
     return Carried(owner=those[0].id) if len(those) == 1 else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import weekly_read as pure
@@ -160,6 +160,7 @@ def _recoveries(
         .outerjoin(Touch, Touch.id == Episode.touch_id)
         .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at < now)
         .where(or_(Episode.closed_at.is_(None), Episode.closed_at > since))
+        .where(or_(Episode.closed_at.is_(None), Episode.closed_at > now, _over(now)))
         .order_by(Episode.id, Claim.id)
     ).all()
     partners = {one.facts.partner_id: one.facts for one in lines}
@@ -172,6 +173,11 @@ def _recoveries(
         tier = facts.tier.name if facts.tier else ""
         found[row.id] = Recovery(facts.name, tier, outcome, None if by_id is None else who.get(by_id), days)
     return tuple(found.values())
+
+
+def _over(now: datetime) -> ColumnElement[bool]:
+    """Of a closed episode: a recovery stays one; any other end is none for a partner that waits again."""
+    return or_(Episode.outcome == "recovered", ~waits_again(now))
 
 
 def _came_to(row: Any, programme: Programme, now: datetime) -> tuple[str, int | None, int | None]:
@@ -212,7 +218,7 @@ def _settled(session: Session, programme: Programme, since: datetime, now: datet
         .outerjoin(Person, Person.id == Touch.person_id)
         .where(Episode.workspace_id == programme.workspace_id, Episode.opened_at <= since)
         .where(Episode.closed_at > since, Episode.closed_at <= now)
-        .where(or_(Episode.outcome == "recovered", ~waits_again(now)))
+        .where(_over(now))
         .order_by(Episode.closed_at)
     )
     return {
