@@ -29,12 +29,18 @@ _SPECIAL = re.compile(
 )
 
 
+FAR = 40
+"""So many characters may hide one that is seen: an emoji with its joiners and colours takes a dozen."""
+
+
 def plain(text: str, limit: int | None = None) -> str:
     """Text from outside as one line of at most `limit` UTF-16 units: no controls, no half characters.
 
     Overrides of the writing direction are dropped, and text that runs from right to left is isolated, so that the
     numbers beside a name stay where they belong. What is left reads and searches like the original.
     """
+    if limit is not None:
+        text = text[: FAR * limit]  # what lies far behind cannot be seen, and letter by letter it takes long
     line = " ".join("".join(_visible(text)).split())
     shown = line if limit is None else cut(line, limit)
     if not _runs_left(shown):

@@ -41,9 +41,10 @@ def audit_modal(
 
 def _entry(line: AuditLine, today: date, zone: ZoneInfo) -> str:
     what = wording.plain(line.action, 60) + (f" · {wording.name(line.subject)}" if line.subject else "")
-    told = [f"{wording.plain(key.replace('_', ' '), 40)}: {_change(*values)}" for key, values in line.changed.items()]
-    more = len(told) - VALUES
-    said = "; ".join(told[:VALUES]) + (f"; and {more} more" if more > 0 else "")
+    shown = list(line.changed.items())[:VALUES]
+    more = len(line.changed) - len(shown)
+    told = [f"{wording.plain(key.replace('_', ' '), 40)}: {_change(*values)}" for key, values in shown]
+    said = "; ".join(told) + (f"; and {more} more" if more > 0 else "")
     who = f"{wording.name(line.actor)}, {_when(line.at, today, zone)}"
     head = f"{kit.strong(kit.words(what, 300))}\n{kit.words(who, 300)}"
     return f"{head}\n{kit.words(said, 900)}" if said else head
