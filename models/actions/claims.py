@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import end_claims, open_episodes, settle_episodes, take_turns
+from models.actions.episodes import end_claims, open_episode, open_episodes, settle, settle_episodes, take_turns
 from models.actions.outbox import want_letters_redrawn, want_redraw
 from models.actions.write import CLOCK, actor_of, audit, inserted
 from models.cadence import claim_due_on
 from models.clock import local_day
 from models.queries.programme import Programme
-from models.queries.standings import standings
+from models.queries.standings import bare_standing
 from models.standing import Standing
 from models.tables import Claim, Episode, Person
 
@@ -72,14 +72,14 @@ def claim(
     Whoever claims what a lead has asked them to take accepts it.
     """
     take_turns(session, programme.workspace_id)
-    standing = _standing(session, programme, partner_id, now)
-    slipped = standing is not None and standing.facts.episode is not None
-    if standing and slipped and settle_episodes(session, programme, now, {partner_id}, today=[standing]):
-        standing = _standing(session, programme, partner_id, now)
+    standing = bare_standing(session, programme, now, partner_id)
     if standing is None:
         return ClaimResult(Taken.NOTHING)
     facts = standing.facts
-    episode = _episode(session, programme, standing, now)
+    known = open_episode(session, programme.workspace_id, partner_id)
+    if known is not None and settle(session, programme, known, standing, now):
+        known = None
+    episode = (known.id, known.opened_at) if known else _opened(session, programme, standing, now)
     if episode is None or facts.tier is None:
         return ClaimResult(Taken.NOTHING, partner=facts.name)
     episode_id, opened_at = episode
@@ -131,15 +131,8 @@ def claim(
 _NAME = select(Person.name).where(Person.id == bindparam("person_id"))
 
 
-def _standing(session: Session, programme: Programme, partner_id: int, now: datetime) -> Standing | None:
-    return next(iter(standings(session, programme, now, partner_ids={partner_id})), None)
-
-
-def _episode(session: Session, programme: Programme, standing: Standing, now: datetime) -> tuple[int, datetime] | None:
-    """The open episode of a partner, which opens now if it has slipped since, and when it opened."""
-    known = standing.facts.episode
-    if known is not None:
-        return known.id, known.opened_at
+def _opened(session: Session, programme: Programme, standing: Standing, now: datetime) -> tuple[int, datetime] | None:
+    """The episode of a partner that has slipped since, which opens now."""
     partner_id = standing.facts.partner_id
     if opened := open_episodes(session, programme, [standing], now):
         return opened[partner_id], now

@@ -39,17 +39,14 @@ def settle_episodes(
     programme: Programme,
     now: datetime,
     partner_ids: Collection[int] | None = None,
-    *,
-    today: Sequence[Standing] | None = None,
 ) -> int:
     """Closes every open episode that the facts have resolved; answers how many.
 
     A counting touch since it opened closes it as recovered. An older touch that came to light late closes it when
     the partner was not overdue at the opening after all, and so does a shutdown that was entered late. A pause, an
-    end or another tier closes it as such. `today`: how those partners stand, by whoever has taken the turn already.
+    end or another tier closes it as such.
     """
-    if today is None:
-        take_turns(session, programme.workspace_id)
+    take_turns(session, programme.workspace_id)
     values: dict[str, Any] = {"workspace_id": programme.workspace_id}
     if partner_ids is not None:
         values["partner_ids"] = list(partner_ids)
@@ -57,19 +54,21 @@ def settle_episodes(
     if not episodes:
         return 0
     ids = {episode.partner_id for episode in episodes}
-    if today is None:
-        today = standings(session, programme, now, partner_ids=ids)
-    stands = {one.facts.partner_id: one for one in today}
-    settled = 0
-    for episode in episodes:
-        stands_now = stands[episode.partner_id]
-        last = stands_now.facts.last_touch_at
-        since = last is not None and last >= episode.opened_at
-        touch = _first_counting(session, programme, episode, now) if since else None
-        outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, stands_now)
-        if outcome and _close(session, programme, episode, outcome, touch.id if touch else None, now):
-            settled += 1
-    return settled
+    stands = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
+    return sum(settle(session, programme, episode, stands[episode.partner_id], now) for episode in episodes)
+
+
+def open_episode(session: Session, workspace_id: int, partner_id: int) -> Episode | None:
+    return session.scalars(_OPEN_OF, {"workspace_id": workspace_id, "partner_ids": [partner_id]}).first()
+
+
+def settle(session: Session, programme: Programme, episode: Episode, today: Standing, now: datetime) -> bool:
+    """Closes one of them if the facts have resolved it. Whoever calls has taken the turn, and read how it stands."""
+    last = today.facts.last_touch_at
+    since = last is not None and last >= episode.opened_at
+    touch = _first_counting(session, programme, episode, now) if since else None
+    outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today)
+    return outcome is not None and _close(session, programme, episode, outcome, touch.id if touch else None, now)
 
 
 _OPEN = (

@@ -77,8 +77,14 @@ def standings(
 
 def was_late(session: Session, programme: Programme, at: datetime, partner_id: int) -> bool:
     """Whether the window of a partner was over at an instant, be it overdue or blind then: no more is asked for."""
-    (facts,) = partner_facts(session, programme, at, {partner_id}, bare=True)
+    (facts,) = partner_facts(session, programme, at, {partner_id}, promises=False, vouched=False)
     return stand(facts, at, programme.zone, programme.shutdowns).state in (State.OVERDUE, State.BLIND)
+
+
+def bare_standing(session: Session, programme: Programme, now: datetime, partner_id: int) -> Standing | None:
+    """How a partner stands, without the people and promises around it; None: the programme has no such partner."""
+    facts = partner_facts(session, programme, now, {partner_id}, promises=False)
+    return stand(facts[0], now, programme.zone, programme.shutdowns) if facts else None
 
 
 def partner_facts(
@@ -88,11 +94,13 @@ def partner_facts(
     partner_ids: Collection[int] | None = None,
     known_at: datetime | None = None,
     *,
-    bare: bool = False,
+    promises: bool = True,
+    vouched: bool = True,
 ) -> list[PartnerFacts]:
     """The facts as they were at `now`: mail by its own time, roster by its history, promises by when they were made.
 
-    `bare`: without people, promises and what mailboxes vouch for, which tells a blind partner from an overdue one.
+    Without `promises` nobody is named and nothing that was agreed; without `vouched` nobody asks what mailboxes vouch
+    for, which tells a blind partner from an overdue one.
     """
     workspace_id = programme.workspace_id
     wanted: frozenset[int] | None = None
@@ -100,12 +108,12 @@ def partner_facts(
         wanted = frozenset(partner_ids)
         partner_ids = None
     rows = _clocks(session, programme, now, partner_ids, known_at)
-    by_id = {} if bare else everybody(session, workspace_id)
+    by_id = everybody(session, workspace_id) if promises else {}
     tiers_then = tiers(session, workspace_id, now)
     owners = None if partner_ids is None else {row.owner_id for row in rows}
-    observed = {} if bare else last_observed(session, workspace_id, now, known_at, owners)
-    steps = {} if bare else next_steps_of(session, workspace_id, now, by_id, partner_ids)
-    episodes = {} if bare else episodes_of(session, workspace_id, now, by_id, partner_ids)
+    observed = last_observed(session, workspace_id, now, known_at, owners) if vouched else {}
+    steps = next_steps_of(session, workspace_id, now, by_id, partner_ids) if promises else {}
+    episodes = episodes_of(session, workspace_id, now, by_id, partner_ids) if promises else {}
     facts = []
     for row in rows:
         if wanted is not None and row.id not in wanted:
