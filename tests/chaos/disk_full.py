@@ -52,8 +52,6 @@ def run(folder: Path, seed: int, say: Callable[[str], None]) -> list[Finding]:
             refused = (folder / "bot-0.log").read_text(errors="replace").count(FULL_WORDS)
             if not refused:
                 found.append(Finding("disk never full", f"nobody was told so: see {folder}"))
-            say(
-                f"\nSQLite on a full disk: {refused} times refused in {SECONDS:.0f} s, {len(tables['touch'])} touches, "
-            )
-            say(f"{len(tables['read'])} reads, {len(tables['claim'])} claims.")
+            counts = f"{len(tables['touch'])} touches, {len(tables['read'])} reads, {len(tables['claim'])} claims"
+            say(f"SQLite on a disk that was full for {SECONDS:.0f} s: refused {refused} times; {counts}.")
     return [Finding(f"disk full: {one.kind}", one.detail) for one in found]

@@ -94,13 +94,13 @@ class Life:
         return programme.names[partner_id]
 
     def repeat_clicks(self, dice: random.Random) -> int:
-        """Clicks and forms of the last while are delivered once more, out of their order and to either bot.
+        """Clicks, forms and events of the last while are delivered once more, out of their order and to either bot.
 
         Slack repeats for minutes, and for a day Cadence remembers what it got.
         """
         repeated = 0
         for team in self.town.slack.teams:
-            known = [one for one in self._lately(team) if one.kind == "interactive"]
+            known = [one for one in self._lately(team) if one.kind != "slash_commands"]  # those Slack sends once
             for one in dice.sample(known, min(len(known), 6)):
                 with self.standing:
                     if one in self._lately(team):
@@ -199,9 +199,15 @@ class Life:
         values: dict[str, Any] = {ids.STEP_TEXT: {ids.STEP_TEXT: {"type": "plain_text_input", "value": text}}}
         answer = self.town.team(programme).interactions.submit(user, view.id, values)
         partner_id = programme.partner_ids[name]
-        closed = view.id not in {one.id for one in stacks.get(user, ())}  # else it says that nothing was saved
-        self.town.agreed.append(Agreed(programme.team, partner_id, text, certain=bool(answer["ok"]) and closed))
+        certain = bool(answer["ok"]) and self._was_closed(programme, view.id)
+        self.town.agreed.append(Agreed(programme.team, partner_id, text, certain))
         self.count("forms submitted")
+
+    def _was_closed(self, programme: Programme, view_id: str) -> bool:
+        """Whether the form was told to close. Another answer says that nothing was saved."""
+        log = self.town.team(programme).delivery.log
+        answers = [one.ack for one in reversed(log[-200:]) if _form_of(one) == view_id]
+        return bool(answers) and answers[0].ok and not answers[0].body
 
     def _look(self, dice: random.Random, programme: Programme, user: str) -> None:
         if dice.random() < 0.5:
@@ -268,6 +274,10 @@ class Life:
 
     def _say(self, programme: Programme, user: str, text: str) -> None:
         self.town.team(programme).interactions.message(user, programme.channel, text)
+
+
+def _form_of(one: Delivered) -> str | None:
+    return one.payload["view"]["id"] if one.payload.get("type") == "view_submission" else None
 
 
 _ANSWERS = (ids.POST_AGAIN, ids.IT_ARRIVED)
