@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.actions.write import actor_of
 from models.db import Base, libpq_url
 from tests.capture_world import Office, letter, office
 from tests.cast import ACME, CHANNEL, DANA, INITECH, MONDAY, PARTNERS, PEOPLE, PRIYA, ROBIN, TEAM, TOMAS
+from tests.chaos.check_talk import weeks_due
 from tests.chaos.checker import check
 from tests.chaos.rows import Tables, postgres_tables, sqlite_tables
 from tests.chaos.standins import accepted, gmail_copies, private_rooms, shown
@@ -270,6 +271,13 @@ def test_a_message_that_is_gone_from_slack_is_named(clean: Clean) -> None:
 def test_a_read_in_a_week_that_was_not_asked_about_is_named(clean: Clean) -> None:
     later = replace(clean.truth, began=clean.truth.ended - timedelta(minutes=1))
     assert "read out of turn" in kinds(clean, truth=later)
+
+
+def test_the_hour_of_a_read_follows_the_clocks_of_its_zone() -> None:
+    summer, winter = datetime(2026, 10, 19, 8, tzinfo=UTC), datetime(2026, 10, 26, 9, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    assert weeks_due(ROSTER, summer, winter) == [date(2026, 10, 19), date(2026, 10, 26)]
+    assert weeks_due(ROSTER, summer + second, winter - second) == []
 
 
 def test_a_week_without_a_read_is_none_where_a_lead_was_told(clean: Clean) -> None:

@@ -47,7 +47,7 @@ class Chaos:
             ("slack", self._slack, (0.9, 2.5)),
             ("clocks", self._clock, CLOCK_EVERY),
             ("crowd", self._crowd, (9.0, 16.0)),
-            ("repeats", self._repeat, (3.0, 7.0)),
+            ("repeats", self._repeat, (0.6, 2.0)),
         ]
         self._threads = [threading.Thread(target=self._loop, args=plan, name=plan[0], daemon=True) for plan in plans]
         self._began = time.monotonic()

@@ -40,6 +40,7 @@ class Life:
         self._lock = threading.Lock()
         self._asked: dict[tuple[str, str], float] = {}  # a question to a lead → when it was first seen
         self.standing = threading.Lock()  # nobody moves the clock meanwhile
+        self._writing: set[str] = set()  # who has a form open
         self._times: list[tuple[datetime, dict[str, int]]] = []
         self._settled: set[tuple[str, str]] = set()
         steps: list[tuple[str, Callable[[random.Random], None], float]] = [
@@ -94,13 +95,13 @@ class Life:
         return programme.names[partner_id]
 
     def repeat_clicks(self, dice: random.Random) -> int:
-        """Clicks and forms of the last while are delivered once more, out of their order and to either bot.
+        """Clicks, forms and events of the last while are delivered once more, out of their order and to either bot.
 
         Slack repeats for minutes, and for a day Cadence remembers what it got.
         """
         repeated = 0
         for team in self.town.slack.teams:
-            known = [one for one in self._lately(team) if one.kind == "interactive"]
+            known = [one for one in self._lately(team) if one.kind != "slash_commands"]  # those Slack sends once
             for one in dice.sample(known, min(len(known), 6)):
                 with self.standing:
                     if one in self._lately(team):
@@ -185,7 +186,18 @@ class Life:
         self.count("commands typed")
 
     def _fill_form(self, dice: random.Random, programme: Programme, user: str) -> None:
-        """A next step in a form: when the form closes it is agreed."""
+        """A next step in a form: when the form closes it is agreed. Nobody has two open."""
+        with self._lock:
+            if user in self._writing:
+                return
+            self._writing.add(user)
+        try:
+            self._fill_one(dice, programme, user)
+        finally:
+            with self._lock:
+                self._writing.discard(user)
+
+    def _fill_one(self, dice: random.Random, programme: Programme, user: str) -> None:
         name = dice.choice(programme.allies).name
         stacks = programme.workspace.views.stacks
         before = {one.id for one in stacks.get(user, ())}
@@ -198,10 +210,16 @@ class Life:
         text = f"send thing {dice.randrange(10**9)} to them"
         values: dict[str, Any] = {ids.STEP_TEXT: {ids.STEP_TEXT: {"type": "plain_text_input", "value": text}}}
         answer = self.town.team(programme).interactions.submit(user, view.id, values)
-        partner_id = programme.partner_ids[name]
-        closed = view.id not in {one.id for one in stacks.get(user, ())}  # else it says that nothing was saved
-        self.town.agreed.append(Agreed(programme.team, partner_id, text, certain=bool(answer["ok"]) and closed))
+        partner_id = ids.decode(view.content["private_metadata"]).need_partner()  # a form may come late, for another
+        certain = bool(answer["ok"]) and self._was_closed(programme, view.id)
+        self.town.agreed.append(Agreed(programme.team, partner_id, text, certain))
         self.count("forms submitted")
+
+    def _was_closed(self, programme: Programme, view_id: str) -> bool:
+        """Whether the form was told to close. Another answer says that nothing was saved."""
+        log = self.town.team(programme).delivery.log
+        answers = [one.ack for one in reversed(log[-200:]) if _form_of(one) == view_id]
+        return bool(answers) and answers[0].ok and not answers[0].body
 
     def _look(self, dice: random.Random, programme: Programme, user: str) -> None:
         if dice.random() < 0.5:
@@ -223,23 +241,29 @@ class Life:
                     waited = self._asked.setdefault(key, workspace.timer())
                     if workspace.timer() - waited < PATIENCE or key in self._settled:
                         continue
-                    there = self._stands(programme, again)
-                    action_id = arrived if there and arrived else again
-                    if self._press(programme, lead, message, action_id):
+                    channel, payload, status = self._asked_about(again)
+                    if status not in ("unknown", "failed"):
                         self._settled.add(key)
-                        self.count("answers of leads")
+                        continue
+                    there = self._stands(programme, channel, payload["text"])
+                    self._press(programme, lead, message, arrived if there and arrived else again)
+                    self._asked[key] = workspace.timer()  # Cadence may have been busy: then once more
+                    self.count("answers of leads")
 
     def _question(self, message: Message) -> tuple[str | None, str | None]:
         names = [one["action_id"] for _, one in elements_with_ids({"blocks": message.blocks})]
         found = {verb: next((one for one in names if one.startswith(f"{verb}:")), None) for verb in _ANSWERS}
         return found[ids.POST_AGAIN], found[ids.IT_ARRIVED]
 
-    def _stands(self, programme: Programme, action_id: str) -> bool:
-        """Whether the message that is asked about can be seen in Slack."""
-        [(channel, payload)] = self.town.ask(
-            "SELECT channel, payload FROM outbox_post WHERE id = :id", id=int(action_id.partition(":")[2])
+    def _asked_about(self, action_id: str) -> tuple[str, dict[str, Any], str]:
+        """Channel, payload and status of the message that a question is about."""
+        [(channel, payload, status)] = self.town.ask(
+            "SELECT channel, payload, status FROM outbox_post WHERE id = :id", id=int(action_id.partition(":")[2])
         )
-        text = (json.loads(payload) if isinstance(payload, str) else payload)["text"]
+        return channel, json.loads(payload) if isinstance(payload, str) else payload, status
+
+    def _stands(self, programme: Programme, channel: str, text: str) -> bool:
+        """Whether it can be seen in Slack."""
         rooms = private_rooms(self.town.team(programme))
         place = programme.team, rooms.get((programme.team, channel), channel), text
         return any((one.team, one.channel, one.text) == place for one in accepted(self.town.slack))
@@ -268,6 +292,10 @@ class Life:
 
     def _say(self, programme: Programme, user: str, text: str) -> None:
         self.town.team(programme).interactions.message(user, programme.channel, text)
+
+
+def _form_of(one: Delivered) -> str | None:
+    return one.payload["view"]["id"] if one.payload.get("type") == "view_submission" else None
 
 
 _ANSWERS = (ids.POST_AGAIN, ids.IT_ARRIVED)
