@@ -37,7 +37,7 @@ def partner_line(
     """
     facts = standing.facts
     name, claim = wording.name(facts.name), standing.claim
-    your, back = ("Your", " Take it back whenever you like.") if absent is None else ("The", "")
+    your, back = ("Your", " Take it whenever you like.") if absent is None else ("The", "")
     text: str | None = None
     if kind == "due_soon" and standing.state is State.DUE_SOON:
         text = f"{name} is {wording.lateness(standing, today)} ({wording.last_touch(standing)})."
@@ -49,7 +49,7 @@ def partner_line(
         if claim.asked:
             text = f"A lead asked for a recovery touch to {name}, {day}: accept it, or decline and it is free again."
     elif kind == "claim_lapsed" and standing.state is State.OVERDUE and claim is None:
-        text = f"{your} claim on {name} has run out, so it is open to everybody again.{back}"
+        text = f"The day for a recovery touch to {name} has passed, so it is open to everybody again.{back}"
     elif kind == "next_step_due" and facts.next_step is not None:
         text = f"{name}: {wording.next_step(standing, today)}."
     if text is None:

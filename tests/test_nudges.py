@@ -183,8 +183,8 @@ def test_a_claim_of_somebody_away_is_told_to_the_stand_in_in_words_that_fit(data
         day(database, cast, MONDAY + timedelta(days=days))
     told = [text for text in messages(database)["U0TOMAS"] if "Acme" in text]
     assert "For Dana Kim, who is away: The recovery touch to Acme is planned today." in told[1]
-    assert "For Dana Kim, who is away: The claim on Acme has run out, so it is open to everybody again." in told[2]
-    assert "Take it back" not in told[2]
+    assert "For Dana Kim, who is away: The day for a recovery touch to Acme has passed, so it is open to everybody again." in told[2]
+    assert "Take it whenever you like" not in told[2]
 
 
 @pytest.mark.parametrize("hindrance", ["away too", "nudges off", "a mailbox"])
@@ -260,7 +260,7 @@ def test_the_holder_hears_of_the_claim_on_its_day_and_once_when_it_lapsed(databa
     told = [text for text in messages(database)["U0PRIYA"] if "Acme" in text]
     assert len(told) == 2
     assert "Your recovery touch to Acme is planned today" in told[0]
-    assert "Your claim on Acme has run out" in told[1]
+    assert "The day for a recovery touch to Acme has passed" in told[1]
 
 
 def test_the_owner_of_a_mailbox_that_needs_consent_is_told_once(database: Database, cast: Cast) -> None:
@@ -331,7 +331,7 @@ def test_an_assignment_that_waits_for_an_answer_is_told_as_one_on_its_day(databa
     told = [text for text in messages(database)["U0TOMAS"] if "Acme" in text]
     assert len(told) == 2  # one on its day, one when it has run out: two nudges a claim, and no third
     assert "A lead asked for a recovery touch to Acme, today: accept it, or decline and it is free again." in told[0]
-    assert "Your claim on Acme has run out, so it is open to everybody again." in told[1]
+    assert "The day for a recovery touch to Acme has passed, so it is open to everybody again." in told[1]
 
 
 def test_a_letter_about_an_assignment_is_no_nudge_and_takes_no_days_message(database: Database, cast: Cast) -> None:

@@ -129,7 +129,7 @@ def import_partners(
             problems.append(Problem(row.line, "external_id", text))
         tier = _tier(cells.tier, in_force, row.line, problems)
         if cells.owner_email and cells.owner_email not in persons:
-            text = f"{cells.owner_email} is not on the roster: `cadence people import` comes first"
+            text = f"{cells.owner_email} is not on the roster: import the people first"
             problems.append(Problem(row.line, "owner_email", text))
         if cells.next_step_due_on and not cells.next_step:
             problems.append(Problem(row.line, "next_step_due_on", "there is a due date but no next step"))
@@ -246,7 +246,7 @@ def _tier(text: str | None, in_force: list[Tier], line: int, problems: list[Prob
             return tier
     known = ", ".join(f"{tier.rank} ({tier.name})" for tier in in_force)
     problems.append(
-        Problem(line, "tier", f"there is no tier '{text}': give one of {known}, or add it with `cadence tiers set`")
+        Problem(line, "tier", f"there is no tier '{text}': give one of {known}, or add the tier first")
     )
     return None
 
