@@ -163,6 +163,7 @@ def surface(database: Database, *, cast: Cast | None = None, suggest: Suggest | 
     clock = StandingClock()
     manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
     workspace = Workspace("Lantern", manifest=manifest, clock=clock.now)
+    workspace.views.trigger_seconds = 10  # for the same reason as in `patient`
     workspace.team_id = workspace.bot.team_id = TEAM
     people_in_slack(workspace)
     with SlackServer(workspace, event_retry_delays=(0.0, 0.0, 0.0), ack_seconds=10) as slack:

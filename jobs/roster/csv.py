@@ -245,9 +245,7 @@ def _tier(text: str | None, in_force: list[Tier], line: int, problems: list[Prob
         if text == str(tier.rank) or name_key(text) == name_key(tier.name):
             return tier
     known = ", ".join(f"{tier.rank} ({tier.name})" for tier in in_force)
-    problems.append(
-        Problem(line, "tier", f"there is no tier '{text}': give one of {known}, or add the tier first")
-    )
+    problems.append(Problem(line, "tier", f"there is no tier '{text}': give one of {known}, or add the tier first"))
     return None
 
 

@@ -44,6 +44,7 @@ class View:
 class Views:
     def __init__(self, workspace: "Workspace") -> None:
         self._workspace = workspace
+        self.trigger_seconds = TRIGGER_SECONDS
         self._triggers: dict[str, Trigger] = {}
         self.stacks: dict[str, list[View]] = {}
         self.homes: dict[str, View] = {}
@@ -61,7 +62,7 @@ class Views:
             raise SlackError("invalid_trigger_id")
         if trigger.used:
             raise SlackError("exchanged_trigger_id")
-        if self._workspace.timer() - trigger.at > TRIGGER_SECONDS:
+        if self._workspace.timer() - trigger.at > self.trigger_seconds:
             raise SlackError("expired_trigger_id")
         return trigger
 
