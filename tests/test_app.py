@@ -1,6 +1,8 @@
 """The door to Slack: who is let in, what is repeated, what happens when something breaks."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from bot.app import build_app, flask_app
+from bot.listeners.desk import Directory
 from models.db import make_engine, make_sessions
 from models.settings import SettingsError, load_settings
 from models.tables import AuditEntry, Claim, SlackDelivery, Workspace
@@ -144,6 +149,23 @@ def test_a_workspace_that_was_never_linked_is_linked_when_slack_vouches_for_it(a
     assert "Acme" in at.ask(DANA, "overdue").text
     with at.database.reading() as session:
         assert session.get_one(Workspace, at.cast.workspace_id).slack_team_id == TEAM
+
+
+def test_while_the_database_is_away_who_somebody_is_stays_unknown_and_no_thread_dies() -> None:
+    directory, asked = Directory(), threading.Event()
+
+    def client() -> WebClient:
+        asked.set()
+        raise OperationalError("SELECT", {}, Exception("away"))
+
+    before = threading.active_count()
+    assert directory.profile(client, "U0DANA", waits=False) is None
+    assert asked.wait(5)
+    while threading.active_count() > before:  # a test fails when a thread dies of an exception
+        time.sleep(0.01)
+    asked.clear()
+    assert directory.profile(client, "U0DANA", waits=False) is None
+    assert asked.wait(5), "it is asked again at the next press"
 
 
 def test_another_workspace_has_no_programme_here(at: Surface) -> None:

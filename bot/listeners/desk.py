@@ -13,6 +13,7 @@ from threading import Lock
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.access import Access, NoAccess, Watch
@@ -97,8 +98,8 @@ class Directory:
     def _ask_behind(self, client: Callable[[], WebClient], user_id: str) -> None:
         try:
             self._learn(client(), user_id)
-        except Refused as refusal:
-            log.info("slack.no_profile", user=user_id, error=str(refusal))
+        except (Refused, SQLAlchemyError) as error:  # no access any more, or no database at the moment
+            log.info("slack.no_profile", user=user_id, error=str(error)[:200])
         finally:
             with self._lock:
                 self._asking.discard(user_id)
