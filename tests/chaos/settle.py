@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from tests.chaos.faults import next_reads
 from tests.chaos.town import Town
 
-BOUND = 30.0  # seconds for each of its stages, at most
+BOUND = 90.0  # seconds for each of its stages, at most: a busy machine is no fault
 HOUR = timedelta(hours=1)
 UNREAD = "SELECT count(*) FROM mailbox WHERE last_ok_at IS NULL OR last_ok_at < :at OR status <> 'active'"
 PENDING = "SELECT count(*) FROM pending_fetch"
