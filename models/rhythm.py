@@ -155,6 +155,21 @@ def quiet(rhythm: Rhythm, today: date) -> Silence:
     return Silence(rhythm.usual_days, silent, chance, rhythm.stays_silent(silent, AHEAD_DAYS), words)
 
 
+@lru_cache(maxsize=16)
+def soonest_unusual(prior: Prior = DEFAULT_PRIOR) -> int:
+    """Days of silence: less is unusual for nobody, whatever the rhythm, so nobody's rhythm has to be looked at.
+
+    The most that days can say is that there was mail on each that is remembered; and the more of them, the more they
+    say, unless the prior alone expects more than that.
+    """
+    faded, bent = _tables(prior)
+    daily = Rhythm(len(faded), 0, 1, sum(faded), sum(faded) * bent[1], prior)
+    if prior.scale < prior.shape * bent[1]:
+        return 0
+    unusual = (days for days in range(LONGEST_DAYS) if daily.outlasts(days) <= UNUSUAL * (1 + 1e-9))
+    return next(unusual, LONGEST_DAYS)
+
+
 def one_in(chance: float) -> str:
     """A chance as people say it: "1 in 40". Rounded to what the model can know."""
     count = 1 / chance if chance > 0 else inf

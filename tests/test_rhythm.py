@@ -11,7 +11,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.rhythm import AHEAD_DAYS, DEFAULT_PRIOR, ENOUGH_DAYS, Prior, days_of, one_in, quiet, rhythm_of
+from models.rhythm import (
+    AHEAD_DAYS,
+    DEFAULT_PRIOR,
+    ENOUGH_DAYS,
+    UNUSUAL,
+    Prior,
+    days_of,
+    one_in,
+    quiet,
+    rhythm_of,
+    soonest_unusual,
+)
 from tests.benchmarks._rhythm_fit import _path, _surprise, fit_prior, minimum
 
 TODAY = date(2026, 11, 23)
@@ -246,6 +257,21 @@ def test_a_handful_of_partners_hardly_moves_the_prior() -> None:
 def test_a_prior_is_learned_only_from_what_lies_before_the_day() -> None:
     past = [every(3, 30, NOW - 1), every(20, 9, NOW - 5)]
     assert fit_prior(past, NOW) == fit_prior([[*days, NOW, NOW + 50] for days in past], NOW)
+
+
+@given(known, priors, st.integers(0, 40))
+@example(every(1, 700), DEFAULT_PRIOR, 3)
+def test_nobodys_silence_is_unusual_sooner_than_said(days: list[int], prior: Prior, silent: int) -> None:
+    rhythm = rhythm_of(days, prior)
+    if rhythm.outlasts(silent) <= UNUSUAL:
+        assert silent >= soonest_unusual(prior)
+
+
+def test_somebody_who_wrote_every_day_is_the_first_to_be_missed() -> None:
+    soonest = soonest_unusual()
+    assert soonest > 2
+    daily = rhythm_of(range(NOW - 4000, NOW + 1))
+    assert daily.outlasts(soonest) <= UNUSUAL < daily.outlasts(soonest - 1)
 
 
 def test_what_was_switched_off_stays_off() -> None:

@@ -3,19 +3,19 @@
 It changes no state. How a rhythm is judged is `models.rhythm`; which partners are named stands here.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Date, Integer, case, cast, distinct, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Date, Integer, case, cast, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from models.cadence import State
-from models.clock import local_day
+from models.clock import instant, local_day
 from models.queries.programme import Programme
 from models.queries.standings import human
-from models.rhythm import UNUSUAL, Rhythm, Silence, quiet, rhythm_of
+from models.rhythm import UNUSUAL, Rhythm, Silence, quiet, rhythm_of, soonest_unusual
 from models.standing import Standing, observed, sort_key
 from models.tables import Touch
 from models.weekly_read import GoneQuiet
@@ -30,9 +30,17 @@ AT_ONCE = 500
 
 
 def rhythms(
-    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int] | None = None
+    session: Session,
+    programme: Programme,
+    now: datetime,
+    partner_ids: Collection[int] | None = None,
+    silent_since: datetime | None = None,
 ) -> dict[int, Rhythm]:
-    """The rhythm of everybody who wrote in the last three years, as known from mail up to `now`."""
+    """The rhythm of everybody, or of these, who wrote in the last three years, as known from mail up to `now`.
+
+    Of more than a few everybody's mail is read: to look for each takes longer. `silent_since`: only of those who wrote
+    nothing from then on.
+    """
     since = now - YEARS_BACK
     day_of = _Days(programme.zone, since, now, session.get_bind().dialect.name)
     query = (
@@ -40,11 +48,16 @@ def rhythms(
         .where(Touch.workspace_id == programme.workspace_id, human("inbound"), Touch.at > since, Touch.at <= now)
         .group_by(Touch.partner_id)
     )
-    found: dict[int, Rhythm] = {}
-    for some in [None] if partner_ids is None else _portions(sorted(partner_ids)):
-        rows = session.execute(query if some is None else query.where(Touch.partner_id.in_(some)))
-        found.update((partner_id, rhythm_of(day_of.ordinals(moments))) for partner_id, moments in rows)
-    return found
+    wanted = None if partner_ids is None else frozenset(partner_ids)
+    if wanted is not None and len(wanted) <= AT_ONCE:
+        query = query.where(Touch.partner_id.in_(wanted))
+    if silent_since is not None:
+        query = query.having(func.max(Touch.at) < silent_since)
+    return {
+        partner_id: rhythm_of(day_of.ordinals(moments))
+        for partner_id, moments in session.execute(query)
+        if wanted is None or partner_id in wanted
+    }
 
 
 def silence_of(session: Session, programme: Programme, now: datetime, line: Standing) -> Silence | None:
@@ -84,24 +97,21 @@ def can_be_judged(line: Standing, now: datetime) -> bool:
 def _unusual(
     session: Session, programme: Programme, now: datetime, lines: Sequence[Standing], today: date
 ) -> list[tuple[Standing, Rhythm, Silence]]:
-    asked = {one.facts.partner_id: one for one in lines if _may_be_unusual(one, now)}
-    few = asked.keys() if len(asked) <= AT_ONCE else None
+    latest = today - timedelta(days=soonest_unusual())
+    asked = {one.facts.partner_id: one for one in lines if _may_be_unusual(one, now, latest, programme.zone)}
     found = []
-    for partner_id, rhythm in rhythms(session, programme, now, few).items():
-        if partner_id in asked:
-            silence = quiet(rhythm, today)
-            if silence.chance is not None and silence.chance <= UNUSUAL:
-                found.append((silence.chance, sort_key(asked[partner_id]), rhythm, silence, asked[partner_id]))
+    silent_since = instant(latest + timedelta(days=1), time(), programme.zone)
+    for partner_id, rhythm in rhythms(session, programme, now, asked, silent_since).items():
+        silence = quiet(rhythm, today)
+        if silence.chance is not None and silence.chance <= UNUSUAL:
+            found.append((silence.chance, sort_key(asked[partner_id]), rhythm, silence, asked[partner_id]))
     found.sort(key=lambda one: one[:2])
     return [(line, rhythm, silence) for _, _, rhythm, silence, line in found]
 
 
-def _may_be_unusual(line: Standing, now: datetime) -> bool:
-    return line.facts.last_heard_at is not None and can_be_judged(line, now)
-
-
-def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+def _may_be_unusual(line: Standing, now: datetime, latest: date, zone: ZoneInfo) -> bool:
+    heard_at = line.facts.last_heard_at
+    return heard_at is not None and local_day(heard_at, zone) <= latest and can_be_judged(line, now)
 
 
 class _Days:
@@ -120,13 +130,13 @@ class _Days:
 
     @property
     def moments(self) -> ColumnElement[Any]:
+        """Not distinct: to sort them all takes longer than to fetch a day twice."""
         if self._sqlite:  # instants are text in UTC there
-            return func.group_concat(distinct(func.substr(Touch.at, 1, self._length)))
+            return func.group_concat(func.substr(Touch.at, 1, self._length))
         (_, first), *later = self._spells
         whens = [(Touch.at >= at, literal(offset)) for at, offset in reversed(later)]
         offset = case(*whens, else_=literal(first)) if whens else literal(first)
         day = cast(func.timezone("UTC", Touch.at) + offset, Date)
-        # Not distinct: to sort them all takes longer than to fetch a day twice.
         return func.array_agg(type_coerce(day - literal(date.min), Integer))
 
     def ordinals(self, moments: Any) -> set[int]:
