@@ -102,6 +102,8 @@ def _unusual(
     found = []
     silent_since = instant(latest + timedelta(days=1), time(), programme.zone)
     for partner_id, rhythm in rhythms(session, programme, now, asked, silent_since).items():
+        if rhythm.last_day is None or rhythm.outlasts(today.toordinal() - rhythm.last_day) > UNUSUAL:
+            continue  # before words are made that nobody reads
         silence = quiet(rhythm, today)
         if silence.chance is not None and silence.chance <= UNUSUAL:
             found.append((silence.chance, sort_key(asked[partner_id]), rhythm, silence, asked[partner_id]))
