@@ -1,14 +1,18 @@
 """Claim, release, accept and decline. The database decides who was first; posted messages are redrawn by the outbox."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from slack_bolt import App
+from sqlalchemy.orm import Session
 
 from bot import ids
 from bot.ids import OldButton
 from bot.listeners import assignments, cards, next_steps
 from bot.listeners.call import Call, on_action
-from bot.listeners.desk import NO_PARTNER, Desk, Refused
+from bot.listeners.desk import NO_PARTNER, Desk, Refused, Visitor
 from bot.listeners.pages import answer
 from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import claims as views
@@ -16,8 +20,9 @@ from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.actions import claims
 from models.actions.claims import Taken
-from models.actions.deliveries import first_delivery
-from models.queries.programme import people
+from models.actions.deliveries import first_deliveries, first_delivery
+from models.queries.programme import Programme, people
+from models.queries.standings import partner_names_of
 
 _FOR = re.compile(r"(?P<partner>.+)\s+(?:for|to)\s+(?P<person>\S.*)", re.IGNORECASE)
 
@@ -76,16 +81,30 @@ def decline(call: Call) -> None:
         answer(call, told)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Press:
+    """A claim or a release of somebody who may: many of one programme are written together."""
+
+    key: str | None
+    partner_id: int
+    visitor: Visitor
+    now: datetime
+
+    @property
+    def ask(self) -> claims.Ask:
+        return claims.Ask(self.partner_id, self.visitor.person.id)
+
+
 def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     """The claim itself; None when Slack delivered this click before."""
     visitor = call.visitor(acting=True)
-    with call.desk.sessions.begin() as session:
-        if key is not None and not first_delivery(session, key, call.now):
-            return None
-        result = claims.claim(session, visitor.programme, partner_id, visitor.person.id, call.now)
-        if result.partner is None:
-            raise Refused(NO_PARTNER)
+    line = "claim", visitor.programme.workspace_id
+    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), _claim_all)
+    if result is None:
+        return None
     partner = result.partner
+    if partner is None:
+        raise Refused(NO_PARTNER)
     if result.holder is None or result.due_on is None:
         return views.nothing_note(partner)
     if result.taken is Taken.TAKEN:
@@ -96,18 +115,50 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     return views.claimed_note(partner_id, partner, result.due_on, visitor.today, again=again)
 
 
+def _claim_all(session: Session, presses: Sequence[Press]) -> list[claims.ClaimResult | None]:
+    fresh, home, now = _fresh(session, presses)
+    results = iter(claims.claim_all(session, home, [one.ask for one in fresh], now) if fresh else ())
+    return [next(results) if one in fresh else None for one in presses]
+
+
 def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     """The release itself; None when Slack delivered this click before."""
     visitor = call.visitor(acting=True)
-    with call.desk.sessions.begin() as session:
-        if key is not None and not first_delivery(session, key, call.now):
-            return None
-        partner = call.desk.name(session, visitor, partner_id)
-        released = claims.release(session, visitor.programme, partner_id, visitor.person.id, call.now)
-        held = None if released else claims.current_claim(session, visitor.programme, partner_id)
-    if released:
+    line = "release", visitor.programme.workspace_id
+    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), _release_all)
+    if result is None:
+        return None
+    partner, ended = result
+    if partner is None:
+        raise Refused(NO_PARTNER)
+    if ended.given:
         return views.released_note(partner_id, partner)
+    held = ended.held
     return views.not_yours_note(partner, held.name if held else None, asked=held is not None and held.asked)
+
+
+def _release_all(session: Session, presses: Sequence[Press]) -> list[tuple[str | None, claims.Released] | None]:
+    fresh, home, now = _fresh(session, presses)
+    if not fresh:
+        return [None] * len(presses)
+    names = partner_names_of(session, home.workspace_id, {one.partner_id for one in fresh})
+    results = iter(claims.release_all(session, home, [one.ask for one in fresh], now))
+    return [(names.get(one.partner_id), next(results)) if one in fresh else None for one in presses]
+
+
+def _fresh(session: Session, presses: Sequence[Press]) -> tuple[list[Press], Programme, datetime]:
+    """Those that Slack delivers for the first time, the programme as it was read last, and when the last was pressed.
+
+    The same click may be among them twice; what was typed has no key and is always new.
+    """
+    last = max(presses, key=lambda one: one.now)
+    new = first_deliveries(session, [one.key for one in presses if one.key is not None], last.now)
+    fresh = []
+    for one in presses:
+        if one.key is None or one.key in new:
+            new.discard(one.key or "")
+            fresh.append(one)
+    return fresh, last.visitor.programme, last.now
 
 
 def take_on(call: Call, partner_id: int, key: str) -> Payload | None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.access import Access, NoAccess, Watch
 from bot.asking import ask
 from bot.first_lead import AddressWanted, Newcomer, first_lead
+from bot.together import Together
 from models.actions import people as people_actions
 from models.actions import programme as programme_actions
 from models.actions.installations import join_organisation
@@ -35,7 +36,7 @@ from models.queries.programme import (
     programme_of_team,
     programmes,
 )
-from models.queries.standings import partner_name, standings
+from models.queries.standings import partner_names_of, standings
 from models.roster_report import RosterReport
 from models.settings import Settings
 from models.standing import Standing
@@ -163,10 +164,12 @@ class Desk:
     suggest: Suggest | None = None  # asks mailboxes, so it is handed over by whoever puts the parts together
     connects: Sequence[str] = ()  # where people consent on a page of ours: gmail, graph
     directory: Directory = field(init=False)
+    together: Together = field(init=False)
     _glance: sessionmaker[Session] = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory, self._glance = Directory(), at_a_glance(self.reading)
+        self.together = Together(self.sessions)
 
     def client(self, home: Programme) -> WebClient:
         """To ask Slack something in the workspace of a programme."""
@@ -260,7 +263,7 @@ class Desk:
 
     def name(self, session: Session, visitor: Visitor, partner_id: int) -> str:
         """A partner of the visitor's programme, where its name is enough; refused like `standing`."""
-        found = partner_name(session, visitor.programme.workspace_id, partner_id)
+        found = partner_names_of(session, visitor.programme.workspace_id, {partner_id}).get(partner_id)
         if found is None:
             raise Refused(NO_PARTNER)
         return found

@@ -1,5 +1,6 @@
 """Writes of claims: one holder per episode; accepted, declined, given back, passed on, or lapsed after its day."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -8,13 +9,20 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from models.actions.episodes import end_claims, open_episode, open_episodes, settle, settle_episodes, take_turns
+from models.actions.episodes import (
+    end_claims,
+    open_episodes,
+    open_episodes_of,
+    settle,
+    settle_episodes,
+    take_turns,
+)
 from models.actions.outbox import want_letters_redrawn, want_redraw
-from models.actions.write import CLOCK, actor_of, audit, inserted
-from models.cadence import claim_due_on
+from models.actions.write import CLOCK, actor_of, audit, inserted_of
+from models.cadence import State, claim_due_on
 from models.clock import local_day
 from models.queries.programme import Programme
-from models.queries.standings import bare_standing
+from models.queries.standings import bare_standings
 from models.standing import Standing
 from models.tables import Claim, Episode, Person
 
@@ -57,6 +65,15 @@ class Held:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody wants the recovery touch of a partner, or a lead wants it of them."""
+
+    partner_id: int
+    person_id: int
+    assigned_by_id: int | None = None
+
+
 def claim(
     session: Session,
     programme: Programme,
@@ -71,80 +88,148 @@ def claim(
     What the presser saw may be old, so the facts are read again; a partner that slipped since opens its episode here.
     Whoever claims what a lead has asked them to take accepts it.
     """
+    (result,) = claim_all(session, programme, [Ask(partner_id, person_id, assigned_by_id)], now)
+    return result
+
+
+def claim_all(session: Session, programme: Programme, asks: Sequence[Ask], now: datetime) -> list[ClaimResult]:
+    """The same for many, in the order in which they came and in hardly more statements than for one."""
     take_turns(session, programme.workspace_id)
-    standing = bare_standing(session, programme, now, partner_id)
-    if standing is None:
-        return ClaimResult(Taken.NOTHING)
-    facts = standing.facts
-    known = open_episode(session, programme.workspace_id, partner_id)
-    if known is not None and settle(session, programme, known, standing, now):
-        known = None
-    episode = (known.id, known.opened_at) if known else _opened(session, programme, standing, now)
-    if episode is None or facts.tier is None:
-        return ClaimResult(Taken.NOTHING, partner=facts.name)
-    episode_id, opened_at = episode
-    due_on = claim_due_on(local_day(now, programme.zone), facts.tier.rank)
-    row = {
-        "workspace_id": programme.workspace_id,
-        "episode_id": episode_id,
-        "person_id": person_id,
-        "at": now,
-        "due_on": due_on,
-        "assigned_by_id": assigned_by_id if assigned_by_id != person_id else None,
-    }
-    claim_id = inserted(session, Claim, row)
-    if claim_id is None:
-        held = current_claim(session, programme, partner_id)
-        if held is None:  # released in between: the next press finds it free
-            return ClaimResult(Taken.NOTHING, partner=facts.name)
-        if held.person_id != person_id:
-            return ClaimResult(
-                Taken.TAKEN,
-                held.person_id,
-                held.name,
-                held.due_on,
-                held.asked,
-                held.id,
-                facts.name,
-                now - held.at <= MOMENT,
-            )
-        if assigned_by_id is None:
-            accept(session, programme, partner_id, person_id, now)
-        return ClaimResult(Taken.YOURS, person_id, held.name, held.due_on, claim_id=held.id, partner=facts.name)
-    audit(
-        session,
-        programme.workspace_id,
-        actor_of(assigned_by_id or person_id),
-        "claim",
-        f"partner:{facts.partner_id}",
-        now,
-        after={"by": actor_of(person_id), "due_on": due_on.isoformat()},
-    )
-    want_redraw(session, programme.workspace_id, opened_at)
-    name = session.scalars(_NAME, {"person_id": person_id}).one()
-    asked = row["assigned_by_id"] is not None
-    if asked:  # an older letter may ask for the same
-        want_letters_redrawn(session, programme.workspace_id, person_id, opened_at)
-    return ClaimResult(Taken.CLAIMED, person_id, name, due_on, asked, claim_id, facts.name)
+    stands = bare_standings(session, programme, now, {ask.partner_id for ask in asks})
+    episodes = _episodes(session, programme, stands, now)
+    first: dict[int, Ask] = {}
+    for ask in asks:
+        if ask.partner_id in episodes:
+            first.setdefault(ask.partner_id, ask)
+    new = _inserted(session, programme, list(first.values()), stands, episodes, now)
+    held = {}
+    if any(ask.partner_id in episodes and new.get(ask.partner_id) is not ask for ask in asks):
+        held = _current_claims(session, programme, set(episodes))
+    names = _names(session, {ask.person_id for ask in new.values()})
+    results = []
+    for ask in asks:
+        standing = stands.get(ask.partner_id)
+        name = standing.facts.name if standing else None
+        if new.get(ask.partner_id) is ask and standing is not None:
+            claimed = episodes[ask.partner_id].claim_id
+            asked = ask.assigned_by_id not in (None, ask.person_id)
+            day, holder = _due_on(programme, standing, now), names[ask.person_id]
+            results.append(ClaimResult(Taken.CLAIMED, ask.person_id, holder, day, asked, claimed, name))
+        elif ask.partner_id in held:
+            results.append(_second(session, programme, ask, held[ask.partner_id], name, now))
+        else:  # nothing to recover; or released in between, and the next press finds it free
+            results.append(ClaimResult(Taken.NOTHING, partner=name))
+    return results
 
 
-_NAME = select(Person.name).where(Person.id == bindparam("person_id"))
+@dataclass(slots=True)
+class _Open:
+    """An open episode, and the claim that was laid on it here."""
+
+    id: int
+    opened_at: datetime
+    claim_id: int | None = None
 
 
-def _opened(session: Session, programme: Programme, standing: Standing, now: datetime) -> tuple[int, datetime] | None:
-    """The episode of a partner that has slipped since, which opens now."""
-    partner_id = standing.facts.partner_id
-    if opened := open_episodes(session, programme, [standing], now):
-        return opened[partner_id], now
-    theirs = Episode.partner_id == partner_id
-    # Opened by another machine, whose clock is ahead of ours.
-    row = session.execute(select(Episode.id, Episode.opened_at).where(theirs, Episode.closed_at.is_(None))).first()
-    return (row.id, row.opened_at) if row else None
+def _episodes(
+    session: Session, programme: Programme, stands: Mapping[int, Standing], now: datetime
+) -> dict[int, _Open]:
+    """The episodes that can be claimed: open ones that the facts have not resolved, and those that open now."""
+    known = open_episodes_of(session, programme.workspace_id, stands)
+    for partner_id in settle(session, programme, known.values(), stands, now):
+        del known[partner_id]
+    found = {partner_id: _Open(one.id, one.opened_at) for partner_id, one in known.items()}
+    slipped = [one for partner_id, one in stands.items() if partner_id not in found and one.state is State.OVERDUE]
+    if slipped:
+        opened = open_episodes(session, programme, slipped, now)
+        found |= {partner_id: _Open(one, now) for partner_id, one in opened.items()}
+        missing = {one.facts.partner_id for one in slipped} - set(opened)
+        if missing:  # opened by another machine, whose clock is ahead of ours
+            theirs = open_episodes_of(session, programme.workspace_id, missing)
+            found |= {partner_id: _Open(one.id, one.opened_at) for partner_id, one in theirs.items()}
+    return {partner_id: one for partner_id, one in found.items() if stands[partner_id].facts.tier is not None}
+
+
+def _inserted(
+    session: Session,
+    programme: Programme,
+    asks: Sequence[Ask],
+    stands: Mapping[int, Standing],
+    episodes: Mapping[int, _Open],
+    now: datetime,
+) -> dict[int, Ask]:
+    """Lays a claim on the episode of each; answers those that were first, by partner."""
+    if not asks:
+        return {}
+    home = {"workspace_id": programme.workspace_id, "at": now}
+    by_episode = {episodes[ask.partner_id].id: ask for ask in asks}
+    rows = []
+    for episode_id, ask in by_episode.items():
+        due_on = _due_on(programme, stands[ask.partner_id], now)
+        lead = ask.assigned_by_id if ask.assigned_by_id != ask.person_id else None
+        rows.append(
+            home | {"episode_id": episode_id, "person_id": ask.person_id, "due_on": due_on, "assigned_by_id": lead}
+        )
+    new = {}
+    for row in inserted_of(session, Claim, rows, "episode_id", "id"):
+        ask = new[by_episode[row.episode_id].partner_id] = by_episode[row.episode_id]
+        episode = episodes[ask.partner_id]
+        episode.claim_id = row.id
+        due_on = _due_on(programme, stands[ask.partner_id], now)
+        after = {"by": actor_of(ask.person_id), "due_on": due_on.isoformat()}
+        actor, subject = actor_of(ask.assigned_by_id or ask.person_id), f"partner:{ask.partner_id}"
+        audit(session, programme.workspace_id, actor, "claim", subject, now, after=after)
+        if ask.assigned_by_id not in (None, ask.person_id):  # an older letter may ask for the same
+            want_letters_redrawn(session, programme.workspace_id, ask.person_id, episode.opened_at)
+    if new:
+        want_redraw(session, programme.workspace_id, min(episodes[partner_id].opened_at for partner_id in new))
+    return new
+
+
+def _due_on(programme: Programme, standing: Standing, now: datetime) -> date:
+    tier = standing.facts.tier
+    if tier is None:
+        raise ValueError("a partner without a tier has no episode")
+    return claim_due_on(local_day(now, programme.zone), tier.rank)
+
+
+def _second(
+    session: Session, programme: Programme, ask: Ask, held: Held, name: str | None, now: datetime
+) -> ClaimResult:
+    """What is said to whoever comes second, be it the holder's own second press."""
+    if held.person_id != ask.person_id:
+        fresh = now - held.at <= MOMENT
+        return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id, name, fresh)
+    if ask.assigned_by_id is None:
+        accept(session, programme, ask.partner_id, ask.person_id, now)
+    return ClaimResult(Taken.YOURS, held.person_id, held.name, held.due_on, claim_id=held.id, partner=name)
+
+
+def _names(session: Session, person_ids: set[int]) -> dict[int, str]:
+    if not person_ids:
+        return {}
+    return {row.id: row.name for row in session.execute(_NAMES, {"person_ids": list(person_ids)})}
+
+
+_NAMES = select(Person.id, Person.name).where(Person.id.in_(bindparam("person_ids", expanding=True)))
 
 
 def release(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:
     """Gives a claim back; only its holder can. Answers whether there was one to give back."""
-    return _give_back(session, programme, partner_id, person_id, "released", "release", now) is not None
+    return release_all(session, programme, [Ask(partner_id, person_id)], now)[0].given
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of a release; `held` is the claim that ended, or the one that somebody else has."""
+
+    given: bool
+    held: Held | None
+
+
+def release_all(session: Session, programme: Programme, asks: Sequence[Ask], now: datetime) -> list[Released]:
+    """The same for many, in hardly more statements than for one."""
+    return _give_back(session, programme, asks, "released", "release", now)
 
 
 def accept(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> bool:
@@ -163,7 +248,8 @@ def accept(session: Session, programme: Programme, partner_id: int, person_id: i
 
 def decline(session: Session, programme: Programme, partner_id: int, person_id: int, now: datetime) -> Held | None:
     """The assignee says no, before or after a yes: the episode is open again. Answers the claim that ended."""
-    return _give_back(session, programme, partner_id, person_id, "declined", "decline claim", now)
+    (ended,) = _give_back(session, programme, [Ask(partner_id, person_id)], "declined", "decline claim", now)
+    return ended.held if ended.given else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +330,12 @@ def lapse_claims(session: Session, programme: Programme, now: datetime) -> list[
 
 def current_claim(session: Session, programme: Programme, partner_id: int) -> Held | None:
     """The claim on the open episode of a partner."""
-    values = {"workspace_id": programme.workspace_id, "partner_id": partner_id}
-    row = session.execute(_CURRENT_OF_PARTNER, values).first()
-    return None if row is None else _held(row)
+    return _current_claims(session, programme, {partner_id}).get(partner_id)
+
+
+def _current_claims(session: Session, programme: Programme, partner_ids: Collection[int]) -> dict[int, Held]:
+    values = {"workspace_id": programme.workspace_id, "partner_ids": list(partner_ids)}
+    return {row.partner_id: _held(row) for row in session.execute(_CURRENT_OF_PARTNERS, values)}
 
 
 _CURRENT = (
@@ -267,7 +356,7 @@ _CURRENT = (
     .where(Episode.closed_at.is_(None), Claim.ended_at.is_(None))
     .order_by(Claim.id)
 )
-_CURRENT_OF_PARTNER = _CURRENT.where(Episode.partner_id == bindparam("partner_id"))
+_CURRENT_OF_PARTNERS = _CURRENT.where(Episode.partner_id.in_(bindparam("partner_ids", expanding=True)))
 _CURRENT_OF_PERSON = _CURRENT.where(Claim.person_id == bindparam("person_id"))
 
 
@@ -279,15 +368,24 @@ def _held(row: Row[*tuple[Any, ...]]) -> Held:
 
 
 def _give_back(
-    session: Session, programme: Programme, partner_id: int, person_id: int, reason: str, action: str, now: datetime
-) -> Held | None:
+    session: Session, programme: Programme, asks: Sequence[Ask], reason: str, action: str, now: datetime
+) -> list[Released]:
     take_turns(session, programme.workspace_id)
-    held = current_claim(session, programme, partner_id)
-    if held is None or held.person_id != person_id or not end_claims(session, Claim.id == held.id, reason, now):
-        return None
-    _note(session, programme, partner_id, person_id, action, now, before={"by": actor_of(person_id)})
-    want_redraw(session, programme.workspace_id, held.opened_at)
-    return held
+    current = _current_claims(session, programme, {ask.partner_id for ask in asks})
+    ended: dict[int, Held] = {}
+    results = []
+    for ask in asks:
+        held = current.get(ask.partner_id)
+        mine = held is not None and held.person_id == ask.person_id and held.id not in ended
+        if held is not None and mine:
+            ended[held.id] = held
+            before = {"by": actor_of(ask.person_id)}
+            _note(session, programme, ask.partner_id, ask.person_id, action, now, before=before)
+        results.append(Released(mine, None if held is not None and held.id in ended and not mine else held))
+    if ended:
+        end_claims(session, Claim.id.in_(list(ended)), reason, now)
+        want_redraw(session, programme.workspace_id, min(held.opened_at for held in ended.values()))
+    return results
 
 
 def _note(

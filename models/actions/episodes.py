@@ -1,6 +1,7 @@
 """Writes of recovery episodes: they open for a partner that slipped and close by what the facts say."""
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -14,7 +15,7 @@ from models.actions.write import CAPTURE, CLOCK, audit, insert_into
 from models.cadence import Policy, State
 from models.queries.programme import Programme
 from models.queries.shutdowns import kept_shutdowns
-from models.queries.standings import counting, standings, was_late
+from models.queries.standings import counting, standings, were_late
 from models.standing import Standing
 from models.tables import Claim, Episode, Touch, Workspace
 
@@ -55,20 +56,43 @@ def settle_episodes(
         return 0
     ids = {episode.partner_id for episode in episodes}
     stands = {one.facts.partner_id: one for one in standings(session, programme, now, partner_ids=ids)}
-    return sum(settle(session, programme, episode, stands[episode.partner_id], now) for episode in episodes)
+    return len(settle(session, programme, episodes, stands, now))
 
 
-def open_episode(session: Session, workspace_id: int, partner_id: int) -> Episode | None:
-    return session.scalars(_OPEN_OF, {"workspace_id": workspace_id, "partner_ids": [partner_id]}).first()
+def open_episodes_of(session: Session, workspace_id: int, partner_ids: Collection[int]) -> dict[int, Episode]:
+    """The open episode of each of these partners that has one."""
+    found = session.scalars(_OPEN_OF, {"workspace_id": workspace_id, "partner_ids": list(partner_ids)})
+    return {episode.partner_id: episode for episode in found}
 
 
-def settle(session: Session, programme: Programme, episode: Episode, today: Standing, now: datetime) -> bool:
-    """Closes one of them if the facts have resolved it. Whoever calls has taken the turn, and read how it stands."""
-    last = today.facts.last_touch_at
-    since = last is not None and last >= episode.opened_at
-    touch = _first_counting(session, programme, episode, now) if since else None
-    outcome = "recovered" if touch else _resolved_otherwise(session, programme, episode, today)
-    return outcome is not None and _close(session, programme, episode, outcome, touch.id if touch else None, now)
+def settle(
+    session: Session, programme: Programme, episodes: Collection[Episode], stands: Mapping[int, Standing], now: datetime
+) -> set[int]:
+    """Closes those of them that the facts have resolved; answers whose, by partner.
+
+    Whoever calls has taken the turn, and read how the partners stand.
+    """
+    outcomes: dict[int, tuple[str, int | None]] = {}
+    unclear: dict[datetime, list[Episode]] = defaultdict(list)
+    for episode in episodes:
+        today = stands[episode.partner_id]
+        last = today.facts.last_touch_at
+        since = last is not None and last >= episode.opened_at
+        touch = _first_counting(session, programme, episode, now) if since else None
+        if touch:
+            outcomes[episode.partner_id] = "recovered", touch.id
+        elif today.state in (State.PAUSED, State.ENDED):
+            outcomes[episode.partner_id] = str(today.state), None
+        else:
+            unclear[episode.opened_at].append(episode)
+    for opened_at, some in unclear.items():  # those of one read were opened together, and are asked about together
+        late = were_late(session, programme, opened_at, {episode.partner_id for episode in some})
+        for episode in some:
+            outcome = _resolved_otherwise(session, programme, episode, stands[episode.partner_id], late)
+            if outcome is not None:
+                outcomes[episode.partner_id] = outcome, None
+    ended = [episode for episode in episodes if episode.partner_id in outcomes]
+    return {one.partner_id for one in ended if _close(session, programme, one, *outcomes[one.partner_id], now)}
 
 
 _OPEN = (
@@ -142,10 +166,11 @@ def _first_counting_query(policy: Policy) -> Select[Touch]:
     )
 
 
-def _resolved_otherwise(session: Session, programme: Programme, episode: Episode, today: Standing) -> str | None:
-    if today.state in (State.PAUSED, State.ENDED):
-        return str(today.state)
-    if not was_late(session, programme, episode.opened_at, episode.partner_id):
+def _resolved_otherwise(
+    session: Session, programme: Programme, episode: Episode, today: Standing, late: Collection[int]
+) -> str | None:
+    """`late`: who of those whose episodes were opened together was overdue at that instant."""
+    if episode.partner_id not in late:
         return "shutdown" if _shut_since(session, programme, episode) else "late_evidence"
     return None if today.state in (State.OVERDUE, State.BLIND) else "re_tiered"
 
@@ -156,7 +181,7 @@ def _shut_since(session: Session, programme: Programme, episode: Episode) -> boo
     before = replace(programme, shutdowns=tuple(one.shutdown for one in known))
     if len(before.shutdowns) == len(programme.shutdowns):
         return False
-    return was_late(session, before, episode.opened_at, episode.partner_id)
+    return bool(were_late(session, before, episode.opened_at, {episode.partner_id}))
 
 
 def _close(

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Insert, Table, inspect
+from sqlalchemy import Insert, Row, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -80,10 +80,20 @@ def inserted(session: Session, table: type[Base], row: Mapping[str, Any]) -> Any
     return session.execute(_first_of_its_kind(session.get_bind().dialect.name, table), [dict(row)]).scalar()
 
 
+def inserted_of(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], *columns: str
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """These columns of those rows that were the first of their kind."""
+    insert = _first_of_its_kind(session.get_bind().dialect.name, table, columns)
+    return session.execute(insert, [dict(row) for row in rows]).all() if rows else []
+
+
 @lru_cache
-def _first_of_its_kind(dialect: str, table: type[Base]) -> ReturningInsert[Any]:
+def _first_of_its_kind(dialect: str, table: type[Base], columns: tuple[str, ...] = ()) -> ReturningInsert[Any]:
     """Made once: to put it together takes longer than the database does."""
-    return _insert(dialect, table).on_conflict_do_nothing().returning(*inspect(table).primary_key)
+    mapper = inspect(table)
+    told = [mapper.columns[name] for name in columns] or mapper.primary_key
+    return _insert(dialect, table).on_conflict_do_nothing().returning(*told)
 
 
 def first_run(session: Session, workspace_id: int, job: str, period: str, now: datetime) -> bool:

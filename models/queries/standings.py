@@ -75,16 +75,19 @@ def standings(
     ]
 
 
-def was_late(session: Session, programme: Programme, at: datetime, partner_id: int) -> bool:
-    """Whether the window of a partner was over at an instant, be it overdue or blind then: no more is asked for."""
-    (facts,) = partner_facts(session, programme, at, {partner_id}, promises=False, vouched=False)
-    return stand(facts, at, programme.zone, programme.shutdowns).state in (State.OVERDUE, State.BLIND)
+def were_late(session: Session, programme: Programme, at: datetime, partner_ids: Collection[int]) -> set[int]:
+    """Whose window was over at an instant, be it overdue or blind then: no more is asked for."""
+    found = partner_facts(session, programme, at, partner_ids, promises=False, vouched=False)
+    stood = (stand(facts, at, programme.zone, programme.shutdowns) for facts in found)
+    return {one.facts.partner_id for one in stood if one.state in (State.OVERDUE, State.BLIND)}
 
 
-def bare_standing(session: Session, programme: Programme, now: datetime, partner_id: int) -> Standing | None:
-    """How a partner stands, without the people and promises around it; None: the programme has no such partner."""
-    facts = partner_facts(session, programme, now, {partner_id}, promises=False)
-    return stand(facts[0], now, programme.zone, programme.shutdowns) if facts else None
+def bare_standings(
+    session: Session, programme: Programme, now: datetime, partner_ids: Collection[int]
+) -> dict[int, Standing]:
+    """How partners stand, without the people and promises around them; who is no partner of the programme is not in."""
+    found = partner_facts(session, programme, now, partner_ids, promises=False)
+    return {facts.partner_id: stand(facts, now, programme.zone, programme.shutdowns) for facts in found}
 
 
 def partner_facts(
@@ -262,13 +265,14 @@ class PartnerName:
     owner_id: int | None
 
 
-def partner_name(session: Session, workspace_id: int, partner_id: int) -> str | None:
-    """None: this programme has no such partner."""
-    return session.scalar(_NAME, {"workspace_id": workspace_id, "partner_id": partner_id})
+def partner_names_of(session: Session, workspace_id: int, partner_ids: Collection[int]) -> dict[int, str]:
+    """The names of those that are partners of the programme."""
+    values = {"workspace_id": workspace_id, "partner_ids": list(partner_ids)}
+    return {row.id: row.name for row in session.execute(_NAMES, values)}
 
 
-_NAME = select(Partner.name).where(
-    Partner.id == bindparam("partner_id"), Partner.workspace_id == bindparam("workspace_id")
+_NAMES = select(Partner.id, Partner.name).where(
+    Partner.id.in_(bindparam("partner_ids", expanding=True)), Partner.workspace_id == bindparam("workspace_id")
 )
 
 
