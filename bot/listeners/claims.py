@@ -99,7 +99,7 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     """The claim itself; None when Slack delivered this click before."""
     visitor = call.visitor(acting=True)
     line = "claim", visitor.programme.workspace_id
-    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), _claim_all)
+    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), claim_presses)
     if result is None:
         return None
     partner = result.partner
@@ -115,7 +115,7 @@ def take(call: Call, partner_id: int, key: str | None) -> Payload | None:
     return views.claimed_note(partner_id, partner, result.due_on, visitor.today, again=again)
 
 
-def _claim_all(session: Session, presses: Sequence[Press]) -> list[claims.ClaimResult | None]:
+def claim_presses(session: Session, presses: Sequence[Press]) -> list[claims.ClaimResult | None]:
     fresh, home, now = _fresh(session, presses)
     results = iter(claims.claim_all(session, home, [one.ask for one in fresh], now) if fresh else ())
     return [next(results) if one in fresh else None for one in presses]
@@ -125,7 +125,7 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     """The release itself; None when Slack delivered this click before."""
     visitor = call.visitor(acting=True)
     line = "release", visitor.programme.workspace_id
-    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), _release_all)
+    result = call.desk.together.write(line, Press(key, partner_id, visitor, call.now), release_presses)
     if result is None:
         return None
     partner, ended = result
@@ -137,7 +137,7 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     return views.not_yours_note(partner, held.name if held else None, asked=held is not None and held.asked)
 
 
-def _release_all(session: Session, presses: Sequence[Press]) -> list[tuple[str | None, claims.Released] | None]:
+def release_presses(session: Session, presses: Sequence[Press]) -> list[tuple[str | None, claims.Released] | None]:
     fresh, home, now = _fresh(session, presses)
     if not fresh:
         return [None] * len(presses)

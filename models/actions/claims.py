@@ -1,7 +1,7 @@
 """Writes of claims: one holder per episode; accepted, declined, given back, passed on, or lapsed after its day."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -116,7 +116,10 @@ def claim_all(session: Session, programme: Programme, asks: Sequence[Ask], now: 
             day, holder = _due_on(programme, standing, now), names[ask.person_id]
             results.append(ClaimResult(Taken.CLAIMED, ask.person_id, holder, day, asked, claimed, name))
         elif ask.partner_id in held:
-            results.append(_second(session, programme, ask, held[ask.partner_id], name, now))
+            theirs = held[ask.partner_id]
+            results.append(_second(session, programme, ask, theirs, name, now))
+            if results[-1].taken is Taken.YOURS:  # which says yes, to whoever comes next
+                held[ask.partner_id] = replace(theirs, asked=theirs.asked and ask.assigned_by_id is not None)
         else:  # nothing to recover; or released in between, and the next press finds it free
             results.append(ClaimResult(Taken.NOTHING, partner=name))
     return results
