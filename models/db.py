@@ -8,8 +8,9 @@ import sqlite3
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     DateTime,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     event,
     insert,
     table,
+    text,
     update,
 )
 from sqlalchemy.engine import Connection, make_url
@@ -29,6 +31,9 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    import psycopg  # which takes its time to load, on SQLite for nothing
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,6 +48,9 @@ PATIENCE_SECONDS = 30  # that a writer waits for another one on SQLite
 POOL = 16
 """Connections to PostgreSQL that a process has at most, and keeps: to make one in a burst takes longer than to wait.
 Whoever holds one therefore never asks for a second."""
+ABANDONED_SECONDS = 60.0
+"""Between two statements of a transaction on PostgreSQL. Whoever says nothing for longer was frozen amid it, and would
+keep its locks from everybody else for as long as its machine stays up; the server ends that connection."""
 RESTED_SECONDS = 1.0  # after which a connection to PostgreSQL may have died unseen
 
 
@@ -95,7 +103,9 @@ def libpq_url(url: str) -> str:
     return make_url(normal_url(url)).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def make_engine(url: str, *, rested_seconds: float = RESTED_SECONDS) -> Engine:
+def make_engine(
+    url: str, *, rested_seconds: float = RESTED_SECONDS, abandoned_seconds: float = ABANDONED_SECONDS
+) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`; raises sqlalchemy.exc.ArgumentError on anything else.
 
     Its errors quote no values: those are people's addresses, and errors are logged.
@@ -104,6 +114,7 @@ def make_engine(url: str, *, rested_seconds: float = RESTED_SECONDS) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         # The last one given back is the next one used: it knows the statements, and has not rested for long.
         engine = create_engine(parsed, hide_parameters=True, pool_size=POOL, max_overflow=0, pool_use_lifo=True)
+        event.listen(engine, "connect", partial(_prepare_postgresql, abandoned_seconds))
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "checkin", _rests)
         event.listen(engine, "checkout", _Ping(engine.dialect, rested_seconds))
@@ -142,6 +153,19 @@ def at_a_glance(reading: sessionmaker[Session]) -> sessionmaker[Session]:
     if bind.dialect.name != "postgresql":
         return reading
     return sessionmaker(bind.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
+
+
+def take_time(session: Session) -> None:
+    """For a transaction that holds no locks and goes on when a reader turns the page: nobody takes it for abandoned."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+
+
+def _prepare_postgresql(abandoned_seconds: float, connection: "psycopg.Connection", _record: Any) -> None:
+    """Said to the connection when it is made: PgBouncer refuses it among the words of a new connection."""
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{abandoned_seconds * 1000:.0f}ms'")
+    connection.autocommit = False
 
 
 def _rests(_connection: object, record: ConnectionPoolEntry) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from models.db import at_a_glance, make_engine
+from models.db import at_a_glance, make_engine, make_sessions, take_time
 from models.tables import Base
 from tests.databases import ROOT, Database, Databases, alembic_config, engine_for, opened
 
@@ -76,6 +77,33 @@ def test_connections_that_died_while_they_rested_are_made_anew(database: Databas
     for _ in pids:
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT pg_backend_pid()")) not in pids
+    engine.dispose()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_whoever_freezes_amid_a_transaction_keeps_its_locks_from_nobody_for_long(database: Database) -> None:
+    engine = make_engine(database.url, abandoned_seconds=0.2)
+    with engine.connect() as frozen:
+        frozen.execute(text("UPDATE alembic_version SET version_num = 'frozen'"))
+        with database.sessions.begin() as session:  # waits for the lock, and gets it
+            session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+        with pytest.raises(DBAPIError):
+            frozen.execute(text("SELECT 1"))
+        frozen.invalidate()
+    with engine.connect() as anew:
+        assert anew.scalar(text("SELECT version_num FROM alembic_version")) == "later"
+    engine.dispose()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_a_reader_who_turns_pages_slowly_is_not_taken_for_frozen(database: Database) -> None:
+    engine = make_engine(database.url, abandoned_seconds=0.05)
+    with make_sessions(engine, reading=True)() as session:
+        take_time(session)
+        time.sleep(0.3)
+        assert session.scalar(text("SELECT 1")) == 1
     engine.dispose()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from models.db import take_time
 from models.queries.evidence import sightings
 from models.queries.programme import Programme, people
 from models.queries.standings import standings
@@ -62,6 +63,7 @@ def export_rows(
     if since is not None:
         query = query.where(source.c[wanted.since] >= since)
     query = query.order_by(*(source.c[name] for name in wanted.order))
+    take_time(session)
     names = {f"person:{one.id}": one.name for one in people(session, programme.workspace_id)}
     with session.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
         for rows in found.partitions():
