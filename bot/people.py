@@ -30,7 +30,7 @@ def link_people(
     with reading() as session:
         everybody = people(session, programme.workspace_id)
     taken = {one.slack_user_id for one in everybody}
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, str | None]] = {}
     for person in everybody:
         if person.slack_user_id is not None:
             continue
@@ -46,12 +46,12 @@ def link_people(
             break
         slack_user_id = user.get("id")
         if slack_user_id and not user.get("deleted") and slack_user_id not in taken:
-            found[person.id] = slack_user_id
+            found[person.id] = slack_user_id, user.get("tz")
             taken.add(slack_user_id)
     if found:
         with sessions.begin() as session:
-            for person_id, slack_user_id in found.items():
-                link_person(session, programme.workspace_id, person_id, slack_user_id, now)
+            for person_id, (slack_user_id, timezone) in found.items():
+                link_person(session, programme.workspace_id, person_id, slack_user_id, now, timezone)
     return len(found)
 
 

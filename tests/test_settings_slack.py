@@ -38,7 +38,7 @@ def at(database: Database) -> Iterator[Surface]:
 
 def test_a_lead_sees_how_the_programme_runs_and_everybody_the_way_to_the_own_settings(at: Surface) -> None:
     shown = at.ask(ROBIN, "settings")
-    for words in ("on Mondays at 09:00, Europe/London", "Tier 1 7 days", "10 partners", "5 people"):
+    for words in ("on Mondays at 09:00, Europe/London", "Tier 1 every 7 days", "10 partners", "5 people"):
         assert words in shown.text
     lint_message({"text": shown.text, "blocks": shown.blocks})
     mine = at.ask(VERA, "settings")

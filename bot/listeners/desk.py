@@ -287,8 +287,9 @@ class Desk:
                 return first
             raise Refused(f"You are not on the roster of this partner programme yet. {self._ask(home)}")
         with self.sessions.begin() as session:
-            people_actions.link_person(session, home.workspace_id, same.id, user_id, self.clock.now())
-        return same
+            zone = profile.timezone if profile else None
+            people_actions.link_person(session, home.workspace_id, same.id, user_id, self.clock.now(), zone)
+            return next(one for one in people(session, home.workspace_id) if one.id == same.id)
 
     def _first_lead(self, home: Programme, user_id: str, profile: Profile | None, address: str | None) -> Person | None:
         email, name, timezone = (profile.email, profile.name, profile.timezone) if profile else (None, None, None)

@@ -8,7 +8,7 @@ from bot import ids, wording
 from bot.ids import Carried
 from bot.views import inputs, kit
 from bot.views.kit import Block, Element, Payload, View
-from bot.views.setup import DAYS, channel_words, check_again, schedule_words
+from bot.views.setup import DAYS, channel_words, check_again, schedule_words, tier_words
 from models.actions.setup import Schedule
 from models.cadence import Tier
 
@@ -98,7 +98,7 @@ def settings_answer(
     if not leads:
         said = "Your hours, your nudges and who stands in for you."
         return {"text": said, "blocks": [kit.section(said, accessory=mine)]}
-    named = ", ".join(f"{wording.plain(one.name, 30)} {wording.plural(one.window_days, 'day')}" for one in tiers)
+    named = tier_words(tiers)
     roster = f"{wording.plural(partners, 'partner')}, {wording.plural(people, 'person', 'people')}"
     leaders = f"<#{schedule.leaders_channel}>, once a month" if schedule.leaders_channel else "no post"
     empty = EMPTY[schedule.when_empty]

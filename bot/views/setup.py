@@ -3,11 +3,14 @@
 The same list is the private message to the installer, the answer to `/cadence setup` and the top of a lead's Home.
 """
 
+from collections.abc import Sequence
+
 from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
 from bot.views.kit import Block, Element, Payload
 from models.actions.setup import UNCHECKED
+from models.cadence import Tier
 from models.queries.setup import CHANNEL, MAILBOXES, PARTNERS, PEOPLE, PREVIEW, SCHEDULE, TIERS, Setup
 
 STEP = 1
@@ -45,6 +48,8 @@ def setup_blocks(setup: Setup) -> list[Block]:
     blocks = [kit.header("Set Cadence up"), kit.section(INTRO)]
     for step, title, sentence, button in _steps(setup):
         blocks.append(kit.section(f"{_mark(setup, step)} *{title}*\n{sentence}", accessory=button))
+        if step == CHANNEL and setup.channel is not None and setup.trouble not in (None, "shared"):
+            blocks.append(kit.actions(check_again()))
     if setup.missing:
         return [*blocks, kit.context(_end(setup))]
     start = kit.button(
@@ -120,6 +125,11 @@ DAYS = {
 }
 
 
+def tier_words(tiers: Sequence[Tier]) -> str:
+    """The targets in one line, as plain text."""
+    return ", ".join(f"{wording.plain(one.name, 30)} every {wording.plural(one.window_days, 'day')}" for one in tiers)
+
+
 def _schedule_button() -> Element:
     return kit.button(ids.row(ids.EDIT_SCHEDULE, STEP), "Schedule and channel", Carried(), style="primary")
 
@@ -131,17 +141,16 @@ def check_again() -> Element:
 def _steps(setup: Setup) -> list[tuple[str, str, str, Element]]:
     """Step, title, sentence as mrkdwn, button."""
     when = schedule_words(setup.read_at, setup.timezone)
-    tiers = ", ".join(f"{wording.plain(one.name, 30)} {wording.plural(one.window_days, 'day')}" for one in setup.tiers)
+    tiers = tier_words(setup.tiers)
     scheduled = kit.words(f"It is posted {when}.", 300) if setup.scheduled else "So far UTC is assumed, on Mondays."
-    troubled = setup.channel is not None and setup.trouble is not None
-    place = check_again() if troubled and setup.trouble != "shared" else _button(ids.EDIT_SCHEDULE, "Choose", CHANNEL)
+    choose = "Choose" if setup.channel is None else "Change"
     people = _count(setup.people, "person", "people", "can own partners")
     partners = _count(setup.partners, "partner", "partners", "on the roster")
     boxes = f"{setup.connected} of {setup.owners} owners have connected theirs; without, their partners are unseen."
     if not setup.owners:
         boxes = "Nobody owns a partner yet. Each owner connects the own mailbox; without, their partners are unseen."
     return [
-        (CHANNEL, "Channel", channel_words(setup.channel, setup.trouble), place),
+        (CHANNEL, "Channel", channel_words(setup.channel, setup.trouble), _button(ids.EDIT_SCHEDULE, choose, CHANNEL)),
         (SCHEDULE, "Day, hour and zone", scheduled, _button(ids.EDIT_SCHEDULE, "Change", SCHEDULE, 2)),
         (TIERS, "Tiers", kit.words(f"{tiers or 'None yet'}.", 600), _button(ids.EDIT_TIERS, "Change", TIERS)),
         (PEOPLE, "People", people, _button(ids.EDIT_ROSTER, "Add people", PEOPLE)),

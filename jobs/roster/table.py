@@ -68,8 +68,9 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        what = f"the file is not UTF-8 (byte 0x{data[error.start]:02x}): save it as CSV in UTF-8"
-        raise RosterError([Problem(line, "", what)]) from error
+        what = f"the file is not UTF-8 (byte 0x{data[error.start]:02x})"
+        how = "save it as CSV in UTF-8 (in Excel: Save As, “CSV UTF-8”)"
+        raise RosterError([Problem(line, "", f"{what}: {how}")]) from error
 
 
 def _delimiter(text: str, columns: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from models.actions.claims import return_claims
 from models.actions.outbox import cancel_posts
 from models.actions.rematch import roster_change
 from models.actions.write import Change, audit, iso, plain
+from models.settings import zone_named
 from models.tables import (
     Person,
     PersonAlias,
@@ -78,21 +79,25 @@ def link_person(
     person_id: int,
     slack_user_id: str,
     now: datetime,
+    timezone: str | None = None,
 ) -> None:
-    """Remembers which Slack user a person of the roster is."""
+    """Remembers which Slack user a person of the roster is, and their zone there where the roster says none."""
     row = session.get_one(Person, person_id)
-    if row.slack_user_id != slack_user_id:
-        before, row.slack_user_id = row.slack_user_id, slack_user_id
-        audit(
-            session,
-            workspace_id,
-            SLACK,
-            "link person",
-            f"person:{person_id}",
-            now,
-            before={"slack_user_id": before},
-            after={"slack_user_id": slack_user_id},
-        )
+    before, after = {"slack_user_id": row.slack_user_id}, {"slack_user_id": slack_user_id}
+    if row.timezone is None and timezone is not None and _is_zone(timezone):
+        before["timezone"], after["timezone"] = None, timezone
+        row.timezone = timezone
+    row.slack_user_id = slack_user_id
+    if before != after:
+        audit(session, workspace_id, SLACK, "link person", f"person:{person_id}", now, before=before, after=after)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zone_named(name)
+    except ValueError:
+        return False
+    return True
 
 
 def leave_person(session: Session, workspace_id: int, person_id: int, actor: str, now: datetime) -> bool:
