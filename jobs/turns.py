@@ -6,6 +6,7 @@ further. Nothing here decides who is next, nor judges or stores a message.
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ from models.vault import Vault, VaultError
 
 TURN = 30.0  # seconds after which a turn ends with the page that was stored
 A_MOMENT = 1.0  # seconds: a shorter rest is none
+KEEPS = 3600.0  # seconds for which a mailbox is kept that nobody reads: so long an access token is good
 log = structlog.get_logger(__name__)
 
 Build = Callable[[MailboxFacts, Settings, Vault, Clock], Mailbox]
@@ -58,6 +60,13 @@ class Taken:
     interrupted: bool = False  # Cadence was asked to stop, or its database went away
 
 
+@dataclass(slots=True)
+class _Built:
+    made_of: tuple[str, str | None, dict[str, Any]]
+    mailbox: Mailbox
+    used_at: float = 0.0
+
+
 class Turns:
     """Takes a turn at one mailbox after the other, in as many threads as one likes; never two at one mailbox."""
 
@@ -71,10 +80,12 @@ class Turns:
         *,
         build: Build = build_mailbox,
         seconds: float = TURN,
+        keeps: float = KEEPS,
     ) -> None:
         self._settings, self._sessions, self._reading = settings, sessions, reading
-        self._vault, self._clock, self._build, self._seconds = vault, clock, build, seconds
-        self._built: dict[int, tuple[tuple[str, str | None, dict[str, Any]], Mailbox]] = {}
+        self._vault, self._clock, self._build, self._seconds, self._keeps = vault, clock, build, seconds, keeps
+        self._built: OrderedDict[int, _Built] = OrderedDict()  # the one that was read longest ago first
+        self._lock = threading.Lock()
         self._rosters: dict[int, tuple[int, Roster]] = {}  # of each programme, as `Capture` keeps them
         self._stopping = threading.Event()
 
@@ -139,11 +150,17 @@ class Turns:
 
     def _mailbox(self, box: MailboxFacts) -> Mailbox:
         """The provider's side of a mailbox, kept between passes: it holds the access token and its pace."""
-        known = self._built.get(box.id)
-        if known is None or known[0] != (box.provider, box.credential, box.options):
-            built = self._build(box, self._settings, self._vault, self._clock)
-            known = self._built[box.id] = (box.provider, box.credential, box.options), built
-        return known[1]
+        made_of, now = (box.provider, box.credential, box.options), time.monotonic()
+        with self._lock:
+            while self._built and now - next(iter(self._built.values())).used_at > self._keeps:
+                self._built.popitem(last=False)
+            known = self._built.pop(box.id, None)
+        if known is None or known.made_of != made_of:
+            known = _Built(made_of, self._build(box, self._settings, self._vault, self._clock))
+        known.used_at = now
+        with self._lock:
+            self._built[box.id] = known
+        return known.mailbox
 
 
 class _Turn:

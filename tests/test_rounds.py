@@ -4,6 +4,7 @@ Numbers are capture.md's statements. How turns are taken is tested in test_lanes
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +16,9 @@ from sqlalchemy import event
 from jobs.lanes import Lane
 from jobs.mailbox.base import Mailbox, NeedsAuth, Page
 from jobs.rounds import Rounds
+from jobs.turns import Turns
 from models.actions.mailboxes import pause_mailbox, remove_mailbox
+from models.actions.people import PersonRow
 from models.queries.mail import MailboxFacts
 from models.settings import load_settings
 from models.vault import Vault
@@ -264,3 +267,23 @@ def test_only_what_the_list_names_is_read_though_the_delegation_reaches_further(
         world.until(rounds, lambda: priya.passes >= before + 3)
     assert len(work.server.calls_of("history.list", DANA.email)) == 1
     assert not [call for call in work.server.calls if call.mailbox == TOMAS.email]
+
+
+def test_a_mailbox_keeps_its_client_while_it_is_read_and_no_longer_than_a_token_is_good(world: World) -> None:
+    def reads(turns: Turns, *people: PersonRow) -> list[str]:
+        world.built.clear()
+        for person in people:
+            assert turns.take(world.work.cast.programme, world.work.facts(person).id).well
+        return [address.partition("@")[0] for address in world.built]
+
+    database = world.work.database
+    parts = load_settings(), database.sessions, database.reading, Vault(()), world.work.clock
+    assert reads(Turns(*parts, build=world.build), DANA, PRIYA, DANA, PRIYA) == ["dana", "priya"]
+    forgetful = Turns(*parts, build=world.build, keeps=0.0)
+    client = world.counted(DANA)
+    assert reads(forgetful, DANA, PRIYA, DANA) == ["dana", "priya", "dana"]
+    held = weakref.ref(client)
+    world.mailboxes.clear()
+    del client
+    reads(forgetful, PRIYA)
+    assert held() is None, "nothing keeps what is not read any more"
