@@ -243,6 +243,14 @@ def test_a_job_whose_worker_is_gone_is_named(clean: Clean) -> None:
     assert kinds(clean, planted) == {"job stuck"}
 
 
+def test_a_mail_that_its_server_numbers_anew_is_the_same_mail_and_must_have_been_looked_at(clean: Clean) -> None:
+    seen = [replace(one, provider_id=f"new {one.provider_id}", before=one.names) for one in clean.truth.copies]
+    assert kinds(clean, truth=replace(clean.truth, copies=seen)) == set(), "by its old number"
+    lost = [replace(one, provider_id="2:1", before=frozenset({"1:9"})) for one in clean.truth.copies]
+    found = kinds(clean, truth=replace(clean.truth, copies=lost))
+    assert found == {"mail never looked at", "copy not noted", "copy invented"}, "by neither"
+
+
 def test_a_message_that_stands_twice_in_slack_is_named(clean: Clean) -> None:
     again = partial(replace, clean.truth.accepted[0])
     assert kinds(clean, truth=replace(clean.truth, accepted=[*clean.truth.accepted, again(ts="9.9")])) == {

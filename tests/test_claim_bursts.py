@@ -13,6 +13,7 @@ from bot.listeners.desk import Visitor
 from models.actions import claims
 from models.actions.claims import Ask, ClaimResult, Released, Taken
 from models.actions.partners import PartnerRow
+from models.actions.people import PersonRow
 from models.queries.programme import people
 from models.tables import AuditEntry, Claim, Episode, Partner, Person
 from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PRIYA, ROBIN, TOMAS, Cast, put_cast, put_touch
@@ -153,10 +154,11 @@ def test_what_was_touched_or_slipped_since_is_settled_for_each_of_a_burst(databa
     assert episodes == {acme: "recovered", initech: None}
 
 
-def test_a_burst_asks_hardly_more_of_the_database_than_one_claim(database: Database) -> None:
+@pytest.mark.parametrize("lead", [None, ROBIN])
+def test_a_burst_asks_hardly_more_of_the_database_than_one_claim(database: Database, lead: PersonRow | None) -> None:
     with database.sessions.begin() as session:
         cast = put_cast(session, partners=MANY)
-    asks = [Ask(cast.partner(one), cast.person(DANA)) for one in MANY]
+    asks = [Ask(cast.partner(one), cast.person(DANA), cast.person(lead) if lead else None) for one in MANY]
     alone = statements_of(database, lambda session: claims.claim_all(session, cast.programme, asks[:1], MONDAY))
     burst = statements_of(database, lambda session: claims.claim_all(session, cast.programme, asks, MONDAY))
     assert burst <= alone + 4

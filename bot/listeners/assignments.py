@@ -36,7 +36,7 @@ def assign(call: Call) -> None:
     """Gives what nobody has taken to its owner, and tells each owner once."""
     visitor = call.visitor(leading=True)
     read_id, home = call.carried().need_read(), visitor.programme
-    call.ack()  # forty claims may take longer than Slack waits
+    call.ack()  # hundreds of claims may take longer than Slack waits
     given: dict[int, list[views.Assigned]] = {}
     unowned = taken = 0
     with call.desk.sessions.begin() as session:
@@ -47,6 +47,7 @@ def assign(call: Call) -> None:
         held = held_read(session, home, read_id, call.now)
         listed = {one.facts.partner_id for one in held.read.overdue if one.facts.partner_id not in held.settled}
         able = {one.id: one for one in people(session, home.workspace_id) if one.may_act}
+        asks = []
         for standing in standings(session, home, call.now, partner_ids=listed):
             owner = standing.facts.owner
             if standing.claim is not None:
@@ -54,13 +55,12 @@ def assign(call: Call) -> None:
             elif owner is None or owner.id not in able:
                 unowned += 1
             else:
-                result = claims.claim(
-                    session, home, standing.facts.partner_id, owner.id, call.now, assigned_by_id=visitor.person.id
-                )
-                if result.taken is Taken.CLAIMED and result.due_on is not None:
-                    given.setdefault(owner.id, []).append(
-                        views.Assigned(standing.facts.partner_id, standing.facts.name, result.due_on)
-                    )
+                asks.append(claims.Ask(standing.facts.partner_id, owner.id, visitor.person.id))
+        results = claims.claim_all(session, home, asks, call.now) if asks else []
+        for ask, result in zip(asks, results, strict=True):
+            if result.taken is Taken.CLAIMED and result.due_on is not None:
+                mine = given.setdefault(ask.person_id, [])
+                mine.append(views.Assigned(ask.partner_id, result.partner or "", result.due_on))
         for owner_id, mine in given.items():
             if owner_id != visitor.person.id:
                 told = views.assigned_payload(visitor.person.name, mine, visitor.today)

@@ -173,17 +173,19 @@ def _inserted(
         rows.append(
             home | {"episode_id": episode_id, "person_id": ask.person_id, "due_on": due_on, "assigned_by_id": lead}
         )
-    new = {}
+    new: dict[int, Ask] = {}
+    asked: dict[int, datetime] = {}  # whom a lead has asked → since when the first of these episodes is open
     for row in inserted_of(session, Claim, rows, "episode_id", "id"):
-        ask = new[by_episode[row.episode_id].partner_id] = by_episode[row.episode_id]
-        episode = episodes[ask.partner_id]
+        ask = by_episode[row.episode_id]
+        new[ask.partner_id], episode = ask, episodes[ask.partner_id]
         episode.claim_id = row.id
-        due_on = _due_on(programme, stands[ask.partner_id], now)
-        after = {"by": actor_of(ask.person_id), "due_on": due_on.isoformat()}
+        after = {"by": actor_of(ask.person_id), "due_on": _due_on(programme, stands[ask.partner_id], now).isoformat()}
         actor, subject = actor_of(ask.assigned_by_id or ask.person_id), f"partner:{ask.partner_id}"
         audit(session, programme.workspace_id, actor, "claim", subject, now, after=after)
-        if ask.assigned_by_id not in (None, ask.person_id):  # an older letter may ask for the same
-            want_letters_redrawn(session, programme.workspace_id, ask.person_id, episode.opened_at)
+        if ask.assigned_by_id not in (None, ask.person_id):
+            asked[ask.person_id] = min(episode.opened_at, asked.get(ask.person_id, episode.opened_at))
+    for person_id, since in asked.items():  # an older letter may ask for the same
+        want_letters_redrawn(session, programme.workspace_id, person_id, since)
     if new:
         want_redraw(session, programme.workspace_id, min(episodes[partner_id].opened_at for partner_id in new))
     return new

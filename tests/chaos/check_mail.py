@@ -22,7 +22,11 @@ class Expected:
     direction: str
     human: bool
     at: set[datetime] = field(default_factory=set)  # by each provider that has it
-    held: set[tuple[str, str]] = field(default_factory=set)  # mailbox, provider's id
+    held: set[tuple[str, frozenset[str]]] = field(default_factory=set)  # mailbox, the provider's ids for one copy
+
+    @property
+    def known_as(self) -> set[tuple[str, str]]:
+        return {(mailbox, name) for mailbox, names in self.held for name in names}
 
 
 def expected(truth: Truth) -> dict[Place, Expected]:
@@ -36,7 +40,7 @@ def expected(truth: Truth) -> dict[Place, Expected]:
             place = copy.team, partner, copy.header("Message-ID").strip("<> ")
             one = found.setdefault(place, Expected(direction, _by_a_person(copy)))
             one.at.add(copy.at)
-            one.held.add((copy.mailbox, copy.provider_id))
+            one.held.add((copy.mailbox, copy.names))
     return found
 
 
@@ -53,7 +57,7 @@ def mail(tables: Tables, truth: Truth) -> Iterator[Finding]:
         touches = stored.get(place, [])
         if not touches:
             if one.human:
-                yield Finding("mail lost", f"{place} of {sorted(map(str, one.at))} lies in {sorted(one.held)}")
+                yield Finding("mail lost", f"{place} of {sorted(map(str, one.at))} lies in {sorted(one.known_as)}")
             continue
         if len(touches) > 1:
             yield Finding("touch doubled", f"{place}: touches {[touch['id'] for touch in touches]}")
@@ -71,9 +75,10 @@ def _judged(place: Place, one: Expected, touch: Row, seen_in: dict[int, set[tupl
     if touch["voided_at"] is not None:
         yield Finding("touch voided", f"{place}: {_shown(touch)} because {touch['void_reason']}")
     seen = seen_in.get(touch["id"], set())
-    if missing := one.held - seen:
+    missing = [(mailbox, *names) for mailbox, names in one.held if not any((mailbox, name) in seen for name in names)]
+    if missing:
         yield Finding("copy not noted", f"{place}: touch {touch['id']} lacks {sorted(missing)}")
-    if more := seen - one.held:
+    if more := seen - one.known_as:
         yield Finding("copy invented", f"{place}: touch {touch['id']} claims {sorted(more)}")
 
 
@@ -82,16 +87,16 @@ def _ledger(tables: Tables, truth: Truth) -> Iterator[Finding]:
     boxes = {(row["workspace_id"], row["address"]): row for row in tables["mailbox"]}
     addresses = {row["id"]: row["address"] for row in tables["mailbox"]}
     teams = tables.teams()
-    held: dict[int, set[str]] = defaultdict(set)
+    held: dict[int, set[frozenset[str]]] = defaultdict(set)
     for copy in truth.copies:
         box = boxes.get((teams[copy.team]["id"], copy.mailbox))
         if box is None:
             yield Finding("mailbox gone", f"{copy.mailbox} of {copy.team} is in no table")
             return
-        held[box["id"]].add(copy.provider_id)
+        held[box["id"]].add(copy.names)
     dealt: Counter[tuple[int, str]] = Counter((row["mailbox_id"], row["provider_id"]) for row in tables["seen"])
-    for mailbox_id, ids in held.items():
-        if missing := [one for one in sorted(ids) if not dealt[mailbox_id, one]]:
+    for mailbox_id, copies in held.items():
+        if missing := sorted(max(names) for names in copies if not any(dealt[mailbox_id, one] for one in names)):
             more = f"{len(missing)} messages, such as {missing[:5]}"
             yield Finding("mail never looked at", f"{addresses[mailbox_id]} (mailbox {mailbox_id}): {more}")
     for key, times in dealt.items():

@@ -25,6 +25,7 @@ SKEW = 60.0  # seconds by which a process's clock may be wrong
 LEAP = timedelta(days=8, hours=5)
 LAST_CLICKS = 4.0  # seconds before a leap without a repeated click: what is older than a day may come twice
 FROZEN = {True: (1.0, 5.0), False: (6.0, 16.0)}  # seconds: bots a little, workers until they are taken for dead
+RENUMBERED_EVERY = 20.0  # seconds: some days of the town, because a folder that is numbered anew again and again rests
 TIMED_OUT = 33.0  # seconds that a provider hangs: longer than anybody waits for it
 
 
@@ -40,6 +41,7 @@ class Chaos:
         self._lock = threading.Lock()
         self._timers: list[threading.Thread] = []
         self._leapt = False
+        self._renumbered = time.monotonic()
         plans: list[tuple[str, Callable[[random.Random], None], tuple[float, float]]] = [
             ("processes", self._process, (3.5, 8.0)),
             ("database", self._database, (7.0, 14.0)),
@@ -68,6 +70,8 @@ class Chaos:
             timer.join()
         self._town.gmail.heal()
         self._town.graph.heal()
+        for server in self._town.imap.values():
+            server.heal()
         self._town.slack.faults.clear()
         self._postgres.get_up()
         self._postgres.wait()
@@ -123,7 +127,10 @@ class Chaos:
         self._postgres.get_up()
 
     def _provider(self, dice: random.Random) -> None:
-        if dice.random() < 0.6:
+        which = dice.random()
+        if which < 0.2:
+            kind = self._imap(dice)
+        elif which < 0.65:
             kind, fault, methods = dice.choice(self._gmail_faults(dice))
             self._town.gmail.fail(dice.choice(methods), fault, times=dice.randint(1, 4))
         else:
@@ -158,6 +165,37 @@ class Chaos:
             ("token refused once", graph.unauthenticated(), ("messages.list",)),
             ("listing refused", graph.window_refused(), ("messages.list",)),
         ]
+
+    def _imap(self, dice: random.Random) -> str:
+        """What an IMAP server does wrong it does for a moment, to whoever comes; then it is well again."""
+        server = dice.choice(list(self._town.imap.values()))
+        faults = server.faults
+        command = dice.choice(("AUTHENTICATE", "LOGIN", "LIST", "STATUS", "EXAMINE", "SEARCH", "FETCH"))
+        kind = dice.choice(
+            ("unavailable", "connection dropped", "answer truncated", "greeting refused", "slow", "anew")
+        )
+        if kind == "unavailable":
+            faults.answers[command] = "NO [UNAVAILABLE] try again later"
+        elif kind == "connection dropped":
+            faults.drops[command] = dice.choice((0, 0, 1))
+        elif kind == "answer truncated":
+            faults.cuts = True
+        elif kind == "greeting refused":
+            faults.greeting = "* BYE too many connections"
+        elif kind == "slow":
+            faults.gates.append(self._gate(dice))
+            return "time-out"
+        elif time.monotonic() - self._renumbered > RENUMBERED_EVERY:
+            self._renumbered = time.monotonic()
+            with server.lock:
+                server.hang_up()
+                server.renumber(dice.choice(list(server.folders)))
+            return "folder numbered anew"
+        else:
+            server.hang_up()
+            kind = "connection dropped"
+        self._later(dice.uniform(0.5, 4.0), server.heal)
+        return kind
 
     def _gate(self, dice: random.Random) -> threading.Event:
         """Opens long after the product has lost patience, or sooner: then the answer was merely slow."""

@@ -209,10 +209,13 @@ class Life:
         view = next(one for one in reversed(stacks[user]) if one.id not in before)
         text = f"send thing {dice.randrange(10**9)} to them"
         values: dict[str, Any] = {ids.STEP_TEXT: {ids.STEP_TEXT: {"type": "plain_text_input", "value": text}}}
-        answer = self.town.team(programme).interactions.submit(user, view.id, values)
         partner_id = ids.decode(view.content["private_metadata"]).need_partner()  # a form may come late, for another
-        certain = bool(answer["ok"]) and self._was_closed(programme, view.id)
-        self.town.agreed.append(Agreed(programme.team, partner_id, text, certain))
+        certain = False  # whatever becomes of the answer: it may be written
+        try:
+            answer = self.town.team(programme).interactions.submit(user, view.id, values)
+            certain = bool(answer["ok"]) and self._was_closed(programme, view.id)
+        finally:
+            self.town.agreed.append(Agreed(programme.team, partner_id, text, certain))
         self.count("forms submitted")
 
     def _was_closed(self, programme: Programme, view_id: str) -> bool:

@@ -1,10 +1,12 @@
 """What the stand-ins hold, read out for the checker: mail by mailbox, and every message that Slack took."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 
 from tests.chaos.truth import Accepted, Copy, Shown
 from tests.sandbox.gmail.server import GmailServer
 from tests.sandbox.graph.server import GraphServer
+from tests.sandbox.imap import ImapStandIn
 from tests.sandbox.slack.server import SlackServer, Team
 
 
@@ -27,6 +29,21 @@ def graph_copies(server: GraphServer, team: str, addresses: Iterable[str]) -> li
             folder = "sent" if mail.folder == "sentitems" else "inbox"
             at = mail.at.replace(microsecond=0)  # finer times are not shown
             copies.append(Copy(team, address, mail.immutable_id, folder, at, mail.headers))
+    return copies
+
+
+def imap_copies(servers: Mapping[str, ImapStandIn], team: str, addresses: Iterable[str]) -> list[Copy]:
+    """A folder is told by a digest of its name; what was numbered anew had other numbers before."""
+    copies = []
+    for address in addresses:
+        for folder, box in servers[address].folders.items():
+            name = hashlib.sha256(folder.encode()).hexdigest()[:12]
+            for uid, mail in box.mails.items():
+                names = {f"{name}:{validity}:{number}" for validity, number in mail.numbers}
+                now = f"{name}:{box.uidvalidity}:{uid}"
+                kind = "sent" if folder == "Sent" else "inbox"
+                at = mail.at.replace(microsecond=0)
+                copies.append(Copy(team, address, now, kind, at, tuple(mail.headers), frozenset(names - {now})))
     return copies
 
 

@@ -29,11 +29,12 @@ from models.db import make_engine, make_sessions
 from models.tables import Partner
 from models.vault import Vault, new_key
 from tests.chaos.clock import SharedClock
-from tests.chaos.standins import accepted, gmail_copies, graph_copies, private_rooms, shown
+from tests.chaos.standins import accepted, gmail_copies, graph_copies, imap_copies, private_rooms, shown
 from tests.chaos.truth import Agreed, Copy, Press, Roster, Truth
 from tests.databases import ROOT, migrate
 from tests.sandbox.gmail.server import GmailServer
 from tests.sandbox.graph.server import GraphServer
+from tests.sandbox.imap import ImapStandIn
 from tests.sandbox.slack.server import SlackServer, Team
 from tests.sandbox.slack.workspace import Workspace
 
@@ -48,7 +49,7 @@ Headers = list[tuple[str, str]]
 class Manager:
     email: str
     slack_id: str
-    provider: str  # gmail, graph
+    provider: str  # gmail, graph, imap
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class Town:
         manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
         options: dict[str, Any] = {"manifest": manifest, "clock": self.clock.now}
         one, two = Workspace("Lantern", **options), Workspace("Harbour", series="B", **options)
-        lantern = _managers("lantern.example", {"dana": "gmail", "priya": "gmail", "tomas": "gmail", "mia": "graph"})
+        boxes = {"dana": "gmail", "priya": "gmail", "tomas": "gmail", "mia": "graph", "ivo": "imap"}
+        lantern = _managers("lantern.example", boxes)
         harbour = _managers("harbour.example", {"lars": "gmail", "olga": "graph"})
         crowd = tuple(f"U0CROWD{number:03}" for number in range(CROWD))
         self.programmes = (
@@ -121,6 +123,8 @@ class Town:
             ),
         )
         self.gmail, self.graph = GmailServer(now=self.clock.now), GraphServer(now=self.clock.now)
+        accounts = [boss.email for home in self.programmes for boss in home.managers if boss.provider == "imap"]
+        self.imap = {address: ImapStandIn() for address in accounts}
         self.slack = SlackServer(one, event_retry_delays=(0.5, 1.0, 2.0))
         self.slack.add(two)
         self.key = new_key()
@@ -134,11 +138,15 @@ class Town:
         self.slack.start()
         self.gmail.start()
         self.graph.__enter__()
+        for server in self.imap.values():
+            server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.slack.stop()
         self.gmail.stop()
+        for server in self.imap.values():
+            server.__exit__()
         # Frozen and killed processes leave requests behind, so how many were in flight at once says nothing here.
         self.graph.__exit__(KeyboardInterrupt, None, None)
 
@@ -227,11 +235,10 @@ class Town:
                         row = PartnerRow(ally.name, 1 + number % 3, ally.owner.email, (ally.domain,), (), since=since)
                         put_partner(session, workspace_id, "chaos", row, now)
                 for manager in programme.managers:
-                    sealed = None
-                    if manager.provider == "gmail":
-                        sealed = vault.seal(manager.email, json.dumps(self.gmail.authorized_user(manager.email)))
-                    put = mailboxes.put_mailbox
-                    put(session, workspace_id, "chaos", manager.email, manager.provider, now, sealed=sealed)
+                    secret, options = self._access(manager)
+                    sealed = vault.seal(manager.email, json.dumps(secret)) if secret else None
+                    place = workspace_id, "chaos", manager.email, manager.provider, now
+                    mailboxes.put_mailbox(session, *place, sealed=sealed, options=options)
             with make_sessions(engine, reading=True)() as session:
                 rows = session.execute(select(Partner.name, Partner.id).where(Partner.workspace_id == workspace_id))
                 programme.partner_ids = {row.name: row.id for row in rows}
@@ -290,8 +297,18 @@ class Town:
     def _deliver(self, manager: Manager, headers: Headers, at: datetime, folder: str) -> None:
         if manager.provider == "gmail":
             self.gmail.mailbox(manager.email).deliver(headers, at, ["SENT" if folder == "sent" else "INBOX"])
+        elif manager.provider == "imap":
+            self.imap[manager.email].deliver(dict(headers), at, "Sent" if folder == "sent" else "INBOX")
         else:
             self.graph.mailbox(manager.email).deliver(headers, at, "sentitems" if folder == "sent" else "inbox")
+
+    def _access(self, manager: Manager) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """What is stored of the access to a mailbox: the secret, and where its server is."""
+        if manager.provider == "gmail":
+            return self.gmail.authorized_user(manager.email), None
+        if manager.provider == "imap":
+            return {"password": "secret"}, {"host": "127.0.0.1", "port": self.imap[manager.email].port, "tls": False}
+        return None, None
 
     def _old_mail(self, programme: Programme) -> None:
         for ally in programme.allies:
@@ -308,6 +325,7 @@ class Town:
             boxes = {kind: [one.email for one in programme.managers if one.provider == kind] for kind in _KINDS}
             copies += gmail_copies(self.gmail, programme.team, boxes["gmail"])
             copies += graph_copies(self.graph, programme.team, boxes["graph"])
+            copies += imap_copies(self.imap, programme.team, boxes["imap"])
         return copies
 
     def truth(self) -> Truth:
@@ -346,7 +364,7 @@ class Town:
         programme.channel = workspace.add_channel("partner-weekly", members=members).id
 
 
-_KINDS = ("gmail", "graph")
+_KINDS = ("gmail", "graph", "imap")
 
 
 def _managers(domain: str, boxes: Mapping[str, str]) -> tuple[Manager, ...]:

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One mail as it lies in one mailbox. `at` is the provider's time for it."""
+    """One mail as it lies in one mailbox. `at` is the provider's time for it.
+
+    `before`: what the provider called it earlier, where it numbers its mail anew.
+    """
 
     team: str
     mailbox: str
@@ -16,6 +19,11 @@ class Copy:
     folder: str  # inbox, sent
     at: datetime
     headers: tuple[tuple[str, str], ...]
+    before: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.before | {self.provider_id}
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")

@@ -22,6 +22,7 @@ class StoredMail:
     at: datetime
     flags: tuple[str, ...] = ()
     structure: str = '("text" "plain" NIL NIL NIL "7bit" 4 1)'
+    numbers: set[tuple[int, int]] = field(default_factory=set)  # UIDVALIDITY and UID, now and before
 
 
 @dataclass(slots=True)
@@ -44,11 +45,13 @@ class Faults:
     omits: set[int] = field(default_factory=set)  # UIDs that FETCH leaves out
     garbles: set[int] = field(default_factory=set)  # UIDs whose answer cannot be read
     hides_dates: bool = False
+    cuts: bool = False  # the line breaks before an answer to FETCH is complete
     splits_search: bool = False  # one line per UID
     chatter: str = ""  # untagged lines before the answer to a FETCH
     before_status: Any = None  # called before STATUS answers, as when mail arrives just then
     after_fetch: Any = None
     greeting: str = f"* OK [CAPABILITY {CAPABILITIES}] ready"
+    gates: list[threading.Event] = field(default_factory=list)  # each of the next commands waits for one
 
 
 class ImapStandIn:
@@ -61,6 +64,7 @@ class ImapStandIn:
         self.passwords = {"secret"}
         self.log: list[str] = []
         self.connections = 0
+        self.shutdowns = 0
         self.lock = threading.RLock()
         stand_in = self
 
@@ -112,6 +116,7 @@ class ImapStandIn:
             uid, box.next_uid = box.next_uid, box.next_uid + 1
             mail = StoredMail([(name, value) for name, value in headers.items() if value is not None], at, flags)
             box.mails[uid] = mail
+            mail.numbers.add((box.uidvalidity or 0, uid))
             if structure:
                 mail.structure = structure
             return uid
@@ -123,6 +128,16 @@ class ImapStandIn:
             box.uidvalidity = (box.uidvalidity or 0) + 1
             box.mails = {number: mail for number, (_, mail) in enumerate(sorted(box.mails.items()), 1)}
             box.next_uid = len(box.mails) + 1
+            for number, mail in box.mails.items():
+                mail.numbers.add((box.uidvalidity, number))
+
+    def heal(self) -> None:
+        """All is well from now on; who waits at a gate goes on when it opens."""
+        self.faults = Faults()
+
+    def hang_up(self) -> None:
+        """Ends all conversations, as a server does that starts anew."""
+        self.shutdowns += 1
 
     def commands(self, *names: str) -> list[str]:
         return [line for line in self.log if line.split()[0] in names]
@@ -141,12 +156,17 @@ class _Conversation:
     heard: dict[str, int] = field(default_factory=dict)
 
     def hold(self) -> None:
+        shutdowns = self.server.shutdowns
         self.say(self.server.faults.greeting)
         if self.server.faults.greeting.startswith("* BYE"):
             return
         try:
             while line := self.reads.readline():
                 tag, _, rest = line.decode().strip().partition(" ")
+                if self.server.faults.gates:
+                    self.server.faults.gates.pop().wait()
+                if self.server.shutdowns > shutdowns:
+                    return
                 self.answer(tag, rest)
         except (_Hangup, OSError, ssl.SSLError):
             return
@@ -258,6 +278,8 @@ class _Conversation:
             self.writes.write(block + b")\r\n")
         if faults.after_fetch:
             faults.after_fetch()
+        if faults.cuts:
+            raise _Hangup
 
 
 def _folder(rest: str) -> str:
