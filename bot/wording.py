@@ -20,6 +20,7 @@ from models.weekly_read import Coverage, MailboxTrouble, Recovery, TierLine, Wee
 NAME_LIMIT = 80
 STEP_LIMIT = 300
 NOT_SEEN = "not observed: no mailbox of its owner has synced lately"
+NO_ANSWER = "was asked, has not answered"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -138,7 +139,7 @@ def claimed(standing: Standing, today: date) -> str | None:
 
 
 def on_it(claim: ClaimFacts) -> str:
-    return f"{name(claim.by.name)} {'was asked, has not answered' if claim.asked else 'is on it'}"
+    return f"{name(claim.by.name)} {NO_ANSWER if claim.asked else 'is on it'}"
 
 
 def blind(standing: Standing) -> str:
@@ -275,6 +276,8 @@ def recovery(one: Recovery) -> str:
     said = {
         "recovered": f"is back in rhythm{took}" + (f", touch by {name(one.by)}" if one.by else ""),
         "claimed": f"is in good hands with {name(one.by)}" if one.by else "is in good hands",
+        "asked": "still waits for a recovery touch"
+        + (f": {name(one.by)} was asked, has not answered" if one.by else ""),
         "lapsed": "is open again: the day for its recovery touch has passed",
         "open": "still waits for a recovery touch",
         "late_evidence": "was never overdue: an earlier touch came to light",
