@@ -31,6 +31,7 @@ RESUME = "resume"
 ACCEPT = "accept_claim"
 DECLINE = "decline_claim"
 ASSIGN_ONE = "assign_one"
+TAKE_BACK = "take_back"
 STEP_DONE = "step_done"
 STEP_HISTORY = "step_history"
 EDIT_TIERS = "edit_tiers"
@@ -73,6 +74,7 @@ ACTIONS = (
     ACCEPT,
     DECLINE,
     ASSIGN_ONE,
+    TAKE_BACK,
     STEP_DONE,
     STEP_HISTORY,
     CLAIM,

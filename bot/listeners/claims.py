@@ -219,6 +219,12 @@ def release_typed(call: Call, rest: str) -> Payload | None:
     found = look_up(call, typed)
     if found is None or found.partner is None or not found.exact:
         return not_found("release Acme", found, typed)
+    visitor = call.visitor()
+    if visitor.leads:  # who asks may ask no longer; a claim with a yes is its holder's
+        with call.desk.sessions.begin() as session:
+            ended = claims.take_back(session, visitor.programme, found.partner.id, visitor.person.id, call.now)
+        if ended is not None:
+            return views.taken_back_note(found.partner.id, found.partner.name, ended.name)
     return give_back(call, found.partner.id, None)
 
 
@@ -226,5 +232,8 @@ COMMANDS = {
     "claim": Command(
         claim_typed, HelpLine("claim Acme", "take its recovery touch; leads also `claim Acme for @Dana`", "everyday")
     ),
-    "release": Command(release_typed, HelpLine("release Acme", "give it back", "everyday")),
+    "release": Command(
+        release_typed,
+        HelpLine("release Acme", "give it back; leads: no longer ask somebody to take it", "everyday"),
+    ),
 }

@@ -7,6 +7,7 @@ from datetime import date
 from bot import evidence, ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
+from bot.views.claims import TAKE_BACK
 from bot.views.kit import Element, Payload, View
 from bot.views.rows import Paper
 from models.cadence import Policy, Shutdown, State
@@ -203,6 +204,8 @@ def _buttons(card: Card, paper: Paper) -> list[Element]:
             buttons.append(button(ids.RELEASE, "Release", "Release the claim on"))
         if card.leads and (standing.state is State.OVERDUE or standing.facts.episode):
             buttons.append(button(ids.ASSIGN_ONE, "Reassign…" if standing.claim else "Assign…", "Assign"))
+        if card.leads and standing.claim is not None and standing.claim.asked:
+            buttons.append(button(ids.TAKE_BACK, TAKE_BACK, "Take the question back:"))
         step = standing.facts.next_step
         buttons.append(button(ids.NEXT_STEP, "Change next step" if step else "Set next step", "Set next step for"))
         if step is not None and step.id is not None:
