@@ -9,7 +9,7 @@ from bot.listeners.call import Call
 from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
-from bot.views.partner import choice_answer
+from bot.views.partner import Again, choice_answer
 from models.queries.lookup import Found, find_partner
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
@@ -53,9 +53,9 @@ def look_up(call: Call, typed: str) -> Found | None:
         return find_partner(session, call.visitor().programme.workspace_id, typed, call.now)
 
 
-def not_found(example: str, found: Found | None, typed: str) -> Payload:
-    """The answer when no single partner is meant."""
+def not_found(example: str, found: Found | None, typed: str, again: Again | None = None) -> Payload:
+    """The answer when no single partner is meant. `again`: what is done for the one that is chosen."""
     if found is None:
         return answers.missing_name_answer(example)
     near = [found.partner] if found.partner else found.nearest
-    return choice_answer(typed, near, ambiguous=found.ambiguous)
+    return choice_answer(typed, near, ambiguous=found.ambiguous, again=again)

@@ -118,7 +118,7 @@ def save(call: Call) -> None:
                     actor_of(visitor.person.id),
                     call.now,
                 )
-                told.append(saved_note(standing.facts.name, step, visitor.today)["text"])
+                told.append(saved_note(standing.facts.name, step, visitor.today, before)["text"])
             if holder is not None:
                 told.append(_claim_for(call, session, standing, holder))
     call.ack(response_action="update", view=_after(call, beneath, "\n".join(told) or None))
