@@ -47,7 +47,8 @@ def shutdown(one: Shutdown, today: date) -> str:
 
 def step_stale_line(read: WeeklyRead, shown: int = 6) -> str | None:
     said = [wording.name(one.facts.name) for one in read.step_stale]
-    return f"Next step gone stale: {wording.listed(said, shown)}" if said else None
+    those = wording.beside_overdue(said, sum(one.step_stale for one in read.overdue), shown)
+    return f"Next step gone stale: {those}" if those else None
 
 
 def quiet_line(read: WeeklyRead, shown: int = QUIET_SHOWN) -> str | None:

@@ -248,8 +248,17 @@ def due_soon_line(read: WeeklyRead, shown: int = 6) -> str | None:
 
 
 def reply_owed_line(read: WeeklyRead, shown: int = 6) -> str | None:
+    """Everybody whom `owed` lists: who is not overdue by name, and how many of the overdue, whose rows say it."""
     said = [name(one.facts.name) for one in read.reply_owed]
-    return f"Waiting for our reply: {listed(said, shown)}" if said else None
+    those = beside_overdue(said, sum(one.reply_owed for one in read.overdue), shown)
+    return f"Waiting for our reply: {those}" if those else None
+
+
+def beside_overdue(names: Sequence[str], overdue: int, shown: int) -> str | None:
+    """ "Globex and Hooli; also 3 of the overdue"."""
+    if not overdue:
+        return listed(names, shown) if names else None
+    return f"{listed(names, shown)}; also {overdue} of the overdue" if names else f"{overdue} of the overdue"
 
 
 def blind_line(read: WeeklyRead, shown: int = 6) -> str | None:
