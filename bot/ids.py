@@ -51,6 +51,8 @@ REMOVE_TIER = "remove_tier"
 NEW_PARTNER = "new_partner"
 NEW_PERSON = "new_person"
 FIND_PARTNER = "find_partner"
+FIND_CARD = "find_card"
+LOOK = "look"
 FIND_PERSON = "find_person"
 EXPORT_ROSTER = "export_roster"
 AUDIT = "audit"
@@ -117,6 +119,8 @@ ACTIONS = (
     NEW_PARTNER,
     NEW_PERSON,
     FIND_PARTNER,
+    FIND_CARD,
+    LOOK,
     FIND_PERSON,
     IMPORT,
     EXPORT_ROSTER,
@@ -231,6 +235,7 @@ MENUS = (
     FILTER_OWNER,
     SCHEDULE_ZONE,
     FIND_PARTNER,
+    FIND_CARD,
     FIND_PERSON,
 )
 

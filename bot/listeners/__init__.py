@@ -10,6 +10,7 @@ from bot.listeners import (
     claims,
     commands,
     home,
+    looks,
     mailboxes,
     my_settings,
     next_steps,
@@ -54,6 +55,7 @@ def register(app: App, desk: Desk) -> None:
         roster_people,
         roster_import,
         home,
+        looks,
         workspace,
         retired,
     ):
