@@ -20,7 +20,7 @@ STAR = "*"
 def coverage_answer(found: CoverageOverTime, zone: ZoneInfo) -> Payload:
     """The page of a leader. No partner and no person is named."""
     said = coverage_words.page(found, zone)
-    notes = [coverage_words.outside(found), coverage_words.sources(found.weeks)]
+    notes = [coverage_words.outside(found), coverage_words.sources(found.weeks, mail=found.mail)]
     told = [*said, *(one for one in notes if one)]
     chart, left_out = trend_chart(found.weeks)
     small = [one for one in (*notes, left_out) if one]
