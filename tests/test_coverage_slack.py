@@ -140,7 +140,12 @@ def test_the_weeks_may_be_typed_as_people_say_them(at: Surface, typed: str) -> N
         ("coverage 9999", "I can look back over 1 to 156 weeks."),
         ("coverage of acme", "Did you mean `/cadence coverage`"),
         ("coverage what if tier 9 at 3 days", "There is no tier 9; the tiers are 1, 2, 3."),
-        ("coverage what if <!channel>", "is not a tier and its days"),
+        (
+            "coverage what if",
+            "Which tier, and at how many days? For example `/cadence coverage what if tier 1 at 10 days`",
+        ),
+        ("coverage what if <!channel>", "Which tier, and at how many days?"),
+        ("coverage what if tier 1 at 99999999 days", "A window of 99999999 days is not one of 1 to 3650 days."),
     ],
 )
 def test_what_is_not_understood_is_answered_in_one_sentence(at: Surface, typed: str, answer: str) -> None:

@@ -112,7 +112,7 @@ class Call:
             team_id = users_team or context.actor_team_id
             self._visitor = self.desk.visitor(context.team_id, self.user_id, team_id, address, context.enterprise_id)
         if leading and not self._visitor.leads:
-            raise Refused("Only a programme lead can do this.")
+            raise Refused(f"Only a programme lead can do this. {self.desk.who_helps(self._visitor.programme)}")
         if acting and not self._visitor.may_act:
             raise Refused("You can read everything here; claims and next steps are for partner managers.")
         return self._visitor

@@ -9,13 +9,13 @@ from bot.listeners.desk import Refused
 from bot.listeners.typed import Command, literal
 from bot.pictures import show_picture
 from bot.views import help as answers
-from bot.views.coverage import coverage_answer, what_if_answer
+from bot.views.coverage import coverage_answer, what_if_answer, which_tier_answer
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from models.queries.coverage import CoverageOverTime, coverage_over_time
 from models.queries.trend import TrendLine
 from models.queries.what_if import what_if
-from models.what_if import other_targets
+from models.what_if import UnclearTarget, other_targets
 
 WEEKS, MOST_WEEKS = 13, 156
 _WEEKS = re.compile(r"(?:(?:the )?last )?(\d{1,6})(?: ?w(?:(?:ee)?ks?)?)?")
@@ -73,6 +73,8 @@ def _answer(call: Call, asked: str) -> tuple[Payload, Sequence[TrendLine]] | Non
             targets = other_targets(supposed[1])
             with call.desk.reading() as session:
                 return what_if_answer(what_if(session, programme, call.now, targets)), ()
+        except UnclearTarget:
+            return which_tier_answer(), ()
         except ValueError as error:
             raise Refused(_sentence(error)) from error
     number = _WEEKS.fullmatch(asked) if asked else None

@@ -57,7 +57,7 @@ def quiet(call: Call, rest: str) -> Payload:
     with call.desk.reading() as session:
         lines = standings(session, visitor.programme, call.now)
         found = gone_quiet(session, visitor.programme, call.now, lines)
-    those = [(one, silence.words) for one, silence in found if _asked(one, call, rest)]
+    those = [(one, signal_words.writing(silence)) for one, silence in found if _asked(one, call, rest)]
     title = f"{wording.plural(len(those), 'partner has', 'partners have')} gone quiet for them"
     nobody = "Nobody's silence is out of character."
     paper = Paper(visitor.today, visitor.programme.zone)

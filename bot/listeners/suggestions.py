@@ -61,7 +61,7 @@ def search(call: Call, tell: Callable[[Payload], None]) -> None:
 
 COMMANDS = {
     "suggest": Command(
-        look, HelpLine("suggest", "who writes with us regularly and is not on the roster", "lead"), acks=True
+        look, HelpLine("suggest", "who writes with us regularly and is not on the roster", "lead"), bare=True, acks=True
     )
 }
 

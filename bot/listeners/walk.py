@@ -144,7 +144,9 @@ def offer_managers(call: Call) -> None:
 
 
 COMMANDS = {
-    "walk": Command(typed, HelpLine("walk", "take the slipped partners of the read one by one", "lead"), acks=True)
+    "walk": Command(
+        typed, HelpLine("walk", "take the slipped partners of the read one by one", "lead"), bare=True, acks=True
+    )
 }
 
 

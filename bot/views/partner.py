@@ -59,7 +59,7 @@ def _card(card: Card, paper: Paper) -> Payload:
     row = rows.partner_row(standing, replace(paper, buttons=False))
     lines = [row["text"]["text"], paper.words(because(card, paper), 500), touch_line(card, paper)]
     if card.silence is not None:
-        lines.append(paper.words(f"Writing to us: {card.silence.words}", 250))
+        lines.append(paper.words(f"Writing to us: {signal_words.writing(card.silence)}", 250))
     if standing.facts.episode is not None:
         opened = wording.on_day(local_day(standing.facts.episode.opened_at, paper.zone), paper.today)
         lines.append(paper.words(f"Waiting for a recovery touch since {opened}", 100))
