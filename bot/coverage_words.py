@@ -87,16 +87,21 @@ def recoveries(lines: Sequence[TrendLine]) -> str | None:
     return f"Recoveries in {of}: {', '.join(told)}{took}."
 
 
-def sources(lines: Iterable[TrendLine]) -> str | None:
-    """Which weeks come from no held read; None when all do."""
+def sources(lines: Iterable[TrendLine], *, mail: bool = True) -> str | None:
+    """Which weeks come from no held read; None when all do. `mail`: whether there is any to reconstruct a week from."""
     weeks = {one.week: one.source for one in lines}
+    if weeks and not mail:
+        return "No mail with a partner has been captured yet, so these weeks tell nothing so far."
     made = sum(source == RECONSTRUCTED for source in weeks.values())
     if not made:
         return None
     if made == len(weeks):
         return "No read was held in these weeks: they are reconstructed from mail."
-    rest = "the other one as its" if len(weeks) - made == 1 else "the others as their"
-    return f"{made} of {len(weeks)} weeks are reconstructed from mail, {rest} read was held."
+    rest = (
+        "the other one is as its read was held" if len(weeks) - made == 1 else "the others are as their reads were held"
+    )
+    held = f"No read was held in {made} of these {len(weeks)} weeks"
+    return f"{held}, so {'it is' if made == 1 else 'they are'} reconstructed from mail; {rest}."
 
 
 def outside(found: CoverageOverTime) -> str | None:

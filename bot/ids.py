@@ -1,6 +1,7 @@
 """Every id that Slack hands back to us, spelled once, and the codec of what a button carries.
 
-Values carry ids only, never names or facts: the truth is read anew from the database when the button is pressed.
+Values carry ids only, never names or facts: the truth is read anew from the database when the button is pressed. Only
+the words of a command that waits for its partner travel in a button, so that nobody has to type them again.
 """
 
 import json
@@ -31,6 +32,8 @@ RESUME = "resume"
 ACCEPT = "accept_claim"
 DECLINE = "decline_claim"
 ASSIGN_ONE = "assign_one"
+TAKE_BACK = "take_back"
+CHOSEN = "chosen_partner"
 STEP_DONE = "step_done"
 STEP_HISTORY = "step_history"
 EDIT_TIERS = "edit_tiers"
@@ -48,6 +51,8 @@ REMOVE_TIER = "remove_tier"
 NEW_PARTNER = "new_partner"
 NEW_PERSON = "new_person"
 FIND_PARTNER = "find_partner"
+FIND_CARD = "find_card"
+LOOK = "look"
 FIND_PERSON = "find_person"
 EXPORT_ROSTER = "export_roster"
 AUDIT = "audit"
@@ -73,6 +78,8 @@ ACTIONS = (
     ACCEPT,
     DECLINE,
     ASSIGN_ONE,
+    TAKE_BACK,
+    CHOSEN,
     STEP_DONE,
     STEP_HISTORY,
     CLAIM,
@@ -112,6 +119,8 @@ ACTIONS = (
     NEW_PARTNER,
     NEW_PERSON,
     FIND_PARTNER,
+    FIND_CARD,
+    LOOK,
     FIND_PERSON,
     IMPORT,
     EXPORT_ROSTER,
@@ -226,6 +235,7 @@ MENUS = (
     FILTER_OWNER,
     SCHEDULE_ZONE,
     FIND_PARTNER,
+    FIND_CARD,
     FIND_PERSON,
 )
 
@@ -256,6 +266,7 @@ class Carried:
     file: str | None = None  # uploaded to Slack
     digest: str | None = None  # of what was tried and may now be done
     step: int | None = None  # the next step that was shown: there may be a newer one
+    text: str | None = None  # what somebody typed behind a partner's name
 
     def need_partner(self) -> int:
         return _needed(self.partner)
@@ -281,6 +292,7 @@ _KEYS = {
     "file": "f",
     "digest": "i",
     "step": "s",
+    "text": "x",
 }
 _WORDS = {
     "verb": r"[A-Za-z0-9_]{1,40}",
@@ -288,14 +300,16 @@ _WORDS = {
     "domain": r"[a-z0-9._-]{1,253}",
     "file": r"[A-Za-z0-9_]{1,40}",
     "digest": r"[0-9a-f]{1,40}",
+    "text": r"(?s:.{1,2000})",
 }
-_LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1
 
 
 def encode(carried: Carried) -> str:
-    """The value of a button: without a domain at most 150 characters, so that it fits an option too."""
+    """The value of a button: without a domain or a text at most 150 characters, so that it fits an option too."""
     pairs = {key: getattr(carried, name) for name, key in _KEYS.items()}
-    return json.dumps({"v": VERSION, **{key: value for key, value in pairs.items() if value is not None}})
+    given = {key: value for key, value in pairs.items() if value is not None}
+    return json.dumps({"v": VERSION, **given}, ensure_ascii=carried.text is None)
 
 
 def decode(value: object) -> Carried:
@@ -334,7 +348,7 @@ def matches(action: str) -> re.Pattern[str]:
 def _plausible(name: str, value: object) -> bool:
     if name in _WORDS:
         return isinstance(value, str) and re.fullmatch(_WORDS[name], value) is not None
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _needed(value: int | None) -> int:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot import wording
 from models.cadence import Shutdown
 from models.clock import local_day
-from models.rhythm import UNUSUAL, one_in
+from models.rhythm import UNUSUAL, Silence, one_in
 from models.standing import Standing, shut_days
 from models.weekly_read import GoneQuiet, WeeklyRead
 
@@ -47,7 +47,8 @@ def shutdown(one: Shutdown, today: date) -> str:
 
 def step_stale_line(read: WeeklyRead, shown: int = 6) -> str | None:
     said = [wording.name(one.facts.name) for one in read.step_stale]
-    return f"Next step gone stale: {wording.listed(said, shown)}" if said else None
+    those = wording.beside_overdue(said, sum(one.step_stale for one in read.overdue), shown)
+    return f"Next step gone stale: {those}" if those else None
 
 
 def quiet_line(read: WeeklyRead, shown: int = QUIET_SHOWN) -> str | None:
@@ -62,6 +63,12 @@ def quiet_line(read: WeeklyRead, shown: int = QUIET_SHOWN) -> str | None:
 def gone_quiet(one: GoneQuiet) -> str:
     """ "Acme usually writes every 6 days, silent for 27: about 1 in 40"."""
     return f"{wording.name(one.standing.facts.name)} {one.words}"
+
+
+def writing(silence: Silence) -> str:
+    """ "usually writes every 6 days, silent for 27: about 1 in 40 of its silences last so long"."""
+    odds = one_in(silence.chance) if silence.chance is not None else ""
+    return silence.words.replace(f": {odds}", f": {odds} of its silences last so long", 1) if odds else silence.words
 
 
 def shutdown_line(read: WeeklyRead) -> str | None:

@@ -20,6 +20,7 @@ from models.weekly_read import Coverage, MailboxTrouble, Recovery, TierLine, Wee
 NAME_LIMIT = 80
 STEP_LIMIT = 300
 NOT_SEEN = "not observed: no mailbox of its owner has synced lately"
+NO_ANSWER = "was asked, has not answered"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -138,7 +139,7 @@ def claimed(standing: Standing, today: date) -> str | None:
 
 
 def on_it(claim: ClaimFacts) -> str:
-    return f"{name(claim.by.name)} {'was asked, has not answered' if claim.asked else 'is on it'}"
+    return f"{name(claim.by.name)} {NO_ANSWER if claim.asked else 'is on it'}"
 
 
 def blind(standing: Standing) -> str:
@@ -247,8 +248,17 @@ def due_soon_line(read: WeeklyRead, shown: int = 6) -> str | None:
 
 
 def reply_owed_line(read: WeeklyRead, shown: int = 6) -> str | None:
+    """Everybody whom `owed` lists: who is not overdue by name, and how many of the overdue, whose rows say it."""
     said = [name(one.facts.name) for one in read.reply_owed]
-    return f"Waiting for our reply: {listed(said, shown)}" if said else None
+    those = beside_overdue(said, sum(one.reply_owed for one in read.overdue), shown)
+    return f"Waiting for our reply: {those}" if those else None
+
+
+def beside_overdue(names: Sequence[str], overdue: int, shown: int) -> str | None:
+    """ "Globex and Hooli; also 3 of the overdue"."""
+    if not overdue:
+        return listed(names, shown) if names else None
+    return f"{listed(names, shown)}; also {overdue} of the overdue" if names else f"{overdue} of the overdue"
 
 
 def blind_line(read: WeeklyRead, shown: int = 6) -> str | None:
@@ -275,6 +285,8 @@ def recovery(one: Recovery) -> str:
     said = {
         "recovered": f"is back in rhythm{took}" + (f", touch by {name(one.by)}" if one.by else ""),
         "claimed": f"is in good hands with {name(one.by)}" if one.by else "is in good hands",
+        "asked": "still waits for a recovery touch"
+        + (f": {name(one.by)} was asked, has not answered" if one.by else ""),
         "lapsed": "is open again: the day for its recovery touch has passed",
         "open": "still waits for a recovery touch",
         "late_evidence": "was never overdue: an earlier touch came to light",

@@ -46,8 +46,8 @@ class TierLine:
 class Recovery:
     """What became of one recovery episode since the last read.
 
-    `outcome` is recovered, claimed, lapsed, open, late_evidence, shutdown, paused, ended or re_tiered; `days` counts
-    from its opening to its end.
+    `outcome` is recovered, claimed, asked (a lead asked somebody who has not said yes), lapsed, open, late_evidence,
+    shutdown, paused, ended or re_tiered; `days` counts from its opening to its end.
     """
 
     partner: str

@@ -16,9 +16,13 @@ from models.weekly_read import Coverage, coverage_of
 
 LONGEST_WINDOW, LONGEST_GRACE = 3650, 365
 _CHANGE = re.compile(
-    r"(?:tier\s*)?(?P<rank>\d{1,4})\s*(?:=|:|\bat\b|\bto\b)\s*(?P<window>\d{1,5})(?:\s*-?days?\b)?"
-    r"(?:\s*(?:\+|\bplus\b)\s*(?P<grace>\d{1,4})(?:\s*days?\b)?(?:\s*(?:of\s+)?grace)?)?"
+    r"(?:tier\s*)?(?P<rank>\d{1,9})\s*(?:=|:|\bat\b|\bto\b)\s*(?P<window>\d{1,9})(?:\s*-?days?\b)?"
+    r"(?:\s*(?:\+|\bplus\b)\s*(?P<grace>\d{1,9})(?:\s*days?\b)?(?:\s*(?:of\s+)?grace)?)?"
 )
+
+
+class UnclearTarget(ValueError):
+    """What was typed is no tier with its days. The sentence shows how the command line has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ def other_targets(typed: str) -> tuple[OtherTarget, ...]:
     for part in re.split(r"\s*(?:[,;]|\band\b)\s*", typed.strip().casefold()):
         match = _CHANGE.fullmatch(part)
         if match is None:
-            raise ValueError(f"'{part[:40]}' is not a tier and its days such as 1=10, or 1=10+2 with two days of grace")
+            known = "a tier and its days such as 1=10, or 1=10+2 with two days of grace"
+            raise UnclearTarget(f"'{part[:40]}' is not {known}")
         rank, window = int(match["rank"]), int(match["window"])
         grace = int(match["grace"]) if match["grace"] else None
         if not 1 <= window <= LONGEST_WINDOW:

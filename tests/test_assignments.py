@@ -91,11 +91,64 @@ def test_a_lead_asks_somebody_by_command_and_the_read_says_that_no_answer_has_co
     )
 
 
-def test_a_lead_who_wants_to_take_a_question_back_hears_what_to_do(at: Surface) -> None:
+def test_a_lead_takes_a_question_back_and_the_letter_and_the_read_say_so(at: Surface) -> None:
     ask_for(at)
-    told = at.ask(ROBIN, "release Acme").text
-    assert told.startswith("Priya Nair was asked to take *Acme* and has not answered yet. A lead can ask somebody else")
-    assert "holds" not in told
+    at.pump()
+    told = at.ask(ROBIN, "release Acme")
+    lint_message({"text": told.text, "blocks": told.blocks})
+    assert told.text == "Priya Nair is not asked any more: *Acme* is open to everybody again."
+    assert claims_of(at) == [("Priya Nair", "released", False)]
+    with at.database.reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "release")).one()
+        robin, priya = at.cast.person(ROBIN), at.cast.person(PRIYA)
+        assert (entry.actor, entry.before) == (f"person:{robin}", {"by": f"person:{priya}"})
+    letter = drawn_again(at, PRIYA)
+    assert letter.text.endswith("Acme is open to everybody again")
+    assert menu_of(letter) == []
+    assert "was asked" not in said(at.read().blocks)
+    assert menu_of(told) == ["Ask somebody else…", "Claim it myself"]
+    assert "is yours" in at.press_and_hear(ROBIN, told, acme(at, "claim")).text
+
+
+def test_the_answer_to_a_lead_who_asked_has_the_button_that_takes_the_question_back(at: Surface) -> None:
+    told = ask_for(at)
+    assert menu_of(told) == ["Take the question back"]
+    assert "is not asked any more" in at.press_and_hear(ROBIN, told, acme(at, "take_back")).text
+    again = at.press_and_hear(ROBIN, told, acme(at, "take_back"))
+    assert again.text == "Nobody is asked to take *Acme* any more."
+    told = at.ask(ROBIN, "claim Acme for Priya")
+    asked_twice = at.ask(ROBIN, "claim Acme for Priya")
+    assert asked_twice.text == "Priya Nair was asked to take *Acme*, by Wed 25 Nov, and has not answered yet."
+    at.ask(PRIYA, "claim Acme")
+    before = at.written()
+    answered = at.press_and_hear(ROBIN, told, acme(at, "take_back"))
+    assert answered.text == "Priya Nair has said yes to *Acme* in the meantime."
+    assert at.ask(ROBIN, "release Acme").text == "Priya Nair holds *Acme*: only the holder can release it."
+    assert at.written() == before
+
+
+def test_the_form_that_passes_a_question_on_takes_it_back_too(at: Surface) -> None:
+    ask_for(at)
+    at.clock.at += timedelta(seconds=5)
+    at.pump()
+    at.press(ROBIN, at.read(), acme(at, "row_menu"), action=verb(at, at.read(), "Reassign…"))
+    view = at.modal(ROBIN)
+    lint_view(view.content)
+    at.press(ROBIN, view, acme(at, "take_back"))
+    words = "Priya Nair is not asked any more: *Acme* is open to everybody again."
+    assert at.workspace.wait_until(lambda: words in str(at.modal(ROBIN).content["blocks"]))
+    assert at.workspace.wait_until(lambda: at.whispers("U0ROBIN")[-1].text == words)
+    assert claims_of(at) == [("Priya Nair", "released", False)]
+
+
+def test_only_a_lead_takes_a_question_back(at: Surface) -> None:
+    ask_for(at)
+    before = at.written()
+    heard = at.ask(DANA, "release Acme").text
+    assert heard.startswith("Priya Nair was asked to take *Acme* and has not answered yet. A lead can take the ")
+    assert "Take the question back" not in str(at.ask(DANA, "partner Acme").blocks)
+    assert "Take the question back" in str(at.ask(ROBIN, "partner Acme").blocks)
+    assert at.written() == before
 
 
 def test_accepting_is_shown_in_the_read_and_twice_is_no_error(at: Surface) -> None:
@@ -219,7 +272,9 @@ def test_a_lead_passes_a_claim_on_and_the_one_before_is_told_once(at: Surface) -
     )
     assert audited(at) == ["claim", "reassign claim", "claim"]
     again = at.ask(ROBIN, "claim Acme for Priya")
-    assert again.text == "Priya Nair holds *Acme* already, by Wed 25 Nov."
+    assert again.text == "Priya Nair was asked to take *Acme*, by Wed 25 Nov, and has not answered yet."
+    at.ask(PRIYA, "claim Acme")
+    assert at.ask(ROBIN, "claim Acme for Priya").text == "Priya Nair holds *Acme* already, by Wed 25 Nov."
     assert private(at, DANA) == [heard]
 
 
@@ -339,7 +394,7 @@ def test_letters_about_assignments_fit_whatever_the_names(name: str, count: int)
     lint_message(views.declined_payload(1, name, name))
     lint_message(views.reassigned_payload(name, name, name))
     day = MONDAY.date()
-    lint_message(views.given_note(name, name, day, day, before=name, reached=False, again=False))
+    lint_message(views.given_note(1, name, name, day, day, before=name, reached=False, again=False, asked=True))
     lint_message(views.answered_note(1, name, lead=name))
     lint_message(views.not_asked_note(name, name))
     standing = QUIET.standing(QUIET.facts(touched=20))

@@ -10,7 +10,7 @@ import pytest
 from models.actions import programme as programme_actions
 from models.actions.write import audit
 from models.queries.audit import audit_page
-from tests.cast import ACME, DANA, MONDAY, PRIYA, ROBIN, VERA
+from tests.cast import ACME, DANA, GLOBEX, MONDAY, PRIYA, ROBIN, VERA
 from tests.databases import Database
 from tests.slack_lint import elements, lint_view, said
 from tests.surface import Surface, surface
@@ -47,6 +47,18 @@ def test_a_lead_reads_who_changed_what_in_names(at: Surface) -> None:
     assert "Dana Kim, Mon 23 Nov 10:00" in words
     assert "by: Dana Kim" in words
     assert "person:" not in words
+
+
+def test_people_and_partners_in_the_values_have_their_names(at: Surface) -> None:
+    at.ask(DANA, "next Acme: send terms by friday")
+    with at.database.sessions.begin() as session:
+        priya, globex = at.cast.person(PRIYA), at.cast.partner(GLOBEX)
+        after = {"merged into": globex, "stand_in": priya, "touches": priya}
+        audit(session, at.cast.workspace_id, "test", "try", "programme", MONDAY, after=after)
+    open_log(at)
+    words = shown(at)
+    assert "owner: Dana Kim" in words
+    assert f"merged into: Globex; stand in: Priya Nair; touches: {priya}" in words
 
 
 def test_the_log_of_one_partner_tells_of_no_other(at: Surface) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.listeners.commands import ALIASES, MEANT, TABLE
 from bot.listeners.typed import literal, split
-from tests.cast import ACME, CHANNEL, DANA, MONDAY, PRIYA, VERA, put_touch
+from tests.cast import ACME, CHANNEL, DANA, MONDAY, PRIYA, ROBIN, VERA, put_touch
 from tests.databases import Database
 from tests.sandbox.slack.workspace import Message
 from tests.slack_lint import elements, lint_message, said
@@ -163,6 +163,45 @@ def test_a_missing_name_is_asked_for_with_an_example(at: Surface, command: str) 
 )
 def test_an_unknown_word_is_answered_by_the_nearest_command(at: Surface, typed: str, meant: str) -> None:
     assert f"Did you mean `/cadence {meant}`" in shown(at.ask(DANA, typed))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["mailbox connect", "settings now", "tiers 2", "walk Acme", "suggest more", "preview it", "setup x", "mine Acme"],
+)
+def test_words_behind_a_command_that_takes_none_are_said_not_to_be_understood(at: Surface, typed: str) -> None:
+    command = typed.split()[0]
+    assert f"I do not know “{typed}”. Did you mean `/cadence {command}`" in shown(at.ask(ROBIN, typed))
+    assert not at.workspace.views.stacks.get("U0ROBIN")
+
+
+def test_help_with_a_word_behind_it_is_about_that_command(at: Surface) -> None:
+    assert shown(at.ask(DANA, "help tiers")).startswith("`/cadence tiers`: how often partners are to hear from us")
+    assert shown(at.ask(DANA, "help vacation")).startswith("`/cadence nudges`: ")
+    assert "I do not know “help florbl”" in shown(at.ask(DANA, "help florbl"))
+
+
+def test_undo_says_how_each_thing_is_taken_back(at: Surface) -> None:
+    words = shown(at.ask(DANA, "undo"))
+    assert "• a claim: `/cadence release Acme`" in words
+    assert "audit" not in words
+    assert "• a pause: `/cadence resume Acme`" in shown(at.ask(ROBIN, "undo"))
+
+
+def test_export_offers_the_files_to_a_lead_and_names_the_lead_to_others(at: Surface) -> None:
+    told = at.ask(ROBIN, "export")
+    assert "`cadence export`" in shown(told)
+    assert [one["action_id"] for one in elements(told.blocks)] == ["export_roster", "audit"]
+    at.press(ROBIN, told, "audit")
+    assert "Send me all as CSV" in str(at.modal(ROBIN).content["blocks"])
+    assert shown(at.ask(DANA, "export")) == "Only a programme lead can do this. Robin Okafor can help."
+
+
+def test_what_was_typed_is_shown_as_it_was_typed(at: Surface) -> None:
+    assert literal("<b>x</b>") == "<b>x</b>"
+    assert literal("<mailto:wendy@acme.example|wendy@acme.example>") == "wendy@acme.example"
+    assert literal("<@U0PRIYA|priya>") == "priya"
+    assert "“&lt;b&gt;x&lt;/b&gt;”" in shown(at.ask(DANA, "partner <b>x</b>"))
 
 
 def test_every_word_that_people_try_leads_to_a_command_and_is_none() -> None:

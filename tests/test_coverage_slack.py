@@ -17,7 +17,8 @@ from models.queries.recoveries import Recoveries
 from models.queries.trend import TrendLine, coverage_now, trend
 from models.weekly_read import Coverage, TierLine
 from models.what_if import Outlook, TierOutlook, Under
-from tests.cast import ACME, CHANNEL, DANA, GLOBEX, MONDAY, PARTNERS, PEOPLE, ROBIN, VERA, ZONE, put_touch
+from tests.cast import ACME, CHANNEL, DANA, GLOBEX, MONDAY, PARTNERS, PEOPLE, ROBIN, VERA, ZONE, put_cast, put_touch
+from tests.command_line import CommandLine
 from tests.databases import Database
 from tests.sandbox.slack import block_kit
 from tests.sandbox.slack.workspace import Message
@@ -85,6 +86,20 @@ def test_the_page_has_both_numbers_of_each_tier_and_the_change_since_then(at: Su
     assert len(bare(message)[0]["text"]["text"].splitlines()) == 4
 
 
+def test_before_any_mail_nothing_is_said_to_be_reconstructed_from_it(database: Database) -> None:
+    none = "No mail with a partner has been captured yet, so these weeks tell nothing so far."
+    with database.sessions.begin() as session:
+        cast = put_cast(session)
+    with surface(database, cast=cast) as one:
+        told = one.ask(ROBIN, "coverage")
+        assert none in told.text
+        assert "reconstructed from mail" not in told.text
+        assert none in CommandLine(database.url, now=one.clock.at)("coverage").out
+        with database.sessions.begin() as session:
+            put_touch(session, cast, ACME, MONDAY - WEEK)
+        assert "they are reconstructed from mail" in one.ask(ROBIN, "coverage").text
+
+
 def test_its_text_says_the_same_and_nobody_is_named(at: Surface) -> None:
     message = at.ask(DANA, "coverage")
     words = said(bare(message))
@@ -125,7 +140,12 @@ def test_the_weeks_may_be_typed_as_people_say_them(at: Surface, typed: str) -> N
         ("coverage 9999", "I can look back over 1 to 156 weeks."),
         ("coverage of acme", "Did you mean `/cadence coverage`"),
         ("coverage what if tier 9 at 3 days", "There is no tier 9; the tiers are 1, 2, 3."),
-        ("coverage what if <!channel>", "is not a tier and its days"),
+        (
+            "coverage what if",
+            "Which tier, and at how many days? For example `/cadence coverage what if tier 1 at 10 days`",
+        ),
+        ("coverage what if <!channel>", "Which tier, and at how many days?"),
+        ("coverage what if tier 1 at 99999999 days", "A window of 99999999 days is not one of 1 to 3650 days."),
     ],
 )
 def test_what_is_not_understood_is_answered_in_one_sentence(at: Surface, typed: str, answer: str) -> None:

@@ -283,7 +283,7 @@ def test_who_does_not_lead_is_refused_kindly(at: Surface, who: PersonRow, words:
         for one in PEOPLE:
             put_person(session, at.cast.workspace_id, "cast", one, STARTED)
     before = at.written()
-    assert at.ask(who, words).text == "Only a programme lead can do this."
+    assert at.ask(who, words).text == "Only a programme lead can do this. Robin Okafor can help."
     assert at.written() == before
 
 

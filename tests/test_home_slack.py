@@ -104,6 +104,44 @@ def test_only_leads_see_the_programme_and_its_buttons(at: Surface, who: Any) -> 
     assert not pressed & {"walk", "preview", "edit_tiers", "edit_roster", "audit"}
 
 
+def open_from_home(at: Surface, who: Any, label: str) -> str:
+    """The words of the window behind a button of Home, once they are there."""
+    home = at.home(who)
+    action = next(one for one in elements(home.content["blocks"]) if one.get("text", {}).get("text") == label)
+    at.press(who, home, action["action_id"])
+    assert at.workspace.wait_until(lambda: "One moment" not in said(at.modal(who).content["blocks"]))
+    return words(at.modal(who))
+
+
+@pytest.mark.parametrize(
+    ("label", "shows"),
+    [
+        ("Overdue partners", "Acme"),
+        ("Waiting for our reply", "Nobody has waited two business days for our reply."),
+        ("Next steps gone stale", "No next step has gone stale."),
+        ("Gone quiet", "Nobody's silence is out of character."),
+        ("How coverage has moved", "Tier 1: 1 of 3 covered, 33 %"),
+    ],
+)
+def test_every_list_opens_from_home_for_whoever_types_nothing(at: Surface, label: str, shows: str) -> None:
+    assert shows in open_from_home(at, VERA, label)
+
+
+def test_a_lead_looks_for_missing_partners_from_home(at: Surface) -> None:
+    assert "Missing on the roster?" not in str(at.home(DANA).content)
+    assert "This Cadence reads no mail, so it cannot tell." in open_from_home(at, ROBIN, "Missing on the roster?")
+
+
+def test_whoever_types_nothing_finds_a_partner_on_home(at: Surface) -> None:
+    home = at.home(VERA)
+    block = next(one for one in home.content["blocks"] if (one.get("accessory") or {}).get("action_id") == "find_card")
+    container = {"type": "home", "view_id": home.id}
+    found = at.slack.interactions.options("U0VERA", container, block["block_id"], "find_card", "umb")
+    assert [one["text"]["text"] for one in found["options"]] == ["Umbrella, Tier 2"]
+    at.press(VERA, home, "find_card", action={"selected_option": found["options"][0]})
+    assert "*Umbrella*" in words(at.modal(VERA))
+
+
 def test_a_claim_of_somebody_elses_partner_stands_on_the_own_home(at: Surface) -> None:
     at.ask(PRIYA, "claim Acme")
     shown = words(at.home(PRIYA))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from bot import ids
 from bot.ids import Carried
+from bot.listeners.choices import FOR
 from bot.listeners.commands import TABLE
 from jobs.weekly_read import hold_and_post
 from models.actions import mailboxes, partners, people, wishes
@@ -288,7 +289,7 @@ def both(database: Database) -> Iterator[Both]:
 
 def verbs() -> list[str]:
     """What an option of a menu may mean: the actions, and every word the listeners know."""
-    return [*ids.ACTIONS, "mute", "unmute", "first", "here", "new", "people", "partners", "home"]
+    return [*ids.ACTIONS, "mute", "unmute", "first", "here", "new", "people", "partners", "home", *FOR]
 
 
 WORDS = {value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str)}
@@ -344,7 +345,7 @@ def test_25_no_option_of_a_menu_reaches_another_workspace_whatever_it_asks_for(b
     walker = both.robin()
     for verb in verbs():
         walker.press(ids.ROW_MENU, replace(both.theirs.carried, verb=verb), "option")
-        for action in (ids.MUTE, ids.WALK, ids.IMPORT):
+        for action in (ids.MUTE, ids.WALK, ids.IMPORT, ids.CHOSEN):
             walker.press(action, replace(both.theirs.carried, verb=verb), "modal")
     both.prove(walker)
 

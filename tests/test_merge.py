@@ -13,12 +13,13 @@ from jobs.weekly_read import hold_and_post
 from models.actions.merge import Merged, merge_partners
 from models.actions.next_steps import set_next_step
 from models.actions.partners import PartnerRow
+from models.actions.wishes import mute
 from models.queries.mail import roster
 from models.queries.reads import held_read
 from models.queries.roster import PartnerLine, partner_lines
 from models.queries.standings import standings
 from models.standing import Standing
-from models.tables import AuditEntry, Claim, Episode, NextStep, Partner, ReadLine, Sighting, Touch
+from models.tables import AuditEntry, Claim, Episode, MutedPartner, NextStep, Partner, ReadLine, Sighting, Touch
 from tests.capture_world import Office, letter, office
 from tests.cast import ACME, DANA, GLOBEX, HOOLI, INITECH, MONDAY, PRIYA, ROBIN, Cast, put_cast, put_touch
 from tests.command_line import CommandLine
@@ -200,6 +201,17 @@ def test_the_next_step_moves_unless_there_is_one(database: Database, cast: Cast)
     assert step.text == "Send the offer"
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(NextStep)) == 2
+
+
+def test_who_wanted_no_nudges_about_the_one_gets_none_about_the_other(database: Database, cast: Cast) -> None:
+    dana, priya = cast.person(DANA), cast.person(PRIYA)
+    with database.sessions.begin() as session:
+        for person_id, partner in ((dana, ACME), (dana, GLOBEX), (priya, ACME)):
+            mute(session, cast.workspace_id, person_id, cast.partner(partner), MONDAY)
+    assert merge(database, cast, ACME, GLOBEX).mutes == 1
+    with database.reading() as session:
+        rows = session.execute(select(MutedPartner.person_id, MutedPartner.partner_id)).all()
+        assert sorted(rows) == sorted((one, cast.partner(GLOBEX)) for one in (dana, priya))
 
 
 def test_a_read_that_was_held_keeps_both_lines(database: Database, cast: Cast) -> None:

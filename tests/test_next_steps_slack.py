@@ -73,6 +73,17 @@ def test_one_line_agrees_on_a_step_and_echoes_the_day(
     assert steps(at) == [(text, day, at.cast.person(DANA), None)]
 
 
+def test_a_new_step_names_the_open_one_that_it_replaces(at: Surface) -> None:
+    assert "instead of" not in shown(at.ask(DANA, "next Acme: send terms by friday"))
+    told = shown(at.ask(DANA, "next Acme: call Wendy by 4 Dec"))
+    assert told == "✓ *Acme*: call Wendy, by Fri 4 Dec (Dana Kim), instead of “send terms”, by Fri 27 Nov"
+    assert "instead of" not in shown(at.ask(DANA, "next Acme: call Wendy by 4 Dec"))  # the same once more
+    assert "instead of “call Wendy”, by Fri 4 Dec\nNo day was said" in shown(at.ask(DANA, "next Acme: wait"))
+    at.press(DANA, at.ask(DANA, "partner Acme"), f"next_step:{at.cast.partner(ACME)}")
+    assert at.slack.interactions.submit("U0DANA", at.modal(DANA).id, form("Send more"))["ok"]
+    assert at.workspace.wait_until(lambda: "instead of “wait”" in shown(at.whispers("U0DANA")[-1]))
+
+
 def test_the_longest_name_that_fits_is_the_one_that_is_meant(database: Database) -> None:
     odd = [
         PartnerRow(name, 1, DANA.email, (f"{number}.example",), since=date(2026, 8, 31))

@@ -47,6 +47,7 @@ from tests.cast import (
     MUELLER,
     PARTNERS,
     PRIYA,
+    ROBIN,
     SOYLENT,
     STARK,
     TOMAS,
@@ -135,7 +136,11 @@ class World:
         session.flush()
         for one in lines:
             if one.state is State.OVERDUE and one.claim is None and self.dice.random() < 0.5:
-                claims.claim(session, programme, one.facts.partner_id, self.cast.person(PRIYA), at)
+                priya, robin = self.cast.person(PRIYA), self.cast.person(ROBIN)
+                asks = None if self.dice.random() < 0.6 else robin  # of those who are asked, some say yes the day after
+                claims.claim(session, programme, one.facts.partner_id, priya, at, assigned_by_id=asks)
+            elif one.claim is not None and one.claim.asked and self.dice.random() < 0.5:
+                claims.accept(session, programme, one.facts.partner_id, one.claim.by.id, at)
         claims.lapse_claims(session, programme, at)
         if today in HELD:
             assert hold_read(session, programme, at) is not None
@@ -286,9 +291,11 @@ def recoveries(session: Session, programme: Programme, rank: int, since: datetim
     zone = programme.zone
     return {
         "opened": sum(then(one["opened_at"]) for one in opened),
-        "claimed": sum(then(one["claimed_at"]) for one in taken),
+        "claimed": sum(then(one["taken_at"]) for one in taken),
         "recovered": len(won),
-        "lapsed": sum(one["end_reason"] == "lapsed" and then(one["ended_at"]) for one in taken),
+        "lapsed": sum(
+            one["end_reason"] == "lapsed" and one["taken_at"] is not None and then(one["ended_at"]) for one in taken
+        ),
         "days": [(local_day(one["closed_at"], zone) - local_day(one["opened_at"], zone)).days for one in won],
     }
 

@@ -18,16 +18,17 @@ from models.actions.programme import add_workspace, set_tier
 from models.actions.write import first_run
 from models.cadence import Policy, Shutdown, State, Tier
 from models.queries import reads as queries
+from models.queries.coverage import coverage_over_time
 from models.queries.programme import Programme
 from models.queries.standings import standings
 from models.settings import ReadAt
 from models.tables import Mailbox, OutboxPost, Read, ReadLine
 from models.weekly_read import Coverage
-from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, UMBRELLA, Cast, put_cast, put_touch
+from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, ROBIN, UMBRELLA, Cast, put_cast, put_touch
 from tests.databases import Database
 from tests.slack_lint import elements, lint_message
 
-WEEK = timedelta(weeks=1)
+WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -142,6 +143,38 @@ def test_a_recovery_stands_beside_its_line_and_in_the_next_read(database: Databa
     assert (settled.outcome, settled.by) == ("recovered", "Priya Nair")
     told = [one for one in following.recoveries if one.partner == "Acme"]
     assert [(one.outcome, one.by, one.days) for one in told] == [("recovered", "Priya Nair", 2)]
+
+
+def test_a_question_of_a_lead_is_no_claim_until_it_is_answered_with_yes(database: Database, cast: Cast) -> None:
+    """Asked and silent, asked and declined, asked and lapsed: none was claimed. A yes counts in the week it is said."""
+    dana, robin, acme = cast.person(DANA), cast.person(ROBIN), cast.partner(ACME)
+
+    def told(at: datetime) -> tuple[int, int, str]:
+        """Claimed and lapsed until then, and what a read of that hour says about Acme."""
+        with database.reading() as session:
+            (line,) = [
+                one for one in queries.weekly_read(session, cast.programme, at).recoveries if one.partner == "Acme"
+            ]
+            found = coverage_over_time(session, cast.programme, at + WEEK, 3).recoveries[1]
+        return found.claimed, found.lapsed, wording.recovery(line)
+
+    waits = "Acme still waits for a recovery touch"
+    with database.sessions.begin() as session:
+        reads.hold_read(session, cast.programme, MONDAY)
+        claims.claim(session, cast.programme, acme, dana, MONDAY, assigned_by_id=robin)
+    assert told(MONDAY + WEEK) == (0, 0, f"{waits}: Dana Kim was asked, has not answered")
+    with database.sessions.begin() as session:
+        claims.decline(session, cast.programme, acme, dana, MONDAY + HOUR)
+        claims.claim(session, cast.programme, acme, dana, MONDAY + 2 * HOUR, assigned_by_id=robin)
+        claims.lapse_claims(session, cast.programme, MONDAY + timedelta(days=3))
+    assert told(MONDAY + WEEK) == (0, 0, waits)
+    with database.sessions.begin() as session:
+        claims.claim(session, cast.programme, acme, dana, MONDAY + timedelta(days=4), assigned_by_id=robin)
+        claims.accept(session, cast.programme, acme, dana, MONDAY + timedelta(days=5))
+    assert told(MONDAY + WEEK) == (1, 0, "Acme is in good hands with Dana Kim")
+    with database.sessions.begin() as session:
+        claims.lapse_claims(session, cast.programme, MONDAY + timedelta(days=12))
+    assert told(MONDAY + 2 * WEEK)[:2] == (1, 1)
 
 
 def test_a_read_tells_the_change_since_the_one_before(database: Database, cast: Cast) -> None:

@@ -306,7 +306,7 @@ def test_lines_differ_by_more_than_colour_and_reconstructed_weeks_look_otherwise
     marks = [attrs for tag, attrs in found.tags if tag == "path"]
     assert len({one["d"] for one in marks}) == 3
     assert {one["class"] for one in marks} == {"mark hollow", "mark full"}
-    assert "9 of 13 weeks are reconstructed from mail" in found.text
+    assert "No read was held in 9 of these 13 weeks, so they are reconstructed from mail" in found.text
     for name in ("Tier 1: ", "Tier 2: ", "Tier 3: "):
         assert sum(text.startswith(name) and text.endswith("%") for text in found.texts) == 2  # page and phone
 

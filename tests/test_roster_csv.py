@@ -225,6 +225,33 @@ def test_a_second_import_changes_nothing_and_leaves_no_audit_entry(database: Dat
     assert getattr(again, "unchanged", None) == 1
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["robin@lantern.example,Robin Okafor,manager"],
+        ["dana@lantern.example,Dana Kim,manager", "robin@lantern.example,Robin Okafor,viewer"],
+        ["robin@lantern.example,Robin Okafor,manager", "not an address,Nova,manager"],
+    ],
+)
+def test_an_import_never_takes_the_last_lead_away(database: Database, cast: Cast, lines: list[str]) -> None:
+    problems = refused(database, cast, "\n".join(["email,name,role", *lines]), import_people)
+    line = next(number for number, one in enumerate(lines, 2) if one.startswith("robin"))
+    keep = "leave Robin Okafor a lead, or make somebody else one in the same file"
+    assert f"line {line}, role: nobody would lead the programme any more: {keep}" in problems
+    there = "email,name,role\nrobin@lantern.example,Robin Okafor,manager\ndana@lantern.example,Dana Kim,lead\n"
+    imported(database, cast, there, import_people)
+    with database.reading() as session:
+        assert [one.name for one in people(session, cast.workspace_id) if one.leads] == ["Dana Kim"]
+
+
+def test_an_address_that_stands_twice_is_said_whatever_else_is_wrong(database: Database, cast: Cast) -> None:
+    rows = ["email,name,role", "nova@lantern.example,Nova,boss", "nova@lantern.example,Nova Two,manager", ",X,viewer"]
+    told = refused(database, cast, "\n".join(rows), import_people)
+    assert "line 2, role: 'boss' is none of lead, manager, viewer" in told
+    assert "line 3, email: nova@lantern.example belongs already to nova@lantern.example in line 2" in told
+    assert len(told) == 3
+
+
 def test_empty_cells_leave_what_people_have_set(database: Database, cast: Cast) -> None:
     imported(
         database, cast, f"{HEADER}\n{line(next_step='Call', status='paused', since='2026-01-05', external_id='7')}\n"

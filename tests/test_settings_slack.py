@@ -214,7 +214,7 @@ def test_a_tier_that_is_in_use_or_was_is_not_removed(at: Surface) -> None:
 def test_who_does_not_lead_presses_in_vain(at: Surface, who: PersonRow, action: str) -> None:
     before = at.written()
     heard = at.press_and_hear(who, _button(at, action), action)
-    assert heard.text == "Only a programme lead can do this."
+    assert heard.text == "Only a programme lead can do this. Robin Okafor can help."
     assert at.written() == before
     assert not at.workspace.views.stacks.get(user(who))
 

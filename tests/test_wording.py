@@ -250,6 +250,14 @@ def test_the_lines_below_the_list() -> None:
     assert wording.title(read) == "Weekly read, Mon 23 Nov 2026"
 
 
+def test_who_waits_for_our_reply_is_counted_as_in_the_list_of_them_all() -> None:
+    """The overdue have rows of their own; the line says how many of them wait too, so that both numbers agree."""
+    near = QUIET.facts(touched=7, name="Acme", heard=6, wrote=7)
+    late = [QUIET.facts(touched=20, name=f"Late {one}", heard=6, wrote=20) for one in range(3)]
+    assert wording.reply_owed_line(_read(near, *late)) == "Waiting for our reply: Acme; also 3 of the overdue"
+    assert wording.reply_owed_line(_read(*late)) == "Waiting for our reply: 3 of the overdue"
+
+
 def test_what_there_is_not_gets_no_line() -> None:
     read = _read()
     assert [line(read) for line in (wording.due_soon_line, wording.reply_owed_line, wording.blind_line)] == [None] * 3

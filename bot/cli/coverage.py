@@ -251,5 +251,7 @@ def _week_table(desk: Desk, found: CoverageOverTime) -> None:
         for one in found.weeks
     ]
     as_table(desk, ["Week", "Tier", "Covered", "By reply", "On time", "Overdue", "Source"], rows, right=[3, 4, 5])
+    if not found.mail:
+        tell(desk, coverage_words.sources(found.weeks, mail=False) or "")
     if told := coverage_words.recoveries(found.weeks):
         tell(desk, told)

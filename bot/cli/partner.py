@@ -64,7 +64,7 @@ def partner(desk: Desk, name: str, form: str | None, as_of: date | None) -> None
     if standing.step_stale:
         pairs.append(("Gone stale", f"its next step: {signal_words.stale_step(standing, today, desk.programme.zone)}"))
     if found.silence:
-        pairs.append(("Writes", found.silence.words))
+        pairs.append(("Writes", signal_words.writing(found.silence)))
     if standing.due_on and shut:
         pairs.append(("Shut", f"due {wording.on_day(standing.due_on, today)}: {shut}"))
     if found.record.pause_reason:

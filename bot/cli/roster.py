@@ -106,6 +106,8 @@ def merge(desk: Desk, gone: str, kept: str, dry_run: bool) -> None:
         say(f"next step {would}moved: {plain(done.step_moved)}")
     if done.step_ended:
         say(f"next step {would}ended, since {into} has one: {plain(done.step_ended)}")
+    if done.mutes:
+        say(f"{plural(done.mutes, 'person', 'people')} who {would or 'are '}muted for {into} as for {name(goes.name)}")
     say(f"{name(goes.name)} {'would be' if dry_run else 'is'} merged into {into}" + _not_written(dry_run))
 
 

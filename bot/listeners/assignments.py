@@ -28,6 +28,7 @@ from models.queries.standings import standings
 def register(app: App, desk: Desk) -> None:
     on_action(app, desk, ids.ASSIGN, assign)
     on_action(app, desk, ids.ASSIGN_ONE, assign_one)
+    on_action(app, desk, ids.TAKE_BACK, take_back)
     app.view(ids.ASSIGN_FORM)(answering(desk, assign_submit))
     app.options(ids.ASSIGNEE)(answering(desk, suggest_assignees))
 
@@ -126,8 +127,45 @@ def give(call: Call, partner_id: int, person: Person, key: str | None) -> Payloa
     other = before.name if before is not None and before.person_id != me.id else None
     reached = person.slack_user_id is not None
     return views.given_note(
-        name, person.name, result.due_on, visitor.today, before=other, reached=reached, again=not new
+        partner_id,
+        name,
+        person.name,
+        result.due_on,
+        visitor.today,
+        before=other,
+        reached=reached,
+        again=not new,
+        asked=result.asked,
     )
+
+
+def take_back(call: Call) -> None:
+    """The lead asks no longer. In the window in which somebody was to be chosen the answer takes its place."""
+    partner_id = call.carried().need_partner()
+    told = stop_asking(call, partner_id, call.key())
+    call.ack()
+    if told is None:
+        return
+    if call.surface == "modal" and call.body["view"].get("callback_id") == ids.ASSIGN_FORM:
+        call.update(kit.modal(ids.NOTE_MODAL, "Assign", [kit.section(told["text"])]))
+        answer_form(call, told)
+    else:
+        answer(call, told)
+
+
+def stop_asking(call: Call, partner_id: int, key: str | None) -> Payload | None:
+    """Opens to everybody again what somebody was asked to take; None when Slack delivered this click before."""
+    visitor = call.visitor(leading=True)
+    home = visitor.programme
+    with call.desk.sessions.begin() as session:
+        if key is not None and not first_delivery(session, key, call.now):
+            return None
+        name = call.desk.name(session, visitor, partner_id)
+        ended = claims.take_back(session, home, partner_id, visitor.person.id, call.now)
+        held = None if ended else claims.current_claim(session, home, partner_id)
+    if ended is not None:
+        return views.taken_back_note(partner_id, name, ended.name)
+    return views.nobody_asked_note(name, held.name if held else None)
 
 
 def assignee(call: Call, typed: str) -> Person:

@@ -112,7 +112,7 @@ class Call:
             team_id = users_team or context.actor_team_id
             self._visitor = self.desk.visitor(context.team_id, self.user_id, team_id, address, context.enterprise_id)
         if leading and not self._visitor.leads:
-            raise Refused("Only a programme lead can do this.")
+            raise Refused(f"Only a programme lead can do this. {self.desk.who_helps(self._visitor.programme)}")
         if acting and not self._visitor.may_act:
             raise Refused("You can read everything here; claims and next steps are for partner managers.")
         return self._visitor
@@ -178,21 +178,30 @@ class Call:
             if blocks and isinstance(error, SlackApiError) and error.response.get("error") in TOO_RICH:
                 self.whisper(channel, {"text": payload["text"], "blocks": []})
 
-    def open(self, view: View) -> None:
-        """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more."""
+    def open(self, view: View) -> str:
+        """Opens a modal, above the one that is open if there is one; raises Late when Slack will not any more.
+
+        Answers its id, by which it can be drawn anew.
+        """
         self.let_go()
         trigger_id = self.body.get("trigger_id") or ""
         push = self.surface == "modal" and self.body.get("type") == "block_actions"
         client = self._context.client
         try:
-            if push:
-                client.views_push(trigger_id=trigger_id, view=view)
-            else:
-                client.views_open(trigger_id=trigger_id, view=view)
+            opened = (client.views_push if push else client.views_open)(trigger_id=trigger_id, view=view)
         except SlackApiError as error:
             if error.response.get("error") in LATE:
                 raise Late from error
             raise
+        return str((opened.get("view") or {}).get("id") or "")
+
+    def redraw(self, view_id: str, view: View) -> None:
+        """Draws a modal anew that was opened here. That it was closed in the meantime is no error."""
+        try:
+            self._context.client.views_update(view_id=view_id, view=view)
+        except SlackApiError as error:
+            if error.response.get("error") not in CLOSED:
+                raise
 
     def update(self, view: View) -> None:
         """Draws the open modal anew. That it was closed in the meantime is no error."""
@@ -237,12 +246,7 @@ class Call:
     def update_below(self, view: View) -> None:
         """Draws the page anew above which this form was opened. That it was closed in the meantime is no error."""
         self.let_go()
-        below = self.body["view"].get("previous_view_id") or self.body["view"].get("root_view_id")
-        try:
-            self._context.client.views_update(view_id=below, view=view)
-        except SlackApiError as error:
-            if error.response.get("error") not in CLOSED:
-                raise
+        self.redraw(self.body["view"].get("previous_view_id") or self.body["view"].get("root_view_id"), view)
 
     def publish(self, view: View, again: Callable[[], View] | None = None) -> None:
         """Draws the user's Home tab anew; once more, from the facts of then, when it has changed in the meantime."""

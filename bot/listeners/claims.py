@@ -9,7 +9,7 @@ from slack_bolt import App
 from sqlalchemy.orm import Session
 
 from bot import ids
-from bot.ids import OldButton
+from bot.ids import Carried, OldButton
 from bot.listeners import assignments, cards, next_steps
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import NO_PARTNER, Desk, Refused, Visitor
@@ -18,10 +18,11 @@ from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views import claims as views
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
+from bot.views.partner import Again
 from models.actions import claims
 from models.actions.claims import Taken
 from models.actions.deliveries import first_deliveries, first_delivery
-from models.queries.programme import Programme, people
+from models.queries.programme import Person, Programme, people
 from models.queries.standings import partner_names_of
 
 _FOR = re.compile(r"(?P<partner>.+)\s+(?:for|to)\s+(?P<person>\S.*)", re.IGNORECASE)
@@ -202,29 +203,70 @@ def claim_typed(call: Call, rest: str) -> Payload | None:
         return take(call, found.partner.id, None)
     split = _FOR.fullmatch(rest.strip())
     if split is None:
-        return not_found("claim Acme", found, typed)
+        return not_found("claim Acme", found, typed, Again(Carried(verb="claim"), "Claim"))
     call.visitor(leading=True)
     named = literal(split["partner"])
     found = look_up(call, named)
-    if found is None or found.partner is None or not found.exact:
-        return not_found("claim Acme for @Dana", found, named)
     person = assignments.assignee(call, split["person"])
+    if found is None or found.partner is None or not found.exact:
+        again = Again(Carried(verb="claim", owner=person.id), f"Ask {person.name}")
+        return not_found("claim Acme for @Dana", found, named, again)
+    return _claim_for(call, found.partner.id, person, None)
+
+
+def _claim_for(call: Call, partner_id: int, person: Person, key: str | None) -> Payload | None:
     if person.id == call.visitor().person.id:
-        return take(call, found.partner.id, None)
-    return assignments.give(call, found.partner.id, person, None)
+        return take(call, partner_id, key)
+    return assignments.give(call, partner_id, person, key)
+
+
+def claim_chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
+    """`claim` for the partner that was chosen when the typed name left it open."""
+    partner_id = carried.need_partner()
+    if carried.owner is None:
+        return take(call, partner_id, key)
+    with call.desk.reading() as session:
+        everybody = people(session, call.visitor(leading=True).programme.workspace_id)
+    person = next((one for one in everybody if one.id == carried.owner and one.may_act), None)
+    if person is None:
+        raise Refused("Whom you named cannot take a recovery touch any more.")
+    return _claim_for(call, partner_id, person, key)
 
 
 def release_typed(call: Call, rest: str) -> Payload | None:
     typed = literal(rest)
     found = look_up(call, typed)
     if found is None or found.partner is None or not found.exact:
-        return not_found("release Acme", found, typed)
-    return give_back(call, found.partner.id, None)
+        return not_found("release Acme", found, typed, Again(Carried(verb="release"), "Release"))
+    return _release(call, found.partner.id, None)
+
+
+def release_chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
+    return _release(call, carried.need_partner(), key)
+
+
+def _release(call: Call, partner_id: int, key: str | None) -> Payload | None:
+    """Of a claim; or by a lead, who may ask no longer, of a question. A claim with a yes is its holder's."""
+    visitor = call.visitor(acting=True)
+    if visitor.leads:
+        with call.desk.sessions.begin() as session:
+            if key is not None and not first_delivery(session, key, call.now):
+                return None
+            name = call.desk.name(session, visitor, partner_id)
+            ended = claims.take_back(session, visitor.programme, partner_id, visitor.person.id, call.now)
+        if ended is not None:
+            return views.taken_back_note(partner_id, name, ended.name)
+        key = None
+    return give_back(call, partner_id, key)
 
 
 COMMANDS = {
     "claim": Command(
         claim_typed, HelpLine("claim Acme", "take its recovery touch; leads also `claim Acme for @Dana`", "everyday")
     ),
-    "release": Command(release_typed, HelpLine("release Acme", "give it back", "everyday")),
+    "release": Command(
+        release_typed,
+        HelpLine("release Acme", "give it back; leads: no longer ask somebody to take it", "everyday"),
+    ),
 }
+FOR_CHOSEN = {"claim": claim_chosen, "release": release_chosen}

@@ -10,6 +10,7 @@ from bot.listeners import (
     cards,
     claims,
     coverage,
+    elsewhere,
     mailboxes,
     next_steps,
     nudges,
@@ -55,8 +56,16 @@ MEANT = {
 """Words that people try, and the command that does it: they are shown it, because it may take its words otherwise."""
 
 
-def show_help(_call: Call, _rest: str) -> Payload:
-    return answers.help_answer([command.help for command in TABLE.values()])
+def show_help(_call: Call, rest: str) -> Payload:
+    """Every command, or the one that is asked about."""
+    if not rest:
+        return answers.help_answer([command.help for command in TABLE.values()])
+    word = split(rest)[0]
+    word = ALIASES.get(word, word)
+    about = TABLE.get(next((name for name, words in MEANT.items() if word in words.split()), word))
+    if about is None:
+        return answers.unknown_answer(f"help {literal(rest)}", TABLE["help"].help)
+    return answers.one_command_answer(about.help)
 
 
 TABLE: dict[str, Command] = {
@@ -77,6 +86,7 @@ TABLE: dict[str, Command] = {
     **roster_import.COMMANDS,
     **settings.COMMANDS,
     **setup.COMMANDS,
+    **elsewhere.COMMANDS,
     "help": Command(show_help, HelpLine("help", "this list", "everyday")),
 }
 
@@ -94,11 +104,12 @@ def command(call: Call) -> None:
     word, rest = split(str(call.body.get("text") or ""))
     word = ALIASES.get(word, word) or "help"
     found = TABLE.get(word)
-    if found is None or not found.acks:
-        call.ack()
     sharing = False
     if word in SHARED:
         rest, sharing = _shared(rest, named=word in NAMED)
+    too_much = found is not None and found.bare and bool(rest)  # words behind a command that takes none
+    if found is None or not found.acks or too_much:
+        call.ack()
     if found is None:
         told: Payload | None = _unknown(word, rest)
     else:
@@ -106,7 +117,7 @@ def command(call: Call) -> None:
             call.visitor()
         if sharing and is_shared(call.client, call.channel or ""):
             raise Refused("People of another company are in this channel, so nothing is shared here.")
-        told = found.answer(call, rest)
+        told = answers.unknown_answer(f"{word} {literal(rest)}", found.help) if too_much else found.answer(call, rest)
     if told is not None and sharing:
         call.share(told)
     elif told is not None:

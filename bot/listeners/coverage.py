@@ -9,13 +9,13 @@ from bot.listeners.desk import Refused
 from bot.listeners.typed import Command, literal
 from bot.pictures import show_picture
 from bot.views import help as answers
-from bot.views.coverage import coverage_answer, what_if_answer
+from bot.views.coverage import coverage_answer, what_if_answer, which_tier_answer
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
-from models.queries.coverage import coverage_over_time
+from models.queries.coverage import CoverageOverTime, coverage_over_time
 from models.queries.trend import TrendLine
 from models.queries.what_if import what_if
-from models.what_if import other_targets
+from models.what_if import UnclearTarget, other_targets
 
 WEEKS, MOST_WEEKS = 13, 156
 _WEEKS = re.compile(r"(?:(?:the )?last )?(\d{1,6})(?: ?w(?:(?:ee)?ks?)?)?")
@@ -54,6 +54,16 @@ COMMANDS = {
 }
 
 
+def now(call: Call) -> Payload:
+    """The page as it is without any words."""
+    return coverage_answer(_over(call, WEEKS), call.visitor().programme.zone)
+
+
+def _over(call: Call, weeks: int) -> CoverageOverTime:
+    with call.desk.reading() as session:
+        return coverage_over_time(session, call.visitor().programme, call.now, weeks)
+
+
 def _answer(call: Call, asked: str) -> tuple[Payload, Sequence[TrendLine]] | None:
     """What is said, and the weeks of its chart; None when it is not clear what was meant."""
     programme = call.visitor().programme
@@ -63,6 +73,8 @@ def _answer(call: Call, asked: str) -> tuple[Payload, Sequence[TrendLine]] | Non
             targets = other_targets(supposed[1])
             with call.desk.reading() as session:
                 return what_if_answer(what_if(session, programme, call.now, targets)), ()
+        except UnclearTarget:
+            return which_tier_answer(), ()
         except ValueError as error:
             raise Refused(_sentence(error)) from error
     number = _WEEKS.fullmatch(asked) if asked else None
@@ -71,8 +83,7 @@ def _answer(call: Call, asked: str) -> tuple[Payload, Sequence[TrendLine]] | Non
     weeks = int(number[1]) if number else WEEKS
     if not 1 <= weeks <= MOST_WEEKS:
         raise Refused(f"I can look back over 1 to {MOST_WEEKS} weeks.")
-    with call.desk.reading() as session:
-        found = coverage_over_time(session, programme, call.now, weeks)
+    found = _over(call, weeks)
     return coverage_answer(found, programme.zone), found.weeks
 
 

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot import wording
 from bot.access import Access, NoAccess, Watch
 from bot.asking import ask
 from bot.first_lead import AddressWanted, Newcomer, first_lead
@@ -44,6 +45,7 @@ from models.standing import Standing
 log = structlog.get_logger(__name__)
 REMEMBERED_SECONDS, SILENCE_SECONDS = 600, 30
 MOST_REMEMBERED = 5_000
+MOST_NAMED = 3
 NO_PARTNER = "I do not know this partner: it may have left the roster."
 PATIENCE_SECONDS = 2
 """Slack waits three seconds for our answer, and this look-up is only one part of it."""
@@ -232,7 +234,7 @@ class Desk:
             if profile.team_id is not None and profile.team_id != home.team_id:
                 raise Refused(self._not_ours(home))
             if profile.guest or profile.gone:
-                raise Refused(f"Guests cannot use Cadence. {self._ask(home)}")
+                raise Refused(f"Guests cannot use Cadence. {self.who_helps(home)}")
         if known is not None and known.left:
             known = self._back(home, known)
         person = known or self._person(home, user_id, profile, address)
@@ -285,7 +287,7 @@ class Desk:
             first = self._first_lead(home, user_id, profile, address)
             if first is not None:
                 return first
-            raise Refused(f"You are not on the roster of this partner programme yet. {self._ask(home)}")
+            raise Refused(f"You are not on the roster of this partner programme yet. {self.who_helps(home)}")
         with self.sessions.begin() as session:
             zone = profile.timezone if profile else None
             people_actions.link_person(session, home.workspace_id, same.id, user_id, self.clock.now(), zone)
@@ -300,13 +302,15 @@ class Desk:
             raise Refused(str(error)) from error
 
     def _not_ours(self, home: Programme) -> str:
-        return f"This partner programme belongs to another Slack workspace. {self._ask(home)}"
+        return f"This partner programme belongs to another Slack workspace. {self.who_helps(home)}"
 
-    def _ask(self, home: Programme) -> str:
-        """Whom to ask: a lead by name."""
+    def who_helps(self, home: Programme) -> str:
+        """Whom to ask: the leads by name."""
         with self.reading() as session:
             leads = [one.name for one in people(session, home.workspace_id) if one.leads or one.email in self._leads()]
-        return f"{leads[0]} can help." if leads else "Whoever set Cadence up can help."
+        if not leads:
+            return "Whoever set Cadence up can help."
+        return f"{' or '.join(wording.name(one) for one in leads[:MOST_NAMED])} can help."
 
     def _leads(self) -> frozenset[str]:
         return frozenset(one.lower() for one in self.settings.leads)

@@ -34,7 +34,9 @@ def show(call: Call, _rest: str) -> Payload:
 
 
 COMMANDS = {
-    "mailbox": Command(show, HelpLine("mailbox", "your mailbox: how it is doing, connect, disconnect", "everyday"))
+    "mailbox": Command(
+        show, HelpLine("mailbox", "your mailbox: how it is doing, connect, disconnect", "everyday"), bare=True
+    )
 }
 
 
@@ -67,7 +69,8 @@ def disconnect(call: Call) -> None:
         if box is None:
             raise Refused("This mailbox is not connected any more.")
         if not visitor.leads and not (box.mine and visitor.may_act):
-            raise Refused("Only its owner or a programme lead can disconnect a mailbox.")
+            helps = call.desk.who_helps(visitor.programme)
+            raise Refused(f"Only its owner or a programme lead can disconnect a mailbox. {helps}")
         if first_delivery(session, call.key(), call.now):
             home, actor = visitor.programme.workspace_id, actor_of(visitor.person.id)
             remove_mailbox(session, home, actor, mailbox_id, call.now, purge=False)

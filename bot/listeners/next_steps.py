@@ -6,16 +6,17 @@ from datetime import date
 from slack_bolt import App
 
 from bot import ids
-from bot.ids import OldButton
+from bot.ids import Carried, OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused, Visitor
 from bot.listeners.pages import answer, answer_form, form_of
-from bot.listeners.typed import Command, literal, not_found, unescaped
+from bot.listeners.typed import Command, not_found, unescaped
 from bot.views import kit
 from bot.views.help import HelpLine
 from bot.views.inputs import Values, read_choice, read_text
 from bot.views.kit import Payload
 from bot.views.next_step import agreed_note, done_note, history_modal, next_step_form, owner_options, saved_note
+from bot.views.partner import Again
 from bot.views.rows import Paper
 from models.actions import next_steps
 from models.actions.deliveries import first_delivery
@@ -26,7 +27,7 @@ from models.queries.lookup import Found, best_match
 from models.queries.next_steps import step_history
 from models.queries.programme import Person, people
 from models.queries.standings import partner_names
-from models.standing import NextStepFacts
+from models.standing import NextStepFacts, PartnerFacts
 
 MOST_STEPS = 40
 DONE = ("done", "is done", "finished")
@@ -94,25 +95,25 @@ def submit(call: Call) -> None:
         call.ack(response_action="errors", errors=errors)
         return
     step = NextStepFacts(text, due_on, owner.who)
-    name = agree(call, partner_id, step, call.key())
+    told = agree(call, partner_id, step, call.key())
     call.ack()
-    if name is not None:
-        answer_form(call, saved_note(name, step, visitor.today))
+    if told is not None:
+        answer_form(call, saved_note(told.name, step, visitor.today, told.next_step))
 
 
-def agree(call: Call, partner_id: int, step: NextStepFacts, key: str | None) -> str | None:
-    """The next step itself; answers the partner's name, or None when Slack delivered this before."""
+def agree(call: Call, partner_id: int, step: NextStepFacts, key: str | None) -> PartnerFacts | None:
+    """The next step itself; answers the partner as it was before, or None when Slack delivered this before."""
     visitor = call.visitor(acting=True)
     me, owner_id = visitor.person.id, step.owner.id if step.owner else None
     with call.desk.sessions.begin() as session:
         if key is not None and not first_delivery(session, key, call.now):
             return None
-        name = call.desk.standing(session, visitor, partner_id).facts.name
+        before = call.desk.standing(session, visitor, partner_id).facts
         home = visitor.programme
         next_steps.set_next_step(
             session, home, partner_id, step.text, owner_id, step.due_on, me, actor_of(me), call.now
         )
-    return name
+    return before
 
 
 def finish(call: Call, partner_id: int, step_id: int | None, key: str | None) -> Payload | None:
@@ -138,15 +139,25 @@ def typed(call: Call, rest: str) -> Payload | None:
 
     For a form Slack gives three seconds, so what was typed is understood first.
     """
-    visitor = call.visitor(acting=True)
-    found, text = _understood(call, rest)
+    call.visitor(acting=True)
+    found, name, text = _understood(call, rest)
     if found is None or found.partner is None or not found.exact:
         call.ack()
-        return not_found("next Acme", found, literal(rest).partition(":")[0].strip() or literal(rest))
-    partner_id = found.partner.id
+        again = Again(Carried(verb="next", text=text or None), "Set next step")
+        return not_found("next Acme", found, name, again)
+    return _words(call, found.partner.id, text, None)
+
+
+def chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
+    """The same, for the partner that was chosen when the typed name left it open."""
+    return _words(call, carried.need_partner(), carried.text or "", key)
+
+
+def _words(call: Call, partner_id: int, text: str, key: str | None) -> Payload | None:
+    visitor = call.visitor(acting=True)
     if text.casefold().strip(" .!") in DONE:
         call.ack()
-        return finish(call, partner_id, None, None)
+        return finish(call, partner_id, None, key)
     try:
         text, due_on = split_due(text, visitor.today)
     except UnclearDay as error:
@@ -157,33 +168,39 @@ def typed(call: Call, rest: str) -> Payload | None:
         return None
     call.ack()
     step = NextStepFacts(text[: kit.MOST_TEXT], due_on, visitor.person.who)
-    return agreed_note(str(agree(call, partner_id, step, None)), step, visitor.today)
+    before = agree(call, partner_id, step, key)
+    return agreed_note(before.name, step, visitor.today, before.next_step) if before is not None else None
 
 
 COMMANDS = {
     "next": Command(typed, HelpLine(_EXAMPLE, "agree on the next step; `next Acme done`", "everyday"), acks=True)
 }
+FOR_CHOSEN = {"next": chosen}
 
 
-def _understood(call: Call, rest: str) -> tuple[Found | None, str]:
-    """The partner that is meant, and the words behind its name. The longest name that fits is the one meant."""
+def _understood(call: Call, rest: str) -> tuple[Found | None, str, str]:
+    """The partner that is meant, its name as it was typed, and the words behind it. The longest name that fits wins."""
     said = " ".join(unescaped(rest).split())
     if not said:
-        return None, ""
+        return None, "", ""
     with call.desk.reading() as session:
         names = partner_names(session, call.visitor().programme.workspace_id, call.now)
     if quoted := _QUOTED.match(said):
-        return best_match(names, quoted[1]), _OPENING.sub("", said[quoted.end() :])
+        return best_match(names, quoted[1]), quoted[1], _OPENING.sub("", said[quoted.end() :])
     known = {key for one in names for key in (name_key(one.name), spelled_out(one.name))}
     ends = [one.start() for one in re.finditer(r"[\s:]|$", said)]
     for end in reversed(ends):
         if {name_key(said[:end]), spelled_out(said[:end])} & known:
-            return best_match(names, said[:end]), _OPENING.sub("", said[end:])
+            return best_match(names, said[:end]), said[:end], _OPENING.sub("", said[end:])
     colon = said.find(":")
     if colon > 0:
-        return best_match(names, said[:colon]), said[colon + 1 :].strip()
-    guesses = [best_match(names, said[:end]) for end in ends[:4]]
-    return next((one for one in guesses if one.partner is not None), guesses[0]), ""
+        return best_match(names, said[:colon]), said[:colon].strip(), said[colon + 1 :].strip()
+    guesses = [(best_match(names, said[:end]), end) for end in ends[:4]]
+    clear = [one for one in guesses if one[0].partner is not None] or [one for one in guesses if one[0].ambiguous]
+    if not clear:
+        return guesses[0][0], said, ""
+    found, end = clear[0]
+    return found, said[:end], _OPENING.sub("", said[end:])
 
 
 def _owners(call: Call, visitor: Visitor) -> list[Person]:

@@ -35,7 +35,7 @@ COMMANDS = {
             "overdue", "who needs a touch; `overdue mine`, `overdue tier 1` or `overdue @Dana` for fewer", "everyday"
         ),
     ),
-    "mine": Command(mine, HelpLine("mine", "your claims, and your partners that need a touch", "everyday")),
+    "mine": Command(mine, HelpLine("mine", "your claims, and your partners that need a touch", "everyday"), bare=True),
 }
 
 

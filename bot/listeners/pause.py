@@ -7,13 +7,14 @@ from typing import Any
 from slack_bolt import App
 
 from bot import ids
-from bot.ids import OldButton
+from bot.ids import Carried, OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.pages import answer, answer_form, form_of
 from bot.listeners.typed import Command, literal, look_up, not_found
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
+from bot.views.partner import Again
 from bot.views.pause import not_paused_note, pause_form, paused_note, resumed_note
 from models.actions import pauses
 from models.actions.deliveries import first_delivery
@@ -103,22 +104,34 @@ def filled_in(values: dict[str, Any]) -> tuple[str, date | None]:
 
 def pause_typed(call: Call, rest: str) -> Payload | None:
     """`pause Acme until 15 Jan: on leave`. What is missing is asked for in the form."""
-    visitor = call.visitor(leading=True)
+    call.visitor(leading=True)
     name, day, reason, found = _understood(call, rest)
     if found is None or found.partner is None or not found.exact:
         call.ack()
-        return not_found(_EXAMPLE, found, name)
+        again = Again(Carried(verb="pause", text=f"{day}\n{reason}" if day or reason else None), "Pause")
+        return not_found(_EXAMPLE, found, name, again)
+    return _words(call, found.partner.id, day, reason, None)
+
+
+def pause_chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
+    """The same, for the partner that was chosen when the typed name left it open."""
+    day, _, reason = (carried.text or "").partition("\n")
+    return _words(call, carried.need_partner(), day, reason, key)
+
+
+def _words(call: Call, partner_id: int, day: str, reason: str, key: str | None) -> Payload | None:
+    visitor = call.visitor(leading=True)
     try:
         until = due_day(day, visitor.today) if day else None
     except UnclearDay as error:
         raise Refused(str(error)) from error
     if until is None or not reason:
-        show_form(call, found.partner.id, until, reason)
+        show_form(call, partner_id, until, reason)
         call.ack()
         return None
     call.ack()
     try:
-        return put_on_pause(call, found.partner.id, reason, until, None)
+        return put_on_pause(call, partner_id, reason, until, key)
     except WrongPause as error:
         raise Refused(str(error)) from error
 
@@ -128,8 +141,12 @@ def resume_typed(call: Call, rest: str) -> Payload | None:
     name = literal(rest)
     found = look_up(call, name)
     if found is None or found.partner is None or not found.exact:
-        return not_found("resume Acme", found, name)
+        return not_found("resume Acme", found, name, Again(Carried(verb="resume"), "Resume"))
     return end_pause(call, found.partner.id, None)
+
+
+def resume_chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
+    return end_pause(call, carried.need_partner(), key)
 
 
 _EXAMPLE = "pause Acme until 15 Jan: on parental leave"
@@ -141,6 +158,7 @@ COMMANDS = {
     ),
     "resume": Command(resume_typed, HelpLine("resume Acme", "end its pause before its day", "lead")),
 }
+FOR_CHOSEN = {"pause": pause_chosen, "resume": resume_chosen}
 
 
 def _understood(call: Call, rest: str) -> tuple[str, str, str, Found | None]:

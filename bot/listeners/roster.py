@@ -12,7 +12,7 @@ from bot.listeners.desk import Desk, Refused, Visitor
 from bot.listeners.typed import Command, literal, look_up
 from bot.views import inputs, kit
 from bot.views.help import HelpLine
-from bot.views.kit import View
+from bot.views.kit import Element, View
 from bot.views.roster import (
     ENDED,
     NOBODY,
@@ -120,10 +120,15 @@ COMMANDS = {
 
 
 def offer(call: Call) -> None:
-    visitor = call.visitor(leading=True)
+    call.visitor(leading=True)
+    call.ack(options=offered_partners(call))
+
+
+def offered_partners(call: Call) -> list[Element]:
+    """The options of a menu of partners, while somebody types."""
     with call.desk.reading() as session:
-        names = partner_names(session, visitor.programme.workspace_id, call.now)
-    call.ack(options=partner_options(names, str(call.body.get("value") or "")))
+        names = partner_names(session, call.visitor().programme.workspace_id, call.now)
+    return partner_options(names, str(call.body.get("value") or ""))
 
 
 def submit(call: Call) -> None:

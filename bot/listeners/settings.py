@@ -108,7 +108,9 @@ def show(call: Call, _rest: str) -> Payload:
 
 
 COMMANDS = {
-    "settings": Command(show, HelpLine("settings", "your own settings; for leads how the programme runs", "everyday"))
+    "settings": Command(
+        show, HelpLine("settings", "your own settings; for leads how the programme runs", "everyday"), bare=True
+    )
 }
 
 

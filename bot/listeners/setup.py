@@ -8,7 +8,7 @@ from bot.listeners.desk import Desk, Refused
 from bot.listeners.homepage import home
 from bot.listeners.typed import Command, literal
 from bot.views import kit
-from bot.views.help import HelpLine
+from bot.views.help import HelpLine, unknown_answer
 from bot.views.kit import Payload, View
 from bot.views.read import read_preview
 from bot.views.setup import missing_note, schedule_words, setup_blocks, setup_payload
@@ -56,7 +56,10 @@ def with_note(call: Call, told: Payload) -> Payload:
 
 def show(call: Call, rest: str) -> Payload:
     """Whoever may lead and has no address in Slack types the own one: `setup robin@lantern.example`."""
-    call.visitor(leading=True, address=literal(rest) or None)
+    typed = literal(rest)
+    call.visitor(leading=True, address=typed or None)
+    if typed and "@" not in typed:
+        return unknown_answer(f"setup {typed}", COMMANDS["setup"].help)
     return setup_payload(setup_now(call))
 
 
@@ -117,7 +120,9 @@ def started_note(setup: Setup) -> Payload:
 
 COMMANDS = {
     "setup": Command(show, HelpLine("setup", "the steps to the first read, and what is still missing", "lead")),
-    "preview": Command(preview, HelpLine("preview", "the read as it would be posted now, for your eyes only", "lead")),
+    "preview": Command(
+        preview, HelpLine("preview", "the read as it would be posted now, for your eyes only", "lead"), bare=True
+    ),
 }
 
 

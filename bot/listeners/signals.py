@@ -1,5 +1,7 @@
 """`/cadence owed`, `stale` and `quiet`: the early signals of every partner, for the eyes of whoever asked."""
 
+from collections.abc import Sequence
+
 from bot import signal_words, wording
 from bot.listeners.call import Call
 from bot.listeners.typed import Command, literal
@@ -8,6 +10,7 @@ from bot.views.help import HelpLine
 from bot.views.kit import Payload
 from bot.views.rows import Paper
 from bot.views.signals import signals_answer
+from models.cadence import State
 from models.queries.quiet import gone_quiet
 from models.queries.standings import standings
 from models.standing import Standing, sort_key
@@ -24,7 +27,7 @@ def owed(call: Call, rest: str) -> Payload:
         lines = standings(session, visitor.programme, call.now)
     waiting = sorted((one for one in lines if one.reply_owed and _asked(one, call, rest)), key=sort_key)
     those = [(one, wording.last_heard(one, today, zone)) for one in waiting]
-    title = f"{wording.plural(len(those), 'partner waits', 'partners wait')} for our reply"
+    title = f"{wording.plural(len(those), 'partner waits', 'partners wait')} for our reply{_overdue(waiting)}"
     return signals_answer(
         title, those, Paper(today, zone), nobody="Nobody has waited two business days for our reply.", command="owed"
     )
@@ -43,7 +46,7 @@ def stale(call: Call, rest: str) -> Payload:
         for one in lying
         if one.facts.next_step is not None
     ]
-    title = f"{wording.plural(len(those), 'next step has', 'next steps have')} gone stale"
+    title = f"{wording.plural(len(those), 'next step has', 'next steps have')} gone stale{_overdue(lying)}"
     return signals_answer(title, those, Paper(today, zone), nobody="No next step has gone stale.", command="stale")
 
 
@@ -54,11 +57,17 @@ def quiet(call: Call, rest: str) -> Payload:
     with call.desk.reading() as session:
         lines = standings(session, visitor.programme, call.now)
         found = gone_quiet(session, visitor.programme, call.now, lines)
-    those = [(one, silence.words) for one, silence in found if _asked(one, call, rest)]
+    those = [(one, signal_words.writing(silence)) for one, silence in found if _asked(one, call, rest)]
     title = f"{wording.plural(len(those), 'partner has', 'partners have')} gone quiet for them"
     nobody = "Nobody's silence is out of character."
     paper = Paper(visitor.today, visitor.programme.zone)
     return signals_answer(title, those, paper, nobody=nobody, command="quiet")
+
+
+def _overdue(those: Sequence[Standing]) -> str:
+    """The read has the overdue in a list of their own: how many are in both is said, so that the numbers agree."""
+    late = sum(one.state is State.OVERDUE for one in those)
+    return f", {late} of them overdue" if late else ""
 
 
 def _mine(rest: str) -> bool:

@@ -1,5 +1,6 @@
 """`/cadence suggest`: a short list of organisations for the roster, and the form that puts one on it. For leads."""
 
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.listeners.desk import Desk, Refused, Visitor
 from bot.listeners.typed import Command
 from bot.views import kit
 from bot.views.help import HelpLine
+from bot.views.kit import Payload
 from bot.views.next_step import owner_options
 from bot.views.rows import Paper
 from bot.views.suggestions import IN_LIST, added_view, busy_note, looking_note, partner_form, suggestions_answer
@@ -35,26 +37,31 @@ def register(app: App, desk: Desk) -> None:
 def look(call: Call, _rest: str) -> None:
     """Acknowledges at once, and answers when the mailboxes have: Slack takes an answer for half an hour."""
     call.ack()
+    search(call, call.tell)
+
+
+def search(call: Call, tell: Callable[[Payload], None]) -> None:
+    """Tells that mailboxes are asked, and later what they said."""
     visitor, suggest = call.visitor(leading=True), call.desk.suggest
     if suggest is None:
         raise Refused("This Cadence reads no mail, so it cannot tell.")
     if not _looking.acquire(blocking=False):
-        call.tell(busy_note())
+        tell(busy_note())
         return
     try:
-        call.tell(looking_note())
+        tell(looking_note())
         told = suggest(visitor.programme, IN_LIST)
     finally:
         _looking.release()
     with call.desk.reading() as session:
         everybody = people(session, visitor.programme.workspace_id)
     owners = {address: one.id for one in everybody if one.may_act for address in (one.email, *one.aliases)}
-    call.tell(suggestions_answer(told, owners, Paper(visitor.today, visitor.programme.zone)))
+    tell(suggestions_answer(told, owners, Paper(visitor.today, visitor.programme.zone)))
 
 
 COMMANDS = {
     "suggest": Command(
-        look, HelpLine("suggest", "who writes with us regularly and is not on the roster", "lead"), acks=True
+        look, HelpLine("suggest", "who writes with us regularly and is not on the roster", "lead"), bare=True, acks=True
     )
 }
 

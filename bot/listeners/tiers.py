@@ -55,7 +55,9 @@ def show(call: Call, _rest: str) -> Payload:
 
 
 COMMANDS = {
-    "tiers": Command(show, HelpLine("tiers", "how often partners are to hear from us; leads change it there", "look"))
+    "tiers": Command(
+        show, HelpLine("tiers", "how often partners are to hear from us; leads change it there", "look"), bare=True
+    )
 }
 
 

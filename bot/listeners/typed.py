@@ -9,11 +9,11 @@ from bot.listeners.call import Call
 from bot.views import help as answers
 from bot.views.help import HelpLine
 from bot.views.kit import Payload
-from bot.views.partner import choice_answer
+from bot.views.partner import Again, choice_answer
 from models.queries.lookup import Found, find_partner
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_LINK = re.compile(r"<(?:mailto:|https?://)?([^>|]*)(?:\|([^>]*))?>")
+_LINK = re.compile(r"<(?:(?:mailto:|tel:|https?://)([^>|]*)|([@#!][^>|]*))(?:\|([^>]*))?>")  # and no <b> of the user's
 _QUOTES = "\"'“”„«»‘’"
 
 
@@ -26,6 +26,7 @@ class Command:
 
     answer: Callable[[Call, str], Payload | None]
     help: HelpLine
+    bare: bool = False  # takes no words behind it: what stands there was not understood
     acks: bool = False  # acknowledges itself: because it opens a form first, or works for seconds behind it
 
 
@@ -42,7 +43,7 @@ def literal(text: str) -> str:
 
 def unescaped(text: str) -> str:
     """What the user typed, before Slack made links and entities of it."""
-    return html.unescape(_LINK.sub(lambda found: found[2] or found[1], text))
+    return html.unescape(_LINK.sub(lambda found: found[3] or found[1] or found[2] or "", text))
 
 
 def look_up(call: Call, typed: str) -> Found | None:
@@ -53,9 +54,9 @@ def look_up(call: Call, typed: str) -> Found | None:
         return find_partner(session, call.visitor().programme.workspace_id, typed, call.now)
 
 
-def not_found(example: str, found: Found | None, typed: str) -> Payload:
-    """The answer when no single partner is meant."""
+def not_found(example: str, found: Found | None, typed: str, again: Again | None = None) -> Payload:
+    """The answer when no single partner is meant. `again`: what is done for the one that is chosen."""
     if found is None:
         return answers.missing_name_answer(example)
     near = [found.partner] if found.partner else found.nearest
-    return choice_answer(typed, near, ambiguous=found.ambiguous)
+    return choice_answer(typed, near, ambiguous=found.ambiguous, again=again)

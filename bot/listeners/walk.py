@@ -118,7 +118,7 @@ def save(call: Call) -> None:
                     actor_of(visitor.person.id),
                     call.now,
                 )
-                told.append(saved_note(standing.facts.name, step, visitor.today)["text"])
+                told.append(saved_note(standing.facts.name, step, visitor.today, before)["text"])
             if holder is not None:
                 told.append(_claim_for(call, session, standing, holder))
     call.ack(response_action="update", view=_after(call, beneath, "\n".join(told) or None))
@@ -144,7 +144,9 @@ def offer_managers(call: Call) -> None:
 
 
 COMMANDS = {
-    "walk": Command(typed, HelpLine("walk", "take the slipped partners of the read one by one", "lead"), acks=True)
+    "walk": Command(
+        typed, HelpLine("walk", "take the slipped partners of the read one by one", "lead"), bare=True, acks=True
+    )
 }
 
 
@@ -157,7 +159,8 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
     if result.holder is None or result.due_on is None:
         return notes.nothing_note(name)["text"]
     if result.taken is Taken.TAKEN:
-        return notes.taken_note(name, result.holder, result.due_on, visitor.today, fresh=result.fresh)["text"]
+        due_on, today = result.due_on, visitor.today
+        return notes.taken_note(name, result.holder, due_on, today, asked=result.asked, fresh=result.fresh)["text"]
     if assigned_by_id is None:
         return given_line(name, result.holder, result.due_on, visitor.today)
     new = result.taken is Taken.CLAIMED
@@ -166,7 +169,15 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
         tell(session, home, holder, LETTER, f"claim:{result.claim_id}", told, call.now)
     reached = holder.slack_user_id is not None
     return notes.given_note(
-        name, holder.name, result.due_on, visitor.today, before=None, reached=reached, again=not new
+        partner_id,
+        name,
+        holder.name,
+        result.due_on,
+        visitor.today,
+        before=None,
+        reached=reached,
+        again=not new,
+        asked=result.asked,
     )["text"]
 
 

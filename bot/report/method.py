@@ -38,9 +38,10 @@ _RULES = (
     ),
     (
         "Recoveries",
-        "Opened: a partner was found overdue. Claimed: somebody took on a recovery touch. Recovered: a touch was "
-        "captured after that day, by whomever. Lapsed: the promised day passed, and the partner is open again. "
-        "Days run from opening to recovery. They are counted per tier, never per person.",
+        "Opened: a partner was found overdue. Claimed: somebody took on a recovery touch; whoever was asked by a lead "
+        "did so by saying yes. Recovered: a touch was captured after that day, by whomever. Lapsed: the promised day "
+        "passed, and the partner is open again. Days run from opening to recovery. They are counted per tier, never "
+        "per person.",
     ),
     (
         "Change",

@@ -167,7 +167,7 @@ def _weeks(found: Quarter, zone: ZoneInfo) -> Html:
         _marks(lines),
         left_out(lines),
         coverage_words.before_it_began(lines),
-        coverage_words.sources(lines),
+        coverage_words.sources(lines, mail=found.coverage.mail),
     ]
     return _section(
         "trend",

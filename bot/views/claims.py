@@ -11,6 +11,7 @@ from bot.views.kit import Element, Payload, View
 from bot.views.rows import claim_menu
 from models.standing import Standing
 
+TAKE_BACK = "Take the question back"
 FEW = 5  # so many assignments are shown with buttons, more with menus
 
 
@@ -68,8 +69,8 @@ def not_yours_note(partner: str, holder: str | None, *, asked: bool = False) -> 
     who = kit.words(wording.name(holder), 200)
     if asked:
         return kit.notice(
-            f"{who} was asked to take {kit.strong(name)} and has not answered yet. A lead can ask somebody else: "
-            f"`{ids.COMMAND} claim {name} for @Dana`."
+            f"{who} was asked to take {kit.strong(name)} and has not answered yet. A lead can take the question back: "
+            f"`{ids.COMMAND} release {name}`, or ask somebody else: `{ids.COMMAND} claim {name} for @Dana`."
         )
     return kit.notice(f"{who} holds {kit.strong(name)}: only the holder can release it.")
 
@@ -152,10 +153,34 @@ def declined_payload(partner_id: int, partner: str, person: str) -> Payload:
     """To the lead who had asked, in private and once."""
     name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(person), 200)
     said = f"{who} cannot take {kit.strong(name)} this time, so it is open to everybody again."
+    return {"text": said, "blocks": [kit.section(said), _free_again(partner_id, partner)]}
+
+
+def taken_back_note(partner_id: int, partner: str, person: str) -> Payload:
+    """To the lead who no longer asks somebody; the letter that asked says so too."""
+    name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(person), 200)
+    said = f"{who} is not asked any more: {kit.strong(name)} is open to everybody again."
+    return {"text": said, "blocks": [kit.section(said), _free_again(partner_id, partner)]}
+
+
+def nobody_asked_note(partner: str, holder: str | None) -> Payload:
+    """To a lead whose question was answered, or is gone, in the meantime."""
+    name = kit.words(wording.name(partner), 200)
+    if holder is None:
+        return kit.notice(f"Nobody is asked to take {kit.strong(name)} any more.")
+    return kit.notice(f"{kit.words(wording.name(holder), 200)} has said yes to {kit.strong(name)} in the meantime.")
+
+
+def _free_again(partner_id: int, partner: str) -> kit.Block:
     carried, spoken = Carried(partner=partner_id), wording.name(partner)
     assign = kit.button(ids.row(ids.ASSIGN_ONE, partner_id), "Ask somebody else…", carried, spoken=f"Assign {spoken}")
     take = kit.button(ids.row(ids.CLAIM, partner_id), "Claim it myself", carried, spoken=f"Claim {spoken} myself")
-    return {"text": said, "blocks": [kit.section(said), kit.actions(assign, take)]}
+    return kit.actions(assign, take)
+
+
+def _take_back(partner_id: int, partner: str) -> Element:
+    spoken = kit.label(f"Take the question about {wording.name(partner)} back", 75)
+    return kit.button(ids.row(ids.TAKE_BACK, partner_id), TAKE_BACK, Carried(partner=partner_id), spoken=spoken)
 
 
 def reassigned_payload(lead: str, partner: str, to: str) -> Payload:
@@ -165,11 +190,27 @@ def reassigned_payload(lead: str, partner: str, to: str) -> Payload:
 
 
 def given_note(
-    partner: str, to: str, due_on: date, today: date, *, before: str | None, reached: bool, again: bool
+    partner_id: int,
+    partner: str,
+    to: str,
+    due_on: date,
+    today: date,
+    *,
+    before: str | None,
+    reached: bool,
+    again: bool,
+    asked: bool,
 ) -> Payload:
-    """To the lead who assigned one. `reached`: Slack knows the assignee, who is told in private."""
+    """To the lead who assigned one. `reached`: Slack knows the assignee, who is told in private.
+
+    `again`: this person had it before; `asked`: and has not answered yet.
+    """
     name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(to), 200)
     until = wording.by_day(due_on, today)
+    back = kit.actions(_take_back(partner_id, partner))
+    if again and asked:
+        head = f"{who} was asked to take {kit.strong(name)}, {until}, and has not answered yet."
+        return {"text": head, "blocks": [kit.section(head), back]}
     if again:
         return kit.notice(f"{who} holds {kit.strong(name)} already, {until}.")
     said = [f"{who} is asked to take {kit.strong(name)}, {until}, and can accept or decline."]
@@ -177,7 +218,8 @@ def given_note(
         said.append("I do not know this person in Slack yet, so please pass it on yourself.")
     if before is not None:
         said.append(f"{kit.words(wording.name(before), 200)} hears that it is off the list.")
-    return kit.notice(" ".join(said))
+    told = " ".join(said)
+    return {"text": told, "blocks": [kit.section(told), back]}
 
 
 def assign_form(standing: Standing, options: Sequence[Element], carried: Carried) -> View:
@@ -189,10 +231,13 @@ def assign_form(standing: Standing, options: Sequence[Element], carried: Carried
         said += f"\n{kit.words(wording.on_it(claim), 300)}: whoever you choose takes over."
     proposed = str(facts.owner.id) if facts.owner and (claim is None or claim.by.id != facts.owner.id) else None
     initial = next((one for one in options if one["value"] == proposed), None)
+    blocks = [kit.section(said), kit.select_input(ids.ASSIGNEE, "Partner manager", options, initial)]
+    if claim is not None and claim.asked:
+        blocks.append(kit.actions(_take_back(facts.partner_id, facts.name)))
     return kit.modal(
         ids.ASSIGN_FORM,
         "Assign",
-        [kit.section(said), kit.select_input(ids.ASSIGNEE, "Partner manager", options, initial)],
+        blocks,
         carried=carried,
         submit="Ask",
         close="Cancel",

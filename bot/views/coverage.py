@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from bot import coverage_words, wording
+from bot import coverage_words, ids, wording
 from bot.views import kit
 from bot.views.kit import Block, Payload
 from models.queries.coverage import CoverageOverTime
@@ -20,7 +20,7 @@ STAR = "*"
 def coverage_answer(found: CoverageOverTime, zone: ZoneInfo) -> Payload:
     """The page of a leader. No partner and no person is named."""
     said = coverage_words.page(found, zone)
-    notes = [coverage_words.outside(found), coverage_words.sources(found.weeks)]
+    notes = [coverage_words.outside(found), coverage_words.sources(found.weeks, mail=found.mail)]
     told = [*said, *(one for one in notes if one)]
     chart, left_out = trend_chart(found.weeks)
     small = [one for one in (*notes, left_out) if one]
@@ -40,6 +40,12 @@ def what_if_answer(outlook: Outlook) -> Payload:
         "text": kit.words(" ".join([*said, counted]), kit.MOST_TEXT - 10),
         "blocks": [kit.section("\n".join(kit.words(one, 290) for one in said)), kit.context(kit.words(counted, 600))],
     }
+
+
+def which_tier_answer() -> Payload:
+    """To a what-if that names no tier and no days."""
+    what_if = f"{ids.COMMAND} coverage what if tier 1 at 10 days"
+    return kit.notice(f"Which tier, and at how many days? For example `{what_if}`, or `{what_if} and tier 2 at 21`.")
 
 
 def trend_chart(lines: Sequence[TrendLine]) -> tuple[Block | None, str | None]:

@@ -33,6 +33,45 @@ def help_answer(lines: Sequence[HelpLine]) -> Payload:
     return {"text": "\n".join(said), "blocks": [kit.section(one) for one in said]}
 
 
+def one_command_answer(line: HelpLine) -> Payload:
+    """To `help` with the word of a command behind it."""
+    return kit.notice(f"`{ids.COMMAND} {line.example}`: {line.what}. `{ids.COMMAND} help` lists everything.")
+
+
+def undo_answer(*, leads: bool) -> Payload:
+    """What can be taken back, and how. Nothing is ever deleted: the audit log keeps who did what."""
+    ways = [
+        ("a claim", "release Acme"),
+        ("a next step", "next Acme: what it was before"),
+        ("a next step that is done", "next Acme: the same once more"),
+        ("nudges that you stopped", "nudges on"),
+    ]
+    if leads:
+        ways += [
+            ("a question to somebody", "release Acme"),
+            ("a pause", "resume Acme"),
+            ("a change of the roster", "add Acme"),
+            ("anything else: it says what was before", "audit"),
+        ]
+    lines = [f"• {what}: `{ids.COMMAND} {how}`" for what, how in ways]
+    head = "There is no single undo. This takes back"
+    return {"text": "\n".join([f"{head}:", *lines]), "blocks": [kit.section("\n".join([f"*{head}*", *lines]))]}
+
+
+def export_answer() -> Payload:
+    """To a lead: the files there are here, and where the others are."""
+    head = "What do you want as a file?"
+    rest = (
+        "On the server `cadence export` writes touches, reads, claims and next steps too, for a spreadsheet or "
+        f"with `--json`; `cadence report` writes the page for the leadership. `{ids.COMMAND} coverage` draws the weeks."
+    )
+    buttons = kit.actions(
+        kit.button(ids.EXPORT_ROSTER, "Partners as CSV", Carried()),
+        kit.button(ids.AUDIT, "Audit log, to send as CSV", Carried()),
+    )
+    return {"text": f"{head} {rest}", "blocks": [kit.section(head), buttons, kit.context(rest)]}
+
+
 def unknown_answer(typed: str, nearest: HelpLine) -> Payload:
     """Names the nearest command and shows it by an example."""
     shown = kit.words(wording.plain(typed, 60), 120)

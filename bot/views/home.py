@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bot import ids, wording
 from bot.ids import Carried
-from bot.views import kit, rows
+from bot.views import inputs, kit, rows
 from bot.views.kit import Block, View
 from bot.views.reads_notice import uncertain_payload
 from bot.views.rows import Paper
@@ -84,7 +84,7 @@ def home_view(page: HomePage) -> View:
         none = "No partner is yours, so nothing waits for you."
         listed = [kit.section("Nothing waits for you: every partner of yours is in rhythm." if mine else none)]
         blocks += [kit.header("My partners")] if page.week is not None else []
-    blocks += listed
+    blocks += [*listed, kit.header("Look something up"), *_looking(page.leads)]
     if page.mailboxes:
         blocks += [kit.header("My mailbox"), *page.mailboxes]
     blocks += [kit.header("My settings"), *(page.wishes or [_nudges(page)])]
@@ -128,6 +128,27 @@ def _week(week: Week, paper: Paper) -> list[Block]:
     buttons = [] if done else [kit.button(ids.WALK, "Walk the read", carried, style="primary")]
     buttons.append(kit.button(ids.SEE_ALL, "See the whole read", carried))
     return [*blocks, kit.actions(*buttons)]
+
+
+LOOKS = {
+    "owed": ("Waiting for our reply", "Reply owed"),
+    "stale": ("Next steps gone stale", "Stale next steps"),
+    "quiet": ("Gone quiet", "Gone quiet"),
+    "coverage": ("How coverage has moved", "Coverage over weeks"),
+    "suggest": ("Missing on the roster?", "Suggestions"),
+}
+"""What a button of Home opens in a window: its label, and the window's title."""
+FOR_LEADS = ("suggest",)
+
+
+def _looking(leads: bool) -> list[Block]:
+    """Every partner by name, and the lists that are nobody's own."""
+    buttons = [kit.button(ids.row(ids.SEE_ALL, 0), "Overdue partners", Carried())]
+    for number, (look, (text, _)) in enumerate(LOOKS.items()):
+        if leads or look not in FOR_LEADS:
+            buttons.append(kit.button(ids.row(ids.LOOK, number), text, Carried(verb=look)))
+    find = inputs.find(ids.FIND_CARD, "Find a partner")
+    return [kit.section("Where a partner stands, its next step, its mail", accessory=find), kit.actions(*buttons)]
 
 
 def _running() -> list[Block]:

@@ -17,7 +17,7 @@ def title(found: CoverageOverTime, zone: ZoneInfo) -> str:
 
 def told(found: CoverageOverTime, zone: ZoneInfo) -> list[str]:
     """The post as plain sentences."""
-    notes = (coverage_words.outside(found), coverage_words.sources(found.weeks))
+    notes = (coverage_words.outside(found), coverage_words.sources(found.weeks, mail=found.mail))
     return [f"{title(found, zone)}.", *coverage_words.page(found, zone), *filter(None, notes)]
 
 

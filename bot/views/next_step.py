@@ -54,16 +54,21 @@ def owner_options(owners: Sequence[Who], typed: str = "") -> list[Element]:
     ]
 
 
-def saved_note(partner: str, step: NextStepFacts, today: date) -> Payload:
+def saved_note(partner: str, step: NextStepFacts, today: date, before: NextStepFacts | None = None) -> Payload:
+    """What is agreed now, and the open step `before` that it takes the place of."""
     name = kit.strong(kit.words(wording.name(partner), 200))
     due = f", {wording.by_day(step.due_on, today)}" if step.due_on else ""
     who = f" ({wording.name(step.owner.name)})" if step.owner else ""
-    return kit.notice(f"✓ {name}: {kit.words(wording.plain(step.text, wording.STEP_LIMIT) + due + who, 800)}")
+    said = f"✓ {name}: {kit.words(wording.plain(step.text, wording.STEP_LIMIT) + due + who, 800)}"
+    if before is not None and (before.text, before.due_on) != (step.text, step.due_on):
+        until = f", {wording.by_day(before.due_on, today)}" if before.due_on else ""
+        said += f", instead of {kit.words(f'“{wording.plain(before.text, wording.STEP_LIMIT)}”{until}', 700)}"
+    return kit.notice(said)
 
 
-def agreed_note(partner: str, step: NextStepFacts, today: date) -> Payload:
+def agreed_note(partner: str, step: NextStepFacts, today: date, before: NextStepFacts | None = None) -> Payload:
     """To whoever typed it: the day that was understood, or how to say one."""
-    told = saved_note(partner, step, today)
+    told = saved_note(partner, step, today, before)
     if step.due_on is not None:
         return told
     return kit.notice(f"{told['text']}\nNo day was said: end with “by friday” or “by 15 Jan” to set one.")

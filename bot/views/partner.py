@@ -7,6 +7,7 @@ from datetime import date
 from bot import evidence, ids, signal_words, wording
 from bot.ids import Carried
 from bot.views import kit, rows
+from bot.views.claims import TAKE_BACK
 from bot.views.kit import Element, Payload, View
 from bot.views.rows import Paper
 from models.cadence import Policy, Shutdown, State
@@ -19,6 +20,8 @@ from models.standing import Standing
 ADDRESSES = 6
 WEEKS, DAYS_SHOWN, WRITERS = 8, 7, 3
 CHOICES = 10
+HEAVIEST, A_PART = 4_000, 1_500  # bytes of a button that keeps what was typed; characters of it in one section
+TOO_LONG = "What you typed is too long for a button to keep. Copy it from here and send it with the whole name:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def _card(card: Card, paper: Paper) -> Payload:
     row = rows.partner_row(standing, replace(paper, buttons=False))
     lines = [row["text"]["text"], paper.words(because(card, paper), 500), touch_line(card, paper)]
     if card.silence is not None:
-        lines.append(paper.words(f"Writing to us: {card.silence.words}", 250))
+        lines.append(paper.words(f"Writing to us: {signal_words.writing(card.silence)}", 250))
     if standing.facts.episode is not None:
         opened = wording.on_day(local_day(standing.facts.episode.opened_at, paper.zone), paper.today)
         lines.append(paper.words(f"Waiting for a recovery touch since {opened}", 100))
@@ -203,6 +206,8 @@ def _buttons(card: Card, paper: Paper) -> list[Element]:
             buttons.append(button(ids.RELEASE, "Release", "Release the claim on"))
         if card.leads and (standing.state is State.OVERDUE or standing.facts.episode):
             buttons.append(button(ids.ASSIGN_ONE, "Reassign…" if standing.claim else "Assign…", "Assign"))
+        if card.leads and standing.claim is not None and standing.claim.asked:
+            buttons.append(button(ids.TAKE_BACK, TAKE_BACK, "Take the question back:"))
         step = standing.facts.next_step
         buttons.append(button(ids.NEXT_STEP, "Change next step" if step else "Set next step", "Set next step for"))
         if step is not None and step.id is not None:
@@ -227,23 +232,66 @@ def _done(partner_id: int, name: str, step_id: int) -> Element:
     )
 
 
-def choice_answer(typed: str, nearest: Sequence[PartnerName], *, ambiguous: bool) -> Payload:
-    """No partner of that name, or several that fit equally well: each can be opened."""
-    shown = kit.words(wording.plain(typed, 60), 120)
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a command does for the partner that is chosen: a button of this label that keeps what was typed."""
+
+    carried: Carried
+    label: str
+
+    @property
+    def words(self) -> str:
+        return " ".join((self.carried.text or "").split())
+
+    @property
+    def fits(self) -> bool:
+        value = ids.encode(self.value(ids.LARGEST))
+        return len(value) <= kit.MOST_VALUE and kit.cost(value) <= HEAVIEST
+
+    def value(self, partner_id: int) -> Carried:
+        whole = (self.carried.text or "").encode(errors="ignore").decode()  # half characters break JSON
+        return replace(self.carried, partner=partner_id, text=whole or None)
+
+
+def choice_answer(
+    typed: str, nearest: Sequence[PartnerName], *, ambiguous: bool, again: Again | None = None
+) -> Payload:
+    """No partner of that name, or several that fit equally well. Each can be opened, or chosen for what was typed."""
     if not nearest:
-        return kit.notice(f"There is no partner called “{shown}”.")
-    some, more = nearest[:CHOICES], len(nearest) - CHOICES
+        shown = kit.words(wording.plain(typed, 60), 120)
+        return kit.notice(
+            f"There is no partner called “{shown}”. Type the beginning of its name, as in "
+            f"`{ids.COMMAND} partner Acme`, or look for it on the Home tab of Cadence."
+        )
+    return kit.fitting(lambda scale: _choice(typed, nearest, ambiguous, again, scale))
+
+
+def _choice(typed: str, nearest: Sequence[PartnerName], ambiguous: bool, again: Again | None, scale: float) -> Payload:
+    shown = kit.words(wording.plain(typed, 60), 120)
+    some = nearest[: max(1, int(CHOICES * scale))]
+    more = len(nearest) - len(some)
     said = f"“{shown}” could be:" if ambiguous else f"There is no partner called “{shown}”. The nearest:"
-    rest = f"and {more} more: type more of the name" if more > 0 else None
+    rest = [f"and {more} more: type more of the name"] if more > 0 else []
     blocks, lines = [kit.section(said)], [said]
     for one in some:
         tier = wording.name(one.tier.name) if one.tier else "no tier"
         line = f"{kit.strong(kit.words(wording.name(one.name), 160))} · {kit.words(tier, 100)}"
-        spoken = f"Show {wording.name(one.name)}"
-        show = kit.button(ids.row(ids.OPEN_CARD, one.id), "Show", Carried(partner=one.id), spoken=spoken)
-        blocks.append(kit.section(line, accessory=show))
+        blocks.append(kit.section(line, accessory=_choose(one, again)))
         lines.append(f"• {line}")
-    if rest:
-        blocks.append(kit.context(rest))
-        lines.append(rest)
+    if again is not None and again.words:
+        words = kit.words(wording.plain(again.words, 300), 300 * scale)
+        rest.append(f"What you typed is kept: “{words}”" if again.fits else TOO_LONG)
+    blocks += [kit.context(one) for one in rest]
+    lines += rest
+    if again is not None and not again.fits:
+        parts = [again.words[at : at + A_PART] for at in range(0, len(again.words), A_PART)]
+        blocks += [kit.section(kit.words(wording.plain(one, A_PART), 2_500 * scale)) for one in parts[:3]]
     return {"text": "\n".join(lines), "blocks": blocks}
+
+
+def _choose(one: PartnerName, again: Again | None) -> Element:
+    name = wording.name(one.name)
+    if again is None or not again.fits:
+        return kit.button(ids.row(ids.OPEN_CARD, one.id), "Show", Carried(partner=one.id), spoken=f"Show {name}")
+    spoken = kit.label(f"{again.label}: {name}", 75)
+    return kit.button(ids.row(ids.CHOSEN, one.id), kit.label(again.label, 30), again.value(one.id), spoken=spoken)

@@ -3,7 +3,7 @@
 Everything that is wrong is reported, with line and column. Nobody is removed because a file does not name them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TextIO
@@ -12,7 +12,7 @@ from defusedcsv import csv as safe_csv
 from sqlalchemy.orm import Session
 
 from jobs.roster.rows import PartnerCells, PersonCells, checked
-from jobs.roster.table import Problem, RosterError, read_table
+from jobs.roster.table import Problem, RosterError, Row, read_table
 from models.actions import episodes, next_steps, partners
 from models.actions import people as people_actions
 from models.actions.partners import PartnerRow
@@ -22,10 +22,11 @@ from models.actions.write import COMMAND_LINE
 from models.addresses import host_of
 from models.cadence import Status, Tier
 from models.clock import local_day
+from models.email_address import email_address
 from models.names import name_key
 from models.queries.mail import mailboxes as connected
 from models.queries.mail import roster as known_addresses
-from models.queries.programme import Programme, people, tiers
+from models.queries.programme import Person, Programme, people, tiers
 from models.queries.roster import PartnerLine, partner_lines
 
 PEOPLE = ("email", "name", "role", "slack_user_id", "aliases", "timezone")
@@ -52,10 +53,11 @@ def import_people(
 ) -> Imported:
     """Brings people to what the file says; raises RosterError before anything is written."""
     rows, problems = read_table(data, PEOPLE, ("email", "name", "role"))
-    read = [(row, cells) for row in rows if (cells := checked(row, PersonCells, problems))]
+    judged = [(row, checked(row, PersonCells, problems)) for row in rows]
+    read = [(row, cells) for row, cells in judged if cells is not None]
     stored = {one.email: one for one in people(session, programme.workspace_id)}
     claims = _Claims(problems)
-    in_file = {cells.email for _, cells in read}
+    in_file = {cells.email for _, cells in read} | {_address(row) for row, cells in judged if cells is None}
     for person in stored.values():
         if person.email not in in_file:
             claims.held(person.name, "address", (person.email, *person.aliases))
@@ -64,7 +66,11 @@ def import_people(
     for address in known.contacts:
         claims.held("a partner, as a contact", "address", [address])
     wanted: dict[str, PersonRow] = {}
-    for row, cells in read:
+    for row, cells in judged:
+        if cells is None:  # wrong in itself, but its address is one that another line may have too
+            if address := _address(row):
+                claims.take(row.line, "email", address, "address", [address])
+            continue
         before = stored.get(cells.email)
         aliases = before.aliases if before and cells.aliases is None else cells.aliases or ()
         slack_user_id = cells.slack_user_id or (before.slack_user_id if before else None)
@@ -80,6 +86,7 @@ def import_people(
             )
         claims.take(row.line, "aliases", cells.email, "address", others)
         claims.take(row.line, "slack_user_id", cells.email, "Slack member", filter(None, [slack_user_id]))
+    problems += _nobody_leads(judged, stored.values(), wanted)
     if problems:
         raise RosterError(problems)
     now_there = {
@@ -93,6 +100,31 @@ def import_people(
             if wanted[key] != now_there.get(key):
                 people_actions.put_person(session, programme.workspace_id, actor, wanted[key], now)
     return _rematched(session, programme, _told(now_there, wanted), change.mail, now)
+
+
+def _address(row: Row) -> str:
+    """Of a line that is wrong elsewhere; empty where the address itself is wrong."""
+    try:
+        return email_address(row.cells.get("email") or "")
+    except ValueError:
+        return ""
+
+
+def _nobody_leads(
+    judged: Sequence[tuple[Row, PersonCells | None]], stored: Collection[Person], wanted: Mapping[str, PersonRow]
+) -> list[Problem]:
+    """Somebody has to lead: what is wrong with a file that takes the last lead away, said at that line."""
+    leads = [one for one in stored if one.leads]
+    gone = {one.email for one in stored if one.left}
+    kept = any(one.email not in wanted or wanted[one.email].role == "lead" for one in leads)
+    new = any(row.role == "lead" and key not in gone for key, row in wanted.items())
+    meant = any(cells is None and row.cells.get("role", "").lower() == "lead" for row, cells in judged)
+    if not leads or kept or new or meant:
+        return []
+    names = " and ".join(one.name for one in leads)
+    line = next(row.line for row, cells in judged if cells is not None and cells.email == leads[0].email)
+    text = f"nobody would lead the programme any more: leave {names} a lead, or make somebody else one in the same file"
+    return [Problem(line, "role", text)]
 
 
 def import_partners(

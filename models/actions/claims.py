@@ -207,7 +207,8 @@ def _second(
         return ClaimResult(Taken.TAKEN, held.person_id, held.name, held.due_on, held.asked, held.id, name, fresh)
     if ask.assigned_by_id is None:
         accept(session, programme, ask.partner_id, ask.person_id, now)
-    return ClaimResult(Taken.YOURS, held.person_id, held.name, held.due_on, claim_id=held.id, partner=name)
+    asked = held.asked and ask.assigned_by_id is not None
+    return ClaimResult(Taken.YOURS, held.person_id, held.name, held.due_on, asked, held.id, name)
 
 
 def _names(session: Session, person_ids: set[int]) -> dict[int, str]:
@@ -255,6 +256,21 @@ def decline(session: Session, programme: Programme, partner_id: int, person_id: 
     """The assignee says no, before or after a yes: the episode is open again. Answers the claim that ended."""
     (ended,) = _give_back(session, programme, [Ask(partner_id, person_id)], "declined", "decline claim", now)
     return ended.held if ended.given else None
+
+
+def take_back(session: Session, programme: Programme, partner_id: int, lead_id: int, now: datetime) -> Held | None:
+    """A lead no longer asks: what somebody else was asked to take is open again. Answers the question that ended.
+
+    None: nobody is asked, or the answer was a yes, and then the claim is its holder's.
+    """
+    take_turns(session, programme.workspace_id)
+    held = current_claim(session, programme, partner_id)
+    if held is None or not held.asked or held.person_id == lead_id:
+        return None
+    end_claims(session, Claim.id == held.id, "released", now)
+    _note(session, programme, partner_id, lead_id, "release", now, before={"by": actor_of(held.person_id)})
+    want_redraw(session, programme.workspace_id, held.opened_at)
+    return held
 
 
 @dataclass(frozen=True, slots=True)

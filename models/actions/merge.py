@@ -16,7 +16,7 @@ from models.actions.outbox import want_redraw
 from models.actions.partners import row_of
 from models.actions.rematch import outdate_pages, roster_change
 from models.actions.touches import SAME_MAIL
-from models.actions.write import audit, insert_ignoring, plain
+from models.actions.write import audit, insert_ignoring, inserted, plain
 from models.cadence import State, Status
 from models.matching import Roster
 from models.queries.programme import Programme
@@ -24,6 +24,7 @@ from models.queries.standings import standings
 from models.tables import (
     Claim,
     Episode,
+    MutedPartner,
     NextStep,
     Partner,
     PartnerContact,
@@ -54,6 +55,7 @@ class Merged:
     recovery_moved: bool = False
     step_moved: str | None = None
     step_ended: str | None = None
+    mutes: int = 0  # people who want no nudges about `kept` from now on, since they wanted none about `gone`
 
 
 def merge_partners(
@@ -63,7 +65,7 @@ def merge_partners(
 
     1. Pages of mail that are judged at this moment are out of date, and whoever claims waits.
     2. Domains and contacts, so that the next mail is theirs; touches, one of each mail.
-    3. The open recovery and its claim, if there is something to recover still; next steps.
+    3. The open recovery and its claim, if there is something to recover still; next steps; who wants no nudges.
     4. The history of `gone` says that it never ran, else weeks that are reconstructed would miss its touches.
     5. Episodes follow the facts.
     """
@@ -79,6 +81,7 @@ def merge_partners(
             session.execute(update(table).where(table.partner_id == gone_id).values(partner_id=kept_id))
         touches, common = _move_touches(session, gone_id, kept_id)
         moved, ended = _move_steps(session, gone_id, kept_id, now)
+        mutes = _move_mutes(session, gone_id, kept_id)
         gone.status, gone.name_key = MERGED, f"\x1f{gone_id}"  # its name is free: no name holds such a character
         gone.tier_id = gone.owner_id = gone.paused_until = gone.pause_reason = gone.external_id = None
         kept.external_id = kept.external_id or before.external_id
@@ -89,7 +92,7 @@ def merge_partners(
     recovery = _move_recovery(session, programme, gone_id, kept_id, now)
     episodes.reopen_if_voided(session, programme, now)
     episodes.settle_episodes(session, programme, now, [kept_id])
-    done = Merged(touches, common, before.domains, before.contacts, recovery, moved, ended)
+    done = Merged(touches, common, before.domains, before.contacts, recovery, moved, ended, mutes)
     into = {"merged into": kept_id, **plain(done)}
     audit(session, workspace_id, actor, "merge partner", f"partner:{gone_id}", now, before=plain(before), after=into)
     taken_in = {**plain(row_of(session, kept)), "merged from": gone_id}
@@ -186,6 +189,15 @@ def _move_steps(session: Session, gone_id: int, kept_id: int, now: datetime) -> 
     session.execute(update(NextStep).where(NextStep.partner_id == gone_id).values(partner_id=kept_id))
     text = step.text if step else None
     return (None, text) if there is not None else (text, None)
+
+
+def _move_mutes(session: Session, gone_id: int, kept_id: int) -> int:
+    """Nobody is nudged again about what they muted, under whatever name; answers for how many that is new."""
+    of_gone = session.scalars(select(MutedPartner).where(MutedPartner.partner_id == gone_id)).all()
+    rows = [{"person_id": one.person_id, "partner_id": kept_id, "muted_at": one.muted_at} for one in of_gone]
+    new = sum(inserted(session, MutedPartner, row) is not None for row in rows)
+    session.execute(delete(MutedPartner).where(MutedPartner.partner_id == gone_id))
+    return new
 
 
 def _move_recovery(session: Session, programme: Programme, gone_id: int, kept_id: int, now: datetime) -> bool:

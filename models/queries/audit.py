@@ -32,7 +32,7 @@ def audit_page(
         query = query.where(AuditEntry.subject == about)
     rows = session.scalars(query.offset(page * size).limit(size + 1)).all()
     shown = rows[:size]
-    said = [one for row in shown for one in (row.actor, row.subject, *_values(row.before), *_values(row.after))]
+    said = [one for row in shown for one in (row.actor, row.subject, *_values(row.before), *_values(row.after)) if one]
     names = _names(session, workspace_id, said)
     lines = [
         AuditLine(
@@ -48,18 +48,29 @@ def audit_page(
     return lines, len(rows) > size
 
 
+OF_IDS = {"owner": "person", "stand_in": "person", "merged into": "partner", "merged from": "partner"}
+"""Values that are stored as bare ids, and whose."""
+
+
 def _values(record: Mapping[str, Any] | None) -> list[str]:
-    return [value for value in (record or {}).values() if isinstance(value, str)]
+    return [key for key in (_key(name, value) for name, value in (record or {}).items()) if key is not None]
+
+
+def _key(name: str, value: Any) -> str | None:
+    """What a value may be called by: `person:4`, or any other text."""
+    if isinstance(value, int) and not isinstance(value, bool) and name in OF_IDS:
+        return f"{OF_IDS[name]}:{value}"
+    return value if isinstance(value, str) else None
 
 
 def _changed(
     before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
 ) -> dict[str, tuple[Any, Any]]:
-    def named(value: Any) -> Any:
-        return names.get(value, value) if isinstance(value, str) else value
+    def named(name: str, value: Any) -> Any:
+        return names.get(_key(name, value) or "", value)
 
     return {
-        key: (named(before.get(key)), named(after.get(key)))
+        key: (named(key, before.get(key)), named(key, after.get(key)))
         for key in dict.fromkeys((*before, *after))
         if before.get(key) != after.get(key)
     }

@@ -13,7 +13,7 @@ from models.queries.programme import Programme
 from models.queries.recoveries import Recoveries, together
 from models.queries.standings import standings
 from models.queries.trend import TrendLine, coverage_now, trend
-from models.tables import Partner, PartnerHistory
+from models.tables import Partner, PartnerHistory, Touch
 from models.weekly_read import Coverage, TierLine
 
 AT_ONCE = 500
@@ -21,13 +21,17 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class CoverageOverTime:
-    """`weeks` are the reads of the last weeks, oldest first, each tier by rank. `paused`: also those in no tier."""
+    """`weeks` are the reads of the last weeks, oldest first, each tier by rank. `paused`: also those in no tier.
+
+    `mail`: whether any of a partner's was captured by then.
+    """
 
     at: datetime
     tiers: tuple[TierLine, ...]
     weeks: tuple[TrendLine, ...]
     untiered: int
     paused: int
+    mail: bool = True
 
     @property
     def recoveries(self) -> Mapping[int, Recoveries]:
@@ -63,7 +67,13 @@ def coverage_over_time(session: Session, programme: Programme, now: datetime, we
         weeks=tuple(trend(session, programme, now, weeks)) if weeks else (),
         untiered=outside[State.UNTIERED],
         paused=sum(one.paused for one in tiers) + outside[State.PAUSED],
+        mail=_any_mail(session, programme, now),
     )
+
+
+def _any_mail(session: Session, programme: Programme, now: datetime) -> bool:
+    some = select(Touch.id).where(Touch.workspace_id == programme.workspace_id, Touch.at <= now)
+    return session.scalar(some.limit(1)) is not None
 
 
 def _untiered(session: Session, programme: Programme, now: datetime) -> Counter[State]:

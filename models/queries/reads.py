@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import weekly_read as pure
@@ -154,6 +154,7 @@ def _recoveries(
             Claim.person_id,
             Claim.ended_at,
             Claim.end_reason,
+            case((Claim.assigned_by_id.is_(None), Claim.at), else_=Claim.accepted_at).label("taken_at"),
             Touch.person_id.label("toucher"),
         )
         .outerjoin(Claim, and_(Claim.episode_id == Episode.id, Claim.at <= now))
@@ -187,9 +188,10 @@ def _came_to(row: Any, programme: Programme, now: datetime) -> tuple[str, int | 
         return row.outcome or "closed", row.toucher, (ended_on - opened_on).days
     if row.person_id is None:
         return "open", None, None
+    taken = row.taken_at is not None and row.taken_at <= now
     if row.ended_at is None or row.ended_at > now:
-        return "claimed", row.person_id, None
-    return ("lapsed" if row.end_reason == "lapsed" else "open"), row.person_id, None
+        return ("claimed" if taken else "asked"), row.person_id, None
+    return ("lapsed" if taken and row.end_reason == "lapsed" else "open"), row.person_id, None
 
 
 def troubles(session: Session, programme: Programme, now: datetime) -> tuple[MailboxTrouble, ...]:

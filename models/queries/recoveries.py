@@ -21,7 +21,11 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Recoveries:
-    """What happened to recovery episodes in some time: of a tier, or of all. `took`: days from opening to recovery."""
+    """What happened to recovery episodes in some time: of a tier, or of all. `took`: days from opening to recovery.
+
+    A question that a lead put to somebody is claimed by a yes and from then on; unanswered or declined it is not, and
+    without a yes none lapses.
+    """
 
     opened: int = 0
     claimed: int = 0
@@ -88,9 +92,10 @@ def recoveries(
                 took = local_day(episode.closed_at, programme.zone) - local_day(episode.opened_at, programme.zone)
                 days.setdefault((week, tier.rank), []).append(took.days)
         if claim is not None:
-            if (week := week_of_event(claim.at)) is not None:
+            if (week := week_of_event(claim.taken_at)) is not None:
                 claimed[week, tier.rank] += 1
-            if claim.end_reason == "lapsed" and (week := week_of_event(claim.ended_at)) is not None:
+            lapsed_at = claim.ended_at if claim.end_reason == "lapsed" and claim.taken_at is not None else None
+            if (week := week_of_event(lapsed_at)) is not None:
                 lapsed[week, tier.rank] += 1
     return {
         key: Recoveries(opened[key], claimed[key], recovered[key], lapsed[key], tuple(sorted(days.get(key, ()))))

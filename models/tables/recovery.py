@@ -1,6 +1,6 @@
 """What people agreed to do: recovery episodes, the claims on them, and next steps."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -54,6 +54,11 @@ class Claim(Base):
     accepted_at: Mapped[At | None]  # of one that was assigned: when its holder said yes; who presses Claim has said it
     ended_at: Mapped[At | None]
     end_reason: Mapped[str | None]  # released, declined, lapsed, reassigned, left, closed
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When its holder took it on; None: somebody was asked and has not said yes."""
+        return self.at if self.assigned_by_id is None else self.accepted_at
 
 
 class NextStep(Base):

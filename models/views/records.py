@@ -132,6 +132,7 @@ def claim() -> View:
             holder.name.label("holder"),
             holder.email.label("holder_email"),
             Claim.at.label("claimed_at"),
+            case((Claim.assigned_by_id.is_(None), Claim.at), else_=Claim.accepted_at).label("taken_at"),
             Claim.due_on,
             assigner.name.label("assigned_by"),
             Claim.ended_at,
