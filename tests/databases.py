@@ -5,6 +5,7 @@ Must not know what is stored.
 
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,12 +71,14 @@ def engine_for(url: str) -> Iterator[Engine]:
     try:
         yield traveller.to(url)
     finally:
+        traveller.wait()
         travels_on = traveller.is_as_it_was()
         traveller.engine.dispose()
         if travels_on:
             idle.append(traveller)
 
 
+LATE_SECONDS = 2.0
 HEARD = ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback")
 
 
@@ -90,6 +93,12 @@ class _Traveller:
     def to(self, url: str) -> Engine:
         self.engine.url = make_url(url)
         return self.engine
+
+    def wait(self) -> None:
+        """A thread behind a click may have its last look: what it gives back after the end would be a leak."""
+        give_up_at = time.monotonic() + LATE_SECONDS
+        while self.engine.pool.checkedout() and time.monotonic() < give_up_at:  # type: ignore[attr-defined]  # our pools count
+            time.sleep(0.01)
 
     def is_as_it_was(self) -> bool:
         """Nobody has left a connection or a listener behind: else it does not travel on."""

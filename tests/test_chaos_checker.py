@@ -1,11 +1,13 @@
 """The checker of `make chaos` is judged here: each kind of violation is planted in a clean database, and named."""
 
+import ast
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +22,7 @@ from models.actions.write import actor_of
 from models.db import Base, libpq_url
 from tests.capture_world import Office, letter, office
 from tests.cast import ACME, CHANNEL, DANA, INITECH, MONDAY, PARTNERS, PEOPLE, PRIYA, ROBIN, TEAM, TOMAS
+from tests.chaos import checker
 from tests.chaos.check_talk import weeks_due
 from tests.chaos.checker import check
 from tests.chaos.rows import Tables, postgres_tables, sqlite_tables
@@ -212,6 +215,16 @@ PLANTED = {
 }
 UNIQUE = {"read doubled": [copied("read", "true", at="at")]}
 """What SQLite's tables, whose rules cannot be lifted, do not even let us plant."""
+
+
+def test_the_checker_shares_no_code_with_what_it_checks() -> None:
+    folder = Path(checker.__file__).parent
+    names = [*(path.stem for path in folder.glob("check*.py")), "rows", "truth", "findings"]
+    for name in names:
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
+            imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            assert not {one.partition(".")[0] for one in imported} & {"bot", "jobs", "models", "migrations"}, name
 
 
 def test_a_week_in_which_all_went_well_has_no_violation(clean: Clean) -> None:
