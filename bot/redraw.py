@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 from bot.outbox import Render
 from bot.views.claims import assigned_again
 from bot.views.kit import Payload
-from bot.views.read import read_parts
+from bot.views.read import read_parts, unassigned_again
 from bot.views.setup import setup_payload
 from bot.views.trend import TREND_PART
-from models.actions.outbox import LETTER
+from models.actions.outbox import LETTER, READ, UNASSIGNED
 from models.actions.setup import STEPS
 from models.clock import local_day
 from models.queries import reads
@@ -30,12 +30,14 @@ def redraw_of(settings: Settings) -> Render:
             return setup_payload(setup_of(session, programme(session, settings, post.workspace_id), settings))
         if post.kind == LETTER:
             return _letter(session, programme(session, settings, post.workspace_id), post, now)
-        if post.kind != "read" or post.part == TREND_PART:
+        if post.kind not in (READ, UNASSIGNED) or post.part == TREND_PART:
             return None
         read_id = reads.read_of_week(session, post.workspace_id, date.fromisoformat(post.period))
         if read_id is None:
             return None
         held = reads.held_read(session, programme(session, settings, post.workspace_id), read_id, now)
+        if post.kind == UNASSIGNED:
+            return unassigned_again(held)
         return read_parts(held, post.redraw_wanted)[post.part]
 
     return render

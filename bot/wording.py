@@ -233,12 +233,15 @@ def nothing_to_recover(read: WeeklyRead) -> str:
     return f"{seen} is in rhythm. Next up: {name(first.facts.name)}, {lateness(first, read.today)}."
 
 
+ALL_ASSIGNED = "Every slipped partner has a name beside it"
+
+
 def progress(read: WeeklyRead, settled: int = 0) -> str | None:
     """ "7 of 11 assigned"; None when there is nothing to assign. Partners `settled` since need nobody any more."""
     if not read.overdue:
         return None
     if read.unassigned <= settled:
-        return "Every slipped partner has a name beside it"
+        return ALL_ASSIGNED
     return f"{read.assigned + settled} of {len(read.overdue)} assigned"
 
 

@@ -5,7 +5,6 @@ A transition is noticed once, by a unique row. It is told in the words of the mo
 
 from datetime import datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -23,7 +22,6 @@ from models.queries.programme import Person, Programme, people
 from models.queries.reads import troubles
 from models.queries.standings import standings
 from models.queries.wishes import muted_by
-from models.settings import zone_named
 from models.standing import Standing, sort_key
 
 Waiting = tuple[WaitingNudge, Person]
@@ -94,22 +92,14 @@ def may_be_told(person: Person, now: datetime, programme: Programme) -> bool:
     A public holiday where the person lives is no working day. While the programme is shut, nobody is told anything:
     the read is still held, because it is a figure and asks nobody for anything.
     """
-    zone = _zone(person, programme)
+    zone = person.zone(programme)
     local = now.astimezone(zone)
     shut = any(one.from_on <= local_day(now, programme.zone) <= one.until_on for one in programme.shutdowns)
     snoozing = person.snoozed_until is not None and local.date() <= person.snoozed_until
     in_hours = local.weekday() < 5 and person.hours[0] <= local.hour < person.hours[1]
     reached = person.slack_user_id is not None and not person.left
-    free = shut or snoozing or is_away(person, now, programme)
+    free = shut or snoozing or person.is_away(now, programme)
     return in_hours and reached and not free and not is_holiday(local.date(), zone, person.country)
-
-
-def is_away(person: Person, now: datetime, programme: Programme) -> bool:
-    return person.away_until is not None and local_day(now, _zone(person, programme)) <= person.away_until
-
-
-def _zone(person: Person, programme: Programme) -> ZoneInfo:
-    return zone_named(person.timezone) if person.timezone else programme.zone
 
 
 def _unwanted(nudge: WaitingNudge, whose: Person, muted: set[tuple[int, int]]) -> str | None:
@@ -129,9 +119,9 @@ def _hearer(
 ) -> Person:
     """Whoever is away is stood in for by one who is there and wants nudges. A mailbox only its owner can mend."""
     deputy = everybody.get(whose.stand_in_id) if whose.stand_in_id is not None else None
-    if deputy is None or nudge.kind == "mailbox" or not is_away(whose, now, programme):
+    if deputy is None or nudge.kind == "mailbox" or not whose.is_away(now, programme):
         return whose
-    return deputy if deputy.nudges and not deputy.left and not is_away(deputy, now, programme) else whose
+    return deputy if deputy.nudges and not deputy.left and not deputy.is_away(now, programme) else whose
 
 
 def _order(lines: dict[int, Standing], line: NudgeLine) -> tuple[object, ...]:
@@ -172,7 +162,7 @@ def _tell(
         return False
     unique = {(line.kind, line.partner_id, line.text): line for line in told.values()}
     payload = nudge_payload(person.name, sorted(unique.values(), key=partial(_order, lines)))
-    day = local_day(now, _zone(person, programme)).isoformat()
+    day = local_day(now, person.zone(programme)).isoformat()
     post_id = outbox.enqueue(session, programme.workspace_id, person.slack_user_id, "nudge", day, 0, payload, now)
     if post_id is None:
         return False  # one message a day: the rest waits for tomorrow

@@ -137,7 +137,7 @@ def ask_leads(sessions: sessionmaker[Session], programme: Programme, now: dateti
                     session,
                     programme.workspace_id,
                     person.slack_user_id,
-                    "unassigned",
+                    outbox.UNASSIGNED,
                     week.isoformat(),
                     0,
                     payload,

@@ -14,7 +14,7 @@ from bot.views import claims as views
 from jobs.weekly_read import ask_leads
 from models.actions import outbox
 from models.actions.claims import lapse_claims
-from models.actions.people import PersonRow, return_person, user_left
+from models.actions.people import PersonRow, return_person, set_away, user_left
 from models.queries.programme import people
 from models.tables import AuditEntry, Claim, OutboxPost, Person
 from tests.cast import ACME, CHANNEL, DANA, INITECH, MONDAY, PRIYA, ROBIN, TOMAS
@@ -123,7 +123,7 @@ def test_the_answer_to_a_lead_who_asked_has_the_button_that_takes_the_question_b
     before = at.written()
     answered = at.press_and_hear(ROBIN, told, acme(at, "take_back"))
     assert answered.text == "Priya Nair has said yes to *Acme* in the meantime."
-    assert at.ask(ROBIN, "release Acme").text == "Priya Nair holds *Acme*: only the holder can release it."
+    assert at.ask(ROBIN, "release Acme").text.startswith("Priya Nair holds *Acme*: only the holder can release it.")
     assert at.written() == before
 
 
@@ -413,3 +413,71 @@ def test_the_channel_is_told_nothing_of_who_declined(at: Surface) -> None:
     at.pump()
     public = [one.text for one in at.workspace.messages(CHANNEL) if one.visible_to is None]
     assert not any("declin" in text or "cannot take" in text for text in public)
+
+
+def test_what_leads_get_in_the_afternoon_is_drawn_again_until_everybody_has_a_name(at: Surface) -> None:
+    at.hold_read()
+    at.clock.at = MONDAY + timedelta(hours=8)
+    assert ask_leads(at.database.sessions, at.cast.programme, at.clock.at) == 1
+    assert "7 partners still wait for a name beside them" in private(at, ROBIN)[-1]
+    at.ask(PRIYA, "claim Initech")
+    shown = drawn_again(at, ROBIN)
+    assert "6 partners still wait for a name beside them" in shown.text
+    assert "Initech" not in shown.text
+    at.press_and_hear(ROBIN, shown, "assign")
+    done = drawn_again(at, ROBIN)
+    assert done.text == "✓ Every slipped partner has a name beside it."
+    assert menu_of(done) == []
+    at.ask(PRIYA, "release Initech")
+    assert "Assign to owners" in menu_of(drawn_again(at, ROBIN)), "and again when one is open again"
+
+
+def away(at: Surface, person: PersonRow, stand_in: PersonRow | None) -> None:
+    with at.database.sessions.begin() as session:
+        until, deputy = (MONDAY + timedelta(days=9)).date(), at.cast.person(stand_in) if stand_in else None
+        set_away(session, at.cast.workspace_id, "test", at.cast.person(person), until, deputy, MONDAY)
+
+
+def test_a_lead_who_asks_somebody_away_hears_until_when_and_who_stands_in(at: Surface) -> None:
+    away(at, DANA, PRIYA)
+    told = ask_for(at, "Dana")
+    assert "Dana Kim is away until the end of Wed 2 Dec; Priya Nair stands in meanwhile." in told.text
+    away(at, DANA, None)
+    at.ask(ROBIN, "release Acme")
+    assert "away until the end of Wed 2 Dec; nobody stands in." in at.ask(ROBIN, "claim Acme for Dana").text
+    assert "away" not in at.ask(ROBIN, "claim Initech for Tomás").text
+
+
+def test_nobody_who_is_away_or_has_declined_is_proposed_or_assigned(at: Surface) -> None:
+    away(at, DANA, PRIYA)
+    at.hold_read()
+    at.clock.at = MONDAY + timedelta(hours=8)
+    ask_leads(at.database.sessions, at.cast.programme, at.clock.at)
+    at.pump()
+    message = letters(at, ROBIN)[-1]
+    at.press(ROBIN, message, acme(at, "assign_one"))
+    form = at.modal(ROBIN).content["blocks"]
+    assert "Dana Kim is away until the end of Wed 2 Dec; Priya Nair stands in meanwhile." in said(form)
+    assert "initial_option" not in form[1]["element"]
+    told = at.press_and_hear(ROBIN, message, "assign")
+    assert told.text == "5 partners assigned to the owner; 2 partners wait for an owner who is away: ask somebody else."
+    owner = at.cast.partner(INITECH)
+    assert private(at, TOMAS)
+    at.press_and_hear(TOMAS, letters(at, TOMAS)[-1], f"decline_claim:{owner}")
+    at.pump()
+    at.press(ROBIN, letters(at, ROBIN)[-1], f"assign_one:{owner}")
+    form = at.modal(ROBIN).content["blocks"]
+    assert "who owns it, has declined." in said(form)
+    assert "initial_option" not in form[1]["element"]
+
+
+def test_a_lead_takes_over_from_somebody_by_saying_for_me(at: Surface) -> None:
+    at.hold_read()
+    at.ask(DANA, "claim Acme")
+    assert at.ask(ROBIN, "release Acme").text.endswith(
+        "only the holder can release it. You can pass it on: `/cadence claim Acme for @Dana`, or `for me`."
+    )
+    assert at.ask(PRIYA, "release Acme").text.endswith("only the holder can release it.")
+    assert "Acme* is yours" in at.ask(ROBIN, "claim Acme for me").text
+    assert [one[:2] for one in claims_of(at)] == [("Dana Kim", "reassigned"), ("Robin Okafor", None)]
+    assert "off your list" in private(at, DANA)[-1]

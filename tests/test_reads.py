@@ -7,11 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
 
 from bot import wording
+from bot.views.read import read_parts
 from bot.views.trend import TREND_PART
 from jobs.recovery import SWEEP
 from jobs.weekly_read import ask_leads, hold_and_post, read_is_due
+from models import weekly_read as pure
 from models.actions import claims, episodes, reads
 from models.actions.partners import put_partner
 from models.actions.programme import add_workspace, set_tier
@@ -23,9 +26,10 @@ from models.queries.programme import Programme
 from models.queries.standings import standings
 from models.settings import ReadAt
 from models.tables import Mailbox, OutboxPost, Read, ReadLine
-from models.weekly_read import Coverage
+from models.weekly_read import Coverage, Recovery
 from tests.cast import ACME, DANA, GLOBEX, INITECH, MONDAY, PARTNERS, PRIYA, ROBIN, UMBRELLA, Cast, put_cast, put_touch
 from tests.databases import Database
+from tests.facts import LONDON, TIERS
 from tests.slack_lint import elements, lint_message
 
 WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
@@ -143,6 +147,39 @@ def test_a_recovery_stands_beside_its_line_and_in_the_next_read(database: Databa
     assert (settled.outcome, settled.by) == ("recovered", "Priya Nair")
     told = [one for one in following.recoveries if one.partner == "Acme"]
     assert [(one.outcome, one.by, one.days) for one in told] == [("recovered", "Priya Nair", 2)]
+
+
+def test_who_slipped_since_the_last_read_is_told_of_in_the_list_alone_unless_somebody_took_it(
+    database: Database, cast: Cast
+) -> None:
+    friday = MONDAY + timedelta(days=4)
+    with database.sessions.begin() as session:
+        reads.hold_read(session, cast.programme, MONDAY)
+
+    def told(session: Session) -> dict[str, str]:
+        following = queries.weekly_read(session, cast.programme, MONDAY + WEEK)
+        return {one.partner: one.outcome for one in following.recoveries}
+
+    with database.sessions.begin() as session:
+        late = standings(session, cast.programme, friday)
+        slipped = [one for one in late if one.facts.name == "Globex"]
+        assert [one.state for one in slipped] == [State.OVERDUE]
+        episodes.open_episodes(session, cast.programme, slipped, friday)
+        before = told(session)
+        assert before["Acme"] == "open"
+        assert "Globex" not in before
+        claims.claim(session, cast.programme, cast.partner(GLOBEX), cast.person(DANA), friday)
+        assert told(session)["Globex"] == "claimed"
+
+
+def test_many_who_still_wait_are_one_line_below_what_became_of_the_others() -> None:
+    fates = [Recovery(f"Partner {number}", "Tier 1", "open", None, None) for number in range(20)]
+    fates.insert(7, Recovery("Acme", "Tier 1", "recovered", "Dana Kim", 2))
+    read = replace(pure.weekly_read([], TIERS, MONDAY, LONDON), recoveries=tuple(fates))
+    [payload] = read_parts(queries.HeldRead(1, read, {}), 1)
+    became = "• Acme is back in rhythm after 2 days, touch by Dana Kim"
+    assert f"{became}\n• 20 partners of it still wait for a recovery touch" in payload["text"]
+    assert "Partner 1" not in payload["text"]
 
 
 def test_a_question_of_a_lead_is_no_claim_until_it_is_answered_with_yes(database: Database, cast: Cast) -> None:

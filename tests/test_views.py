@@ -175,6 +175,8 @@ def test_the_preview_is_the_read_without_buttons() -> None:
     preview = read.read_preview(many(40).read)
     lint_message(preview)
     assert not list(elements(preview["blocks"]))
+    assert "and 30 more, which the posted read shows page by page" in said(preview["blocks"])
+    assert "page by page" not in said(read.read_preview(many(15).read)["blocks"])
 
 
 def test_the_modal_turns_through_everything() -> None:

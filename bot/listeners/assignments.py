@@ -1,5 +1,6 @@
 """A lead gives recovery touches to people: one by one, or what is left to the owners. Whoever is asked can decline."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from slack_bolt import App
@@ -20,6 +21,7 @@ from models.actions import claims, outbox
 from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
 from models.queries.programme import Person, Programme, people
+from models.queries.promises import declined_by
 from models.queries.reads import held_read
 from models.queries.slack import has_read
 from models.queries.standings import standings
@@ -39,7 +41,7 @@ def assign(call: Call) -> None:
     read_id, home = call.carried().need_read(), visitor.programme
     call.ack()  # hundreds of claims may take longer than Slack waits
     given: dict[int, list[views.Assigned]] = {}
-    unowned = taken = 0
+    unowned = taken = away = 0
     with call.desk.sessions.begin() as session:
         if not first_delivery(session, call.key(), call.now):
             return
@@ -55,6 +57,8 @@ def assign(call: Call) -> None:
                 taken += 1
             elif owner is None or owner.id not in able:
                 unowned += 1
+            elif able[owner.id].is_away(call.now, home):
+                away += 1
             else:
                 asks.append(claims.Ask(standing.facts.partner_id, owner.id, visitor.person.id))
         results = claims.claim_all(session, home, asks, call.now) if asks else []
@@ -67,7 +71,7 @@ def assign(call: Call) -> None:
                 told = views.assigned_payload(visitor.person.name, mine, visitor.today)
                 period = f"{read_id}:{call.action.get('action_ts')}"
                 tell(session, home, able[owner_id], outbox.LETTER, period, told, call.now)
-    answer(call, views.assigned_note(sum(map(len, given.values())), unowned, taken))
+    answer(call, views.assigned_note(sum(map(len, given.values())), unowned, taken, away))
 
 
 def assign_one(call: Call) -> None:
@@ -75,8 +79,12 @@ def assign_one(call: Call) -> None:
     visitor, partner_id = call.visitor(leading=True), call.carried().need_partner()
     with call.desk.reading() as session:
         standing = call.desk.standing(session, visitor, partner_id)
-        able = [one.who for one in people(session, visitor.programme.workspace_id) if one.may_act]
-    call.open(views.assign_form(standing, owner_options(able), form_of(call, partner_id)))
+        everybody = people(session, visitor.programme.workspace_id)
+        declined = declined_by(session, partner_id)
+    owner = next((one for one in everybody if standing.facts.owner and one.id == standing.facts.owner.id), None)
+    options = owner_options([one.who for one in everybody if one.may_act])
+    away = away_now(call, owner, everybody) if owner else None
+    call.open(views.assign_form(standing, options, form_of(call, partner_id), away=away, declined=declined))
     call.ack()
 
 
@@ -122,6 +130,7 @@ def give(call: Call, partner_id: int, person: Person, key: str | None) -> Payloa
             holder = next(one for one in people(session, home.workspace_id) if one.id == before.person_id)
             told = views.reassigned_payload(me.name, name, person.name)
             tell(session, home, holder, "reassigned", f"claim:{before.id}", told, call.now)
+        away = away_now(call, person, people(session, home.workspace_id))
     if person.id == me.id:
         return views.claimed_note(partner_id, name, result.due_on, visitor.today, again=not new)
     other = before.name if before is not None and before.person_id != me.id else None
@@ -136,7 +145,17 @@ def give(call: Call, partner_id: int, person: Person, key: str | None) -> Payloa
         reached=reached,
         again=not new,
         asked=result.asked,
+        away=away,
     )
+
+
+def away_now(call: Call, person: Person, everybody: Sequence[Person]) -> str | None:
+    """That the person is away, and who stands in; None when they are there."""
+    visitor = call.visitor()
+    if person.away_until is None or not person.is_away(call.now, visitor.programme):
+        return None
+    stand_in = next((one.name for one in everybody if one.id == person.stand_in_id), None)
+    return views.away_words(person.name, person.away_until, stand_in, visitor.today)
 
 
 def take_back(call: Call) -> None:

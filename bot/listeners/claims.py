@@ -22,7 +22,7 @@ from bot.views.partner import Again
 from models.actions import claims
 from models.actions.claims import Taken
 from models.actions.deliveries import first_deliveries, first_delivery
-from models.queries.programme import Person, Programme, people
+from models.queries.programme import Programme, people
 from models.queries.standings import partner_names_of
 
 _FOR = re.compile(r"(?P<partner>.+)\s+(?:for|to)\s+(?P<person>\S.*)", re.IGNORECASE)
@@ -135,7 +135,9 @@ def give_back(call: Call, partner_id: int, key: str | None) -> Payload | None:
     if ended.given:
         return views.released_note(partner_id, partner)
     held = ended.held
-    return views.not_yours_note(partner, held.name if held else None, asked=held is not None and held.asked)
+    return views.not_yours_note(
+        partner, held.name if held else None, asked=held is not None and held.asked, leads=visitor.leads
+    )
 
 
 def release_presses(session: Session, presses: Sequence[Press]) -> list[tuple[str | None, claims.Released] | None]:
@@ -211,13 +213,7 @@ def claim_typed(call: Call, rest: str) -> Payload | None:
     if found is None or found.partner is None or not found.exact:
         again = Again(Carried(verb="claim", owner=person.id), f"Ask {person.name}")
         return not_found("claim Acme for @Dana", found, named, again)
-    return _claim_for(call, found.partner.id, person, None)
-
-
-def _claim_for(call: Call, partner_id: int, person: Person, key: str | None) -> Payload | None:
-    if person.id == call.visitor().person.id:
-        return take(call, partner_id, key)
-    return assignments.give(call, partner_id, person, key)
+    return assignments.give(call, found.partner.id, person, None)
 
 
 def claim_chosen(call: Call, carried: Carried, key: str | None) -> Payload | None:
@@ -230,7 +226,7 @@ def claim_chosen(call: Call, carried: Carried, key: str | None) -> Payload | Non
     person = next((one for one in everybody if one.id == carried.owner and one.may_act), None)
     if person is None:
         raise Refused("Whom you named cannot take a recovery touch any more.")
-    return _claim_for(call, partner_id, person, key)
+    return assignments.give(call, partner_id, person, key)
 
 
 def release_typed(call: Call, rest: str) -> Payload | None:

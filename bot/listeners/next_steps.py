@@ -21,7 +21,7 @@ from bot.views.rows import Paper
 from models.actions import next_steps
 from models.actions.deliveries import first_delivery
 from models.actions.write import actor_of
-from models.due_words import UnclearDay, split_due
+from models.due_words import FARTHEST, UnclearDay, split_due
 from models.names import name_key, spelled_out
 from models.queries.lookup import Found, best_match
 from models.queries.next_steps import step_history
@@ -89,6 +89,8 @@ def submit(call: Call) -> None:
         errors[ids.STEP_TEXT] = f"At most {kit.MOST_TEXT} characters, please."
     if due_on is not None and due_on < visitor.today:
         errors[ids.STEP_DUE] = "This day is over: choose today or a later one."
+    if due_on is not None and due_on - visitor.today > FARTHEST:
+        errors[ids.STEP_DUE] = "This is more than five years away: choose an earlier day."
     if owner is None:
         errors[ids.STEP_OWNER] = "Choose a partner manager of the roster."
     if errors or owner is None:

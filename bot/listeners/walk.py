@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot import ids
 from bot.ids import Carried, OldButton
-from bot.listeners.assignments import tell
+from bot.listeners.assignments import away_now, tell
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.cards import card_of
 from bot.listeners.desk import Desk, Refused, Visitor
@@ -30,6 +30,7 @@ from models.actions.claims import Taken
 from models.actions.deliveries import first_delivery
 from models.actions.outbox import LETTER
 from models.actions.write import actor_of
+from models.due_words import FARTHEST
 from models.queries.programme import Person, people
 from models.queries.reads import HeldRead, held_read, latest_read
 from models.queries.slack import has_read
@@ -97,6 +98,8 @@ def save(call: Call) -> None:
         errors[f"{ids.WALK_STEP}{suffix}"] = "Say in a few words what happens by then."
     if changed and due_on is not None and due_on < visitor.today:
         errors[f"{ids.WALK_DUE}{suffix}"] = "This day is over: choose today or a later one."
+    if changed and due_on is not None and due_on - visitor.today > FARTHEST:
+        errors[f"{ids.WALK_DUE}{suffix}"] = "This is more than five years away: choose an earlier day."
     if errors:
         call.ack(response_action="errors", errors=errors)
         return
@@ -168,6 +171,7 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
         told = notes.assigned_payload(me.name, [notes.Assigned(partner_id, name, result.due_on)], visitor.today)
         tell(session, home, holder, LETTER, f"claim:{result.claim_id}", told, call.now)
     reached = holder.slack_user_id is not None
+    away = away_now(call, holder, people(session, home.workspace_id))
     return notes.given_note(
         partner_id,
         name,
@@ -178,6 +182,7 @@ def _claim_for(call: Call, session: Session, standing: Standing, holder: Person)
         reached=reached,
         again=not new,
         asked=result.asked,
+        away=away,
     )["text"]
 
 

@@ -1,6 +1,6 @@
 """What whoever pressed a button around a claim is told, and nobody else."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -61,8 +61,11 @@ def released_note(partner_id: int, partner: str) -> Payload:
     return {"text": said, "blocks": [kit.section(said, accessory=claim)]}
 
 
-def not_yours_note(partner: str, holder: str | None, *, asked: bool = False) -> Payload:
-    """To whoever wanted to release somebody else's claim, or one that is gone. `asked`: the holder has not accepted."""
+def not_yours_note(partner: str, holder: str | None, *, asked: bool = False, leads: bool = False) -> Payload:
+    """To whoever wanted to release somebody else's claim, or one that is gone. `asked`: the holder has not accepted.
+
+    `leads`: whoever asks may pass it on.
+    """
     name = kit.words(wording.name(partner), 200)
     if holder is None:
         return kit.notice(f"Nobody holds {kit.strong(name)} at the moment, so there is nothing to release.")
@@ -72,10 +75,11 @@ def not_yours_note(partner: str, holder: str | None, *, asked: bool = False) -> 
             f"{who} was asked to take {kit.strong(name)} and has not answered yet. A lead can take the question back: "
             f"`{ids.COMMAND} release {name}`, or ask somebody else: `{ids.COMMAND} claim {name} for @Dana`."
         )
-    return kit.notice(f"{who} holds {kit.strong(name)}: only the holder can release it.")
+    pass_on = f" You can pass it on: `{ids.COMMAND} claim {name} for @Dana`, or `for me`." if leads else ""
+    return kit.notice(f"{who} holds {kit.strong(name)}: only the holder can release it.{pass_on}")
 
 
-def assigned_note(assigned: int, unowned: int, taken: int) -> Payload:
+def assigned_note(assigned: int, unowned: int, taken: int, away: int = 0) -> Payload:
     """To the lead who pressed *Assign to owners*."""
     said = [
         f"{wording.plural(assigned, 'partner')} assigned to the owner" if assigned else "Nothing was left to assign"
@@ -84,6 +88,10 @@ def assigned_note(assigned: int, unowned: int, taken: int) -> Payload:
         said.append(f"{taken} had been taken already")
     if unowned:
         said.append(f"{wording.plural(unowned, 'partner has', 'partners have')} no owner who can take it")
+    if away:
+        said.append(
+            f"{wording.plural(away, 'partner waits', 'partners wait')} for an owner who is away: ask somebody else"
+        )
     return kit.notice(f"{'; '.join(said)}.")
 
 
@@ -200,10 +208,11 @@ def given_note(
     reached: bool,
     again: bool,
     asked: bool,
+    away: str | None = None,
 ) -> Payload:
     """To the lead who assigned one. `reached`: Slack knows the assignee, who is told in private.
 
-    `again`: this person had it before; `asked`: and has not answered yet.
+    `again`: this person had it before; `asked`: and has not answered yet. `away`: until when they are, as a sentence.
     """
     name, who = kit.words(wording.name(partner), 200), kit.words(wording.name(to), 200)
     until = wording.by_day(due_on, today)
@@ -216,20 +225,41 @@ def given_note(
     said = [f"{who} is asked to take {kit.strong(name)}, {until}, and can accept or decline."]
     if not reached:
         said.append("I do not know this person in Slack yet, so please pass it on yourself.")
+    if away is not None:
+        said.append(kit.words(away, 300))
     if before is not None:
         said.append(f"{kit.words(wording.name(before), 200)} hears that it is off the list.")
     told = " ".join(said)
     return {"text": told, "blocks": [kit.section(told), back]}
 
 
-def assign_form(standing: Standing, options: Sequence[Element], carried: Carried) -> View:
-    """Whom a lead asks: the owner is proposed, unless the owner holds it."""
+def away_words(name: str, until: date, stand_in: str | None, today: date) -> str:
+    """For a lead who asks somebody that may not see it in time."""
+    who = f"{wording.name(stand_in)} stands in meanwhile" if stand_in else "nobody stands in"
+    return f"{wording.name(name)} is away until the end of {wording.on_day(until, today)}; {who}."
+
+
+def assign_form(
+    standing: Standing,
+    options: Sequence[Element],
+    carried: Carried,
+    *,
+    away: str | None = None,
+    declined: Collection[int] = (),
+) -> View:
+    """Whom a lead asks: the owner is proposed, unless the owner holds it, is `away` or has `declined` it."""
     facts, claim = standing.facts, standing.claim
     name = kit.strong(kit.words(wording.name(facts.name), 300))
     said = f"Who takes the recovery touch to {name}?"
     if claim is not None:
         said += f"\n{kit.words(wording.on_it(claim), 300)}: whoever you choose takes over."
-    proposed = str(facts.owner.id) if facts.owner and (claim is None or claim.by.id != facts.owner.id) else None
+    owner = facts.owner
+    if away is not None:
+        said += f"\n{kit.words(away, 300)}"
+    if owner is not None and owner.id in declined:
+        said += f"\n{kit.words(wording.name(owner.name), 200)}, who owns it, has declined."
+    able = owner is not None and away is None and owner.id not in declined
+    proposed = str(owner.id) if owner and able and (claim is None or claim.by.id != owner.id) else None
     initial = next((one for one in options if one["value"] == proposed), None)
     blocks = [kit.section(said), kit.select_input(ids.ASSIGNEE, "Partner manager", options, initial)]
     if claim is not None and claim.asked:

@@ -53,7 +53,9 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
 
     def draw(scale: float) -> Payload:
         paper = Paper(read.today, read.zone, scale=scale)
-        needs = wording.plural(len(free), "partner still waits", "partners still wait") + " for a name beside it"
+        needs = wording.plural(
+            len(free), "partner still waits for a name beside it", "partners still wait for a name beside them"
+        )
         blocks, told = [kit.section(f"*{needs}*")], [f"{needs}:"]
         for one in free[: kit.MOST_ROWS]:
             line = (
@@ -81,6 +83,11 @@ def unassigned_payload(held: HeldRead) -> Payload | None:
         return {"text": "\n".join(told), "blocks": blocks}
 
     return kit.fitting(draw)
+
+
+def unassigned_again(held: HeldRead) -> Payload:
+    """The same as things stand now."""
+    return unassigned_payload(held) or kit.notice(f"✓ {wording.ALL_ASSIGNED}.")
 
 
 def _assign_one(standing: Standing, read_id: int, paper: Paper) -> kit.Element:
@@ -148,6 +155,10 @@ def _parent(held: HeldRead, paper: Paper) -> Payload:
     buttons = _buttons(held) if paper.buttons else []
     if buttons:
         blocks.append(kit.actions(*buttons))
+    elif len(read.overdue) > len(shown):  # a preview has neither pages below it nor a button
+        blocks.append(
+            kit.context(f"and {len(read.overdue) - len(shown)} more, which the posted read shows page by page")
+        )
     if signals:
         blocks.append(kit.section(signals))
     if unseen:
@@ -210,10 +221,17 @@ def _more_than_shown(read: WeeklyRead) -> bool:
 
 
 def _recoveries(read: WeeklyRead, paper: Paper) -> str:
-    """Last week's recoveries, one a line; how many are not told here is said."""
-    told = [paper.words(f"• {wording.recovery(one)}", 150) for one in read.recoveries[:RECOVERIES]]
-    if len(read.recoveries) > RECOVERIES:
-        told.append(f"• and {len(read.recoveries) - RECOVERIES} more")
+    """Last week's recoveries, one a line; how many are not told here is said. Who still waits comes last, or in one."""
+    waiting = [one for one in read.recoveries if one.outcome == "open"]
+    those = [one for one in read.recoveries if one.outcome != "open"]
+    if len(read.recoveries) <= RECOVERIES:
+        those, waiting = [*those, *waiting], []
+    told = [paper.words(f"• {wording.recovery(one)}", 150) for one in those[:RECOVERIES]]
+    if len(those) > RECOVERIES:
+        told.append(f"• and {len(those) - RECOVERIES} more")
+    if waiting:
+        who = wording.plural(len(waiting), "partner of it still waits", "partners of it still wait")
+        told.append(f"• {who} for a recovery touch")
     return "\n".join(told)
 
 

@@ -11,6 +11,7 @@ from models.actions.write import inserted
 from models.clock import week_of
 from models.tables import OutboxPost, Person, Workspace
 
+READ, UNASSIGNED = "read", "unassigned"  # the kinds of the read itself and of what leads get in the afternoon
 LETTER = "assigned"  # the kind of a private message that asks somebody to take recovery touches
 ABANDONED = timedelta(minutes=5)
 TOLD_AGAIN, TELLS = timedelta(minutes=2), 8  # the rest before a notice is repeated, and how often it is sent at most
@@ -167,7 +168,10 @@ def abandon(session: Session, now: datetime) -> int:
 
 
 def want_redraw(session: Session, workspace_id: int, since: datetime) -> None:
-    """Asks for a redraw of the reads of that week and later. Many wishes before a redraw are one redraw."""
+    """Asks for a redraw of the reads of that week and later, and of what leads were told of them in the afternoon.
+
+    Many wishes before a redraw are one redraw.
+    """
     values = {"home": workspace_id, "week": week_of(since.date()).isoformat()}
     session.connection().execute(_WISH, values)
 
@@ -186,8 +190,8 @@ def want_letters_redrawn(session: Session, workspace_id: int, person_id: int, si
 
 _WISH = (
     update(cast(Table, OutboxPost.__table__))
-    .where(OutboxPost.workspace_id == bindparam("home"), OutboxPost.kind == "read")
-    .where(OutboxPost.period >= bindparam("week"))  # a read's period is the day its week begins
+    .where(OutboxPost.workspace_id == bindparam("home"), OutboxPost.kind.in_((READ, UNASSIGNED)))
+    .where(OutboxPost.period >= bindparam("week"))  # the period of both is the day their week begins
     .values({OutboxPost.redraw_wanted: OutboxPost.redraw_wanted + 1})
 )
 """Said to the table: objects would be looked through for what it changes."""

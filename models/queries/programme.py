@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import tables
 from models.cadence import Policy, Shutdown, Tier
+from models.clock import local_day
 from models.settings import ReadAt, Settings, zone_named
 from models.standing import Who
 
@@ -61,6 +62,13 @@ class Person:
     @property
     def may_act(self) -> bool:
         return self.role in ("manager", "lead") and not self.left
+
+    def zone(self, programme: Programme) -> ZoneInfo:
+        """The own time zone, or the programme's."""
+        return zone_named(self.timezone) if self.timezone else programme.zone
+
+    def is_away(self, now: datetime, programme: Programme) -> bool:
+        return self.away_until is not None and local_day(now, self.zone(programme)) <= self.away_until
 
     @property
     def hours(self) -> tuple[int, int]:

@@ -146,3 +146,13 @@ def _episodes_query(some: bool) -> Select[*tuple[Any, ...]]:
         .where(Episode.opened_at <= _NOW, or_(Episode.closed_at.is_(None), Episode.closed_at > _NOW))
         .order_by(Episode.id, Claim.id)
     )
+
+
+def declined_by(session: Session, partner_id: int) -> set[int]:
+    """The people who have said no to the recovery touch that the partner waits for now."""
+    query = (
+        select(Claim.person_id)
+        .join(Episode, Claim.episode_id == Episode.id)
+        .where(Episode.partner_id == partner_id, Episode.closed_at.is_(None), Claim.end_reason == "declined")
+    )
+    return set(session.scalars(query))

@@ -129,7 +129,10 @@ def _previous_coverage(session: Session, programme: Programme, now: datetime) ->
 def _recoveries(
     session: Session, programme: Programme, now: datetime, lines: Sequence[Standing]
 ) -> tuple[Recovery, ...]:
-    """What became of the episodes that were open at the last read or opened since, as far as known at `now`."""
+    """What became of the partners of the last read, and of recovery touches since, as far as known at `now`.
+
+    Who slipped since and was never taken stands in the list of today, and nowhere else.
+    """
     this_week = week_of(local_day(now, programme.zone))
     since = session.scalar(
         select(Read.at)
@@ -170,6 +173,9 @@ def _recoveries(
     found: dict[int, Recovery] = {}
     for row in rows:
         outcome, by_id, days = _came_to(row, programme, now)
+        if outcome == "open" and row.opened_at > since:
+            found.pop(row.id, None)
+            continue
         facts = partners[row.partner_id]
         tier = facts.tier.name if facts.tier else ""
         found[row.id] = Recovery(facts.name, tier, outcome, None if by_id is None else who.get(by_id), days)
