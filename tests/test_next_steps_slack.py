@@ -202,6 +202,17 @@ def test_a_next_step_of_the_form_is_answered_where_it_was_opened(at: Surface) ->
     assert "next step: Send terms" in said(at.read().blocks)
 
 
+@pytest.mark.parametrize(("day", "why"), [("2026-11-22", "This day is over"), ("2199-01-01", "more than five years")])
+def test_a_day_that_is_none_for_a_promise_is_said_beside_its_field(at: Surface, day: str, why: str) -> None:
+    told = at.press_and_hear(DANA, at.hold_read(), f"claim:{at.cast.partner(ACME)}")
+    at.press(DANA, told, f"next_step:{at.cast.partner(ACME)}")
+    due = {"step_due": {"step_due": {"type": "datepicker", "selected_date": day}}}
+    errors = at.slack.interactions.submit("U0DANA", at.modal(DANA).id, form("Send terms") | due)["errors"]
+    assert list(errors) == ["step_due"]
+    assert why in errors["step_due"]
+    assert at.count(NextStep) == 0
+
+
 def test_two_people_finish_at_once_and_one_did(at: Surface) -> None:
     with at.database.sessions.begin() as session:
         day = MONDAY.date()

@@ -211,7 +211,11 @@ def test_a_press_in_a_window_that_was_drawn_over_changes_nothing(at: Surface) ->
 
 @pytest.mark.parametrize(
     ("wanted", "field"),
-    [({"walk_due": "2026-11-27"}, "walk_step"), ({"walk_step": "Call", "walk_due": "2026-11-01"}, "walk_due")],
+    [
+        ({"walk_due": "2026-11-27"}, "walk_step"),
+        ({"walk_step": "Call", "walk_due": "2026-11-01"}, "walk_due"),
+        ({"walk_step": "Call", "walk_due": "2199-01-01"}, "walk_due"),
+    ],
 )
 def test_what_is_wrong_is_said_beside_its_field(at: Surface, wanted: dict[str, str], field: str) -> None:
     walk(at)
