@@ -147,6 +147,8 @@ def test_a_claim_of_somebody_elses_partner_stands_on_the_own_home(at: Surface) -
     shown = words(at.home(PRIYA))
     assert shown.index("My claims") < shown.index("Acme") < shown.index("Hooli")
     assert "Initech" not in shown
+    theirs = words(at.home(DANA))
+    assert theirs.index("Overdue, in a colleague's hands") < theirs.index("Acme") < theirs.index("Priya Nair is on it")
 
 
 def statements_of(at: Surface, database: Database) -> list[str]:

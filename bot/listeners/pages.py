@@ -76,7 +76,7 @@ def overdue(call: Call, visitor: Visitor, carried: Carried) -> Overdue:
     if carried.owner is not None:
         owner = everybody.get(carried.owner)
         if owner is not None and owner.id == visitor.person.id:
-            title = f"Your {title[0].lower()}{title[1:]}"
+            title = f"{title}: yours, and those that you have claimed"
         else:
             title = f"{title}{',' if carried.tier is not None else ''} of {owner.name if owner else 'nobody'}"
         boxes = {owner.email, *owner.aliases} if owner else set()

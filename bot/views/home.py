@@ -60,6 +60,7 @@ def home_view(page: HomePage) -> View:
     claims = [one for one in page.standings if one.claim is not None and one.claim.by.id == me]
     mine = [one for one in page.standings if one.facts.owner is not None and one.facts.owner.id == me]
     free = [one for one in mine if one.claim is None]
+    held = [one for one in mine if one.claim is not None and one.claim.by.id != me and one.state is State.OVERDUE]
     steps = [one for one in page.standings if _is_my_step(one, me)]
     blocks: list[Block] = [kit.section(page.note)] if page.note else []
     blocks += page.setup
@@ -77,6 +78,7 @@ def home_view(page: HomePage) -> View:
     listed = [
         *_list("My claims", claims, paper, shown),
         *_list("Overdue", [one for one in free if one.state is State.OVERDUE], paper, shown),
+        *_list("Overdue, in a colleague's hands", held, paper, shown),
         *_list("Due soon", [one for one in free if one.state is State.DUE_SOON], paper, shown),
         *_list("My next steps", steps, paper, shown),
     ]
