@@ -156,7 +156,13 @@ def test_from_nothing_to_the_first_read(at: Surface) -> None:
     assert [one for one in at.workspace.messages(CHANNEL)[before:] if one.visible_to is None] == []
     assert "You have seen it" in said(at.home(ROBIN).content["blocks"])
     ready = at.ask(ROBIN, "setup")
-    assert "Everything is ready" in ready.text
+    assert (
+        "Everything is ready to start. Until 1 owner's mailbox is connected, their partners are unseen." in ready.text
+    )
+    assert "2 partners on the roster." in ready.text
+    with at.database.sessions.begin() as session:
+        session.scalars(select(Partner)).first().status = "paused"  # type: ignore[union-attr]  # there are two
+    assert "2 partners on the roster, 1 of them with a tier and not paused." in at.ask(ROBIN, "setup").text
     at.press(ROBIN, ready, ids.START)
     assert at.workspace.wait_until(lambda: _row(at).started_at is not None)
     assert [one.action for one in _audit(at)].count("start reads") == 1
@@ -170,6 +176,10 @@ def test_from_nothing_to_the_first_read(at: Surface) -> None:
     at.clock.at = MONDAY + timedelta(days=7)
     assert _due(at)
     assert "Before the first read" not in at.ask(ROBIN, "tiers").text
+    done = at.ask(ROBIN, "setup")
+    where = f"posted in <#{CHANNEL}> on Mondays at 09:00, Europe/London; the next one on Mon 7 Dec."
+    assert done.text == f"Everything is set up: the read is {where}"
+    assert [one["text"]["text"] for one in elements(done.blocks)] == ["Schedule and channel"]
 
 
 def test_the_read_is_not_started_while_something_is_missing(at: Surface) -> None:

@@ -111,3 +111,9 @@ def test_the_mailbox_of_another_workspace_is_out_of_reach(at: Surface, database:
     told = at.press_and_hear(ROBIN, message, own)
     assert "not connected any more" in told.text
     assert status(at, theirs) == "active"
+
+
+def test_whoever_reads_along_is_offered_no_mailbox(at: Surface) -> None:
+    told = at.ask(VERA, "mailbox")
+    assert "You read along, so no mailbox of yours is needed" in told.text
+    assert not list(elements(told.blocks))

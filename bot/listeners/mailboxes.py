@@ -30,7 +30,7 @@ def show(call: Call, _rest: str) -> Payload:
     visitor = call.visitor()
     with call.desk.reading() as session:
         shown = boxes_seen(session, visitor, call.now, lambda _: visitor.leads)
-    return mailboxes_payload(shown, visitor.today, visitor.programme.zone)
+    return mailboxes_payload(shown, visitor.today, visitor.programme.zone, acts=visitor.may_act)
 
 
 COMMANDS = {

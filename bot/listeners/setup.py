@@ -2,7 +2,7 @@
 
 from slack_bolt import App
 
-from bot import ids
+from bot import ids, wording
 from bot.listeners.call import Call, on_action
 from bot.listeners.desk import Desk, Refused
 from bot.listeners.homepage import home
@@ -11,11 +11,12 @@ from bot.views import kit
 from bot.views.help import HelpLine, unknown_answer
 from bot.views.kit import Payload, View
 from bot.views.read import read_preview
-from bot.views.setup import missing_note, schedule_words, setup_blocks, setup_payload
+from bot.views.setup import missing_note, setup_blocks, setup_payload, started_note
 from models.actions.deliveries import first_delivery
 from models.actions.setup import note_preview, start_reads, steps_changed
 from models.actions.write import actor_of
-from models.queries.reads import weekly_read
+from models.clock import local_day
+from models.queries.reads import next_read_at, weekly_read
 from models.queries.setup import Setup, setup_of
 
 IN_MODALS = ("section", "header", "context", "divider", "actions", "image")
@@ -60,15 +61,20 @@ def show(call: Call, rest: str) -> Payload:
     call.visitor(leading=True, address=typed or None)
     if typed and "@" not in typed:
         return unknown_answer(f"setup {typed}", COMMANDS["setup"].help)
-    return setup_payload(setup_now(call))
+    return setup_payload(setup_now(call), _next_on(call))
+
+
+def _next_on(call: Call) -> str:
+    visitor = call.visitor()
+    return wording.on_day(local_day(next_read_at(visitor.programme, call.now), visitor.programme.zone), visitor.today)
 
 
 def show_pressed(call: Call) -> None:
     setup = setup_now(call)
     if call.surface == "message":
-        call.tell(setup_payload(setup))
+        call.tell(setup_payload(setup, _next_on(call)))
     else:
-        payload = setup_payload(setup)
+        payload = setup_payload(setup, _next_on(call))
         call.open(kit.modal(ids.NOTE_MODAL, "Set Cadence up", setup_blocks(setup) or payload["blocks"]))
     call.ack()
 
@@ -104,18 +110,13 @@ def start(call: Call) -> None:
             steps_changed(session, workspace_id)
     call.ack()
     call.forget()
-    told = started_note(setup)
+    told = started_note(setup, _next_on(call))
     if call.surface == "home":
         call.publish(home(call, told["text"]))
     elif call.surface == "modal":
         call.update(kit.modal(ids.NOTE_MODAL, "Cadence", told["blocks"]))
     else:
         call.tell(told)
-
-
-def started_note(setup: Setup) -> Payload:
-    when = kit.words(schedule_words(setup.read_at, setup.timezone), 200)
-    return kit.notice(f"✓ The weekly read is posted in <#{setup.channel}> {when}.")
 
 
 COMMANDS = {

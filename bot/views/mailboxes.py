@@ -16,6 +16,10 @@ from models.queries.mail import MailboxFacts
 MOST = 6
 
 
+NONE_CONNECTED = "No mailbox of yours is connected, so nobody sees what you and your partners write."
+NONE_NEEDED = "You read along, so no mailbox of yours is needed: those of the partner managers are read."
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A mailbox with its health. `touches`: how many mails with partners were seen in it. `mine`: of whoever looks."""
@@ -26,14 +30,17 @@ class Box:
     mine: bool
 
 
-def mailbox_blocks(boxes: Sequence[Box], today: date, zone: ZoneInfo, scale: float = 1.0) -> list[Block]:
-    """The own ones; then, for a lead, everybody's with the owner's address."""
+def mailbox_blocks(
+    boxes: Sequence[Box], today: date, zone: ZoneInfo, scale: float = 1.0, *, acts: bool = True
+) -> list[Block]:
+    """The own ones; then, for a lead, everybody's with the owner's address. `acts`: whoever looks can own partners."""
     mine, others = [one for one in boxes if one.mine], [one for one in boxes if not one.mine]
     blocks: list[Block] = []
     if not mine:
-        blocks.append(kit.section("No mailbox of yours is connected, so nobody sees what you and your partners write."))
+        blocks.append(kit.section(NONE_CONNECTED if acts else NONE_NEEDED))
     blocks += [_row(one, today, zone, scale) for one in mine[:MOST]]
-    blocks.append(kit.actions(kit.button(ids.CONNECT, "Connect a mailbox", Carried())))
+    if acts:
+        blocks.append(kit.actions(kit.button(ids.CONNECT, "Connect a mailbox", Carried())))
     if others:
         blocks.append(kit.section("*Mailboxes of the others*"))
         blocks += [_row(one, today, zone, scale) for one in others[:MOST]]
@@ -43,15 +50,15 @@ def mailbox_blocks(boxes: Sequence[Box], today: date, zone: ZoneInfo, scale: flo
     return blocks
 
 
-def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo) -> Payload:
+def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo, *, acts: bool) -> Payload:
     """The answer to `/cadence mailbox`."""
 
     def draw(scale: float) -> Payload:
-        blocks = [kit.section("*Your mailboxes*"), *mailbox_blocks(boxes, today, zone, scale)]
+        blocks = [kit.section("*Your mailboxes*"), *mailbox_blocks(boxes, today, zone, scale, acts=acts)]
         mine, others = [one for one in boxes if one.mine], [one for one in boxes if not one.mine]
         said = ["Your mailboxes", *(_line(one, today, zone, scale) for one in mine[:MOST])]
         if not mine:
-            said.append("None is connected.")
+            said.append("None is connected." if acts else NONE_NEEDED)
         if others:
             said += ["Mailboxes of the others", *(_line(one, today, zone, scale) for one in others[:MOST])]
         if more := len(boxes) - len(mine[:MOST]) - len(others[:MOST]):

@@ -27,18 +27,28 @@ NAMES = {
 }
 INTRO = (
     "Every Monday I show which partners have gone quiet, and who writes to them next. I read the headers of your "
-    "partner managers' mail, never a body. Until you start it, nobody but you sees anything."
+    "partner managers' mail, never a body. Until you start it, nothing is posted and nobody is nudged."
 )
 
 
-def setup_payload(setup: Setup) -> Payload:
-    """`text` says what the blocks say."""
+def setup_payload(setup: Setup, next_on: str | None = None) -> Payload:
+    """`text` says what the blocks say. `next_on`: the day of the next read."""
     blocks = setup_blocks(setup)
     if not blocks:
-        done = f"Everything is set up: the read is posted {schedule_words(setup.read_at, setup.timezone)}."
-        return kit.notice(kit.words(done, 500))
+        done = f"Everything is set up: the read is posted {_where_and_when(setup, next_on)}"
+        return {"text": done, "blocks": [kit.section(done, accessory=_schedule_button())]}
     said = [f"{_mark(setup, step)} {title}: {sentence}" for step, title, sentence, _ in _steps(setup)]
     return {"text": "\n".join(["*Set Cadence up*", INTRO, *said, _end(setup)]), "blocks": blocks}
+
+
+def started_note(setup: Setup, next_on: str) -> Payload:
+    return kit.notice(f"✓ The weekly read is posted {_where_and_when(setup, next_on)}")
+
+
+def _where_and_when(setup: Setup, next_on: str | None) -> str:
+    place = f"in <#{setup.channel}> " if setup.channel else ""
+    first = f"; the next one on {next_on}" if next_on else ""
+    return f"{place}{kit.words(schedule_words(setup.read_at, setup.timezone) + first, 300)}."
 
 
 def setup_blocks(setup: Setup) -> list[Block]:
@@ -58,7 +68,10 @@ def setup_blocks(setup: Setup) -> list[Block]:
         Carried(),
         style="primary",
         confirm=kit.confirm(
-            "Start the weekly read?", "From now on it is posted in its channel, at its hour.", "Start", "Not yet"
+            "Start the weekly read?",
+            f"From now on it is posted in its channel {schedule_words(setup.read_at, setup.timezone)}.",
+            "Start",
+            "Not yet",
         ),
     )
     return [*blocks, kit.section(_end(setup)), kit.actions(start)]
@@ -145,7 +158,9 @@ def _steps(setup: Setup) -> list[tuple[str, str, str, Element]]:
     scheduled = kit.words(f"It is posted {when}.", 300) if setup.scheduled else "So far UTC is assumed, on Mondays."
     choose = "Choose" if setup.channel is None else "Change"
     people = _count(setup.people, "person", "people", "can own partners")
-    partners = _count(setup.partners, "partner", "partners", "on the roster")
+    partners = _count(setup.roster, "partner", "partners", "on the roster")
+    if setup.partners < setup.roster:
+        partners = f"{partners[:-1]}, {setup.partners or 'none'} of them with a tier and not paused."
     boxes = f"{setup.connected} of {setup.owners} owners have connected theirs; without, their partners are unseen."
     if not setup.owners:
         boxes = "Nobody owns a partner yet. Each owner connects the own mailbox; without, their partners are unseen."
@@ -185,5 +200,9 @@ def _mark(setup: Setup, step: str) -> str:
 
 def _end(setup: Setup) -> str:
     if not setup.missing:
-        return "Everything is ready."
+        unseen = setup.owners - setup.connected
+        if not unseen:
+            return "Everything is ready."
+        who = wording.plural(unseen, "owner's mailbox is", "owners' mailboxes are")
+        return f"Everything is ready to start. Until {who} connected, their partners are unseen."
     return f"Still to do: {'; '.join(NAMES[one] for one in setup.missing)}. You can leave and come back at any time."

@@ -99,6 +99,13 @@ def read_instant(programme: Programme, week: date) -> datetime:
     )
 
 
+def next_read_at(programme: Programme, now: datetime) -> datetime:
+    """When the next read is due, by the schedule alone."""
+    week = week_of(local_day(now, programme.zone))
+    due = read_instant(programme, week)
+    return due if due > now else read_instant(programme, week + timedelta(weeks=1))
+
+
 def _previous_coverage(session: Session, programme: Programme, now: datetime) -> dict[int, Coverage]:
     """Coverage per tier rank at the read before this week's."""
     this_week = week_of(local_day(now, programme.zone))

@@ -29,7 +29,8 @@ class Setup:
     timezone: str
     tiers: Sequence[Tier]
     people: int  # who can own a partner
-    partners: int  # with a tier, and not ended
+    roster: int  # partners, whatever their tier and status
+    partners: int  # of those, with a tier and active
     owners: int  # people who own one of them
     connected: int  # of those, whose mailbox is read
     mailboxes: int
@@ -77,6 +78,7 @@ def setup_of(session: Session, programme: Programme, settings: Settings) -> Setu
         timezone=programme.zone.key,
         tiers=tiers_of(session, workspace_id),
         people=session.scalar(acting.where(Person.role.in_(("manager", "lead")))) or 0,
+        roster=roster_size(session, workspace_id)[0],
         partners=session.scalar(select(func.count(Partner.id)).where(*active)) or 0,
         owners=session.scalar(select(func.count()).select_from(owners.subquery())) or 0,
         connected=session.scalar(select(func.count(Person.id)).where(Person.id.in_(owners), Person.email.in_(boxes)))
