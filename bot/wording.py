@@ -233,6 +233,13 @@ def nothing_to_recover(read: WeeklyRead) -> str:
     return f"{seen} is in rhythm. Next up: {name(first.facts.name)}, {lateness(first, read.today)}."
 
 
+def sentence(text: str) -> str:
+    """With a capital and a full stop. An address or a domain at its beginning stays as it is."""
+    first = text.partition(" ")[0]
+    whole = text if "@" in first or "." in first else f"{text[:1].upper()}{text[1:]}"
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."
+
+
 ALL_ASSIGNED = "Every slipped partner has a name beside it"
 
 

@@ -1,6 +1,7 @@
 """My settings: what each person decides about the own nudges, checked beside the field, audited, and heeded."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_the_form_shows_how_it_is_and_saves_what_was_changed(at: Surface) -> Non
     lint_message({"text": told.text, "blocks": told.blocks})
     assert told.text == (
         "✓ Saved. Nudges come at most once a day, on working days between 07:00 and 15:00 in Europe/London. "
-        "Away until the end of Thu 24 Dec."
+        "Away until the end of Thu 24 Dec; Priya Nair stands in."
     )
     assert audits(at) == [
         (
@@ -248,6 +249,21 @@ def test_saving_the_same_again_leaves_no_trace(at: Surface) -> None:
         assert keep_muted(session, at.cast.workspace_id, dana, (), MONDAY) == 0
 
 
+def test_whoever_is_away_reads_who_stands_in_and_whether_they_are_there() -> None:
+    day, until = date(2026, 12, 20), date(2026, 12, 24)
+    ann, ben = (
+        Somebody(n, f"{n}@x.example", name, "manager", "U1", None, (), True, None, until)
+        for n, name in ((1, "Ann"), (2, "Ben"))
+    )
+    for stand_in, meanwhile in (
+        (None, "nobody stands in."),
+        (replace(ben, away_until=None), "Ben stands in."),
+        (ben, "Ben stands in, but is away too, until the end of Thu 24 Dec."),
+    ):
+        told = saved_answer(ann, day, stand_in)["text"]
+        assert told.endswith(f"Away until the end of Thu 24 Dec; {meanwhile}")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_form_and_its_answers_fit_whatever_the_names(name: str) -> None:
     day = date(2026, 12, 24)
@@ -256,6 +272,6 @@ def test_the_form_and_its_answers_fit_whatever_the_names(name: str) -> None:
     muted = [(number, name) for number in range(1, 130)]
     form = my_settings_form(Settings(person, "Asia/Kolkata", day, others, muted), Carried())
     lint_view(form)
-    lint_message(saved_answer(person, day))
-    blocks = my_settings_blocks(person, day, 2)
+    lint_message(saved_answer(person, day, person))
+    blocks = my_settings_blocks(person, day, 2, None)
     assert "2 partners are left out." in said(blocks)

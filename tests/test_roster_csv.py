@@ -138,6 +138,13 @@ def test_all_errors_are_reported_in_the_order_of_lines(database: Database, cast:
     ]
 
 
+def test_an_owner_who_is_no_person_yet_is_told_of_once(database: Database, cast: Cast) -> None:
+    rows = [line(name=f"P{n}", domains=f"p{n}.example", owner_email="new@lantern.example") for n in range(30)]
+    problems = refused(database, cast, "\n".join([HEADER, *rows]))
+    what = "new@lantern.example is not on the roster: import the people first (and 29 more lines)"
+    assert problems == [f"line 2, owner_email: {what}"]
+
+
 def test_the_same_partner_twice_is_refused_whatever_its_spelling(database: Database, cast: Cast) -> None:
     rows = [line(name="Müller GmbH", domains="a.example"), line(name="MULLER  gmbh", domains="b.example")]
     [problem] = refused(database, cast, "\n".join([HEADER, *rows]))

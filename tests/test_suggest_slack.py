@@ -192,7 +192,7 @@ def test_a_form_delivered_twice_adds_once(world: World) -> None:
         ({"name": " "}, "partner_name", "The name is empty."),
         ({"name": "acme"}, "partner_name", "acme is on the roster already."),
         ({"domain": "acme.example"}, "partner_domain", "acme.example belongs to Acme."),
-        ({"domain": "gmail.com"}, "partner_domain", "Gmail.com gives mailboxes to everybody"),
+        ({"domain": "gmail.com"}, "partner_domain", "gmail.com gives mailboxes to everybody"),
         ({"domain": "co.uk"}, "partner_domain", "public suffix"),
         ({"domain": "lantern.example"}, "partner_domain", "our own people's domain"),
         ({"tier": "9"}, "partner_tier", "Choose a tier"),

@@ -455,3 +455,16 @@ def test_a_cut_keeps_whole_characters_from_the_start(text: str, limit: int) -> N
         whole = list(graphemes(text))
         starts = ["".join(whole[:count]).rstrip() for count in range(len(whole) + 1)]
         assert kept in starts or kept.rstrip("\u2069") in starts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("there is no tier", "There is no tier."),
+        ("gmail.com gives addresses to everybody", "gmail.com gives addresses to everybody."),
+        ("dana@lantern.example is one of us", "dana@lantern.example is one of us."),
+        ("who is that?", "Who is that?"),
+    ],
+)
+def test_a_sentence_has_a_capital_and_a_stop_unless_an_address_begins_it(text: str, said: str) -> None:
+    assert wording.sentence(text) == said

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from bot import wording
 from bot.asking import is_shared
 from bot.listeners.call import Call
 from bot.listeners.desk import Refused
@@ -98,5 +99,4 @@ def _shared(typed: str) -> tuple[str, bool]:
 
 
 def _sentence(error: ValueError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return wording.sentence(str(error))

@@ -16,7 +16,7 @@ from models.queries.book import book, read_progress
 from models.queries.boxes import boxes_of
 from models.queries.mail import MailboxFacts
 from models.queries.outbox import uncertain_posts
-from models.queries.programme import people
+from models.queries.programme import Person, people
 from models.queries.reads import troubles
 from models.queries.setup import setup_of
 from models.queries.standings import standings
@@ -46,7 +46,9 @@ def home(call: Call, note: str | None = None) -> View:
                 week=_week(session, visitor, call.now) if visitor.leads else None,
                 setup=_setup(session, call, visitor),
                 mailboxes=_mailboxes(session, visitor, call.now),
-                wishes=my_settings_blocks(me, visitor.today, len(muted_partners(session, me.id))),
+                wishes=my_settings_blocks(
+                    me, visitor.today, len(muted_partners(session, me.id)), _stand_in(session, visitor)
+                ),
             )
         )
 
@@ -68,6 +70,13 @@ def _setup(session: Session, call: Call, visitor: Visitor) -> Sequence[Block]:
         return ()
     setup = setup_of(session, visitor.programme, call.desk.settings)
     return trouble_blocks(setup) if setup.started else setup_blocks(setup)
+
+
+def _stand_in(session: Session, visitor: Visitor) -> Person | None:
+    wanted = visitor.person.stand_in_id
+    if wanted is None:
+        return None
+    return next((one for one in people(session, visitor.programme.workspace_id) if one.id == wanted), None)
 
 
 def boxes_seen(

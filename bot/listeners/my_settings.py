@@ -69,9 +69,10 @@ def submit(call: Call) -> None:
         set_wishes(session, home.workspace_id, me.id, wishes, call.now)
         if ids.MY_MUTED in values:
             keep_muted(session, home.workspace_id, me.id, _kept(values), call.now)
-        now = next(one for one in people(session, home.workspace_id) if one.id == me.id)
+        everybody = {one.id: one for one in people(session, home.workspace_id)}
     call.ack()
-    answer_form(call, saved_answer(now, visitor.today))
+    now = everybody[me.id]
+    answer_form(call, saved_answer(now, visitor.today, everybody.get(now.stand_in_id or 0)))
 
 
 def offer_zones(call: Call) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot import ids
+from bot import ids, wording
 from bot.ids import Carried, OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused, Visitor
@@ -71,8 +71,7 @@ def tell_saved(call: Call, title: str, note: str) -> None:
 
 
 def sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return wording.sentence(str(error))
 
 
 def several(text: str) -> list[str]:

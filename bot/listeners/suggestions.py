@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot import ids
+from bot import ids, wording
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused, Visitor
 from bot.listeners.typed import Command
@@ -152,5 +152,4 @@ def _chosen(values: dict[str, Any], block_id: str) -> str | None:
 
 
 def _sentence(error: ValueError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return wording.sentence(str(error))

@@ -79,24 +79,24 @@ def country_option(code: str) -> Element:
     return kit.option("the country of my time zone" if code == OF_THE_ZONE else countries().get(code, code), code)
 
 
-def saved_answer(person: Person, today: date) -> Payload:
-    return kit.notice(f"✓ Saved. {summary(person, today)}")
+def saved_answer(person: Person, today: date, stand_in: Person | None) -> Payload:
+    return kit.notice(f"✓ Saved. {summary(person, today, stand_in)}")
 
 
-def my_settings_blocks(person: Person, today: date, muted: int) -> list[Block]:
+def my_settings_blocks(person: Person, today: date, muted: int, stand_in: Person | None) -> list[Block]:
     """For the Home tab: how it is, and the way to change it."""
     change = kit.button(ids.MY_SETTINGS, "Change my settings", Carried())
     switch = kit.button(ids.NUDGES_OFF, "Stop nudges", Carried())
     if not person.nudges:
         switch = kit.button(ids.NUDGES_ON, "Start nudges again", Carried())
-    said = [summary(person, today)]
+    said = [summary(person, today, stand_in)]
     if muted:
         said.append(f"{wording.plural(muted, 'partner is', 'partners are')} left out.")
     return [kit.section(" ".join(said)), kit.actions(change, switch)]
 
 
-def summary(person: Person, today: date) -> str:
-    """One or two sentences in mrkdwn."""
+def summary(person: Person, today: date, stand_in: Person | None) -> str:
+    """A few sentences in mrkdwn. `stand_in`: who gets the nudges while the person is away."""
     first, last = person.hours
     zone = f" in {kit.words(person.timezone.replace('_', ' '), 100)}" if person.timezone else ""
     said = "Nudges are off."
@@ -105,8 +105,17 @@ def summary(person: Person, today: date) -> str:
     if person.nudges and _day(person.snoozed_until, today) and person.snoozed_until:
         said += f" Quiet until the end of {wording.on_day(person.snoozed_until, today)}."
     if _day(person.away_until, today) and person.away_until:
-        said += f" Away until the end of {wording.on_day(person.away_until, today)}."
+        said += f" Away until the end of {wording.on_day(person.away_until, today)}; {_meanwhile(stand_in, today)}."
     return said
+
+
+def _meanwhile(stand_in: Person | None, today: date) -> str:
+    if stand_in is None:
+        return "nobody stands in"
+    who = kit.words(wording.name(stand_in.name), 150)
+    if _day(stand_in.away_until, today) and stand_in.away_until:
+        return f"{who} stands in, but is away too, until the end of {wording.on_day(stand_in.away_until, today)}"
+    return f"{who} stands in"
 
 
 def _hours(first: int, last: int) -> list[Element]:

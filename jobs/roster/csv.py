@@ -152,6 +152,7 @@ def import_partners(
     for address in known.people:
         claims.held("one of our own people", "contact", [address])
     wanted: dict[str, PartnerLine] = {}
+    strangers: dict[str, list[int]] = {}  # owners who are not on the roster, each told of once
     for row, cells in read:
         key = _key(cells, keys, stored)
         before = stored.get(key)
@@ -161,8 +162,7 @@ def import_partners(
             problems.append(Problem(row.line, "external_id", text))
         tier = _tier(cells.tier, in_force, row.line, problems)
         if cells.owner_email and cells.owner_email not in persons:
-            text = f"{cells.owner_email} is not on the roster: import the people first"
-            problems.append(Problem(row.line, "owner_email", text))
+            strangers.setdefault(cells.owner_email, []).append(row.line)
         if cells.next_step_due_on and not cells.next_step:
             problems.append(Problem(row.line, "next_step_due_on", "there is a due date but no next step"))
         line = PartnerLine(
@@ -182,6 +182,10 @@ def import_partners(
         claims.take(row.line, "external_id", cells.name, "external id", filter(None, [cells.external_id]))
         claims.take(row.line, "domains", cells.name, "domain", line.domains)
         claims.take(row.line, "contacts", cells.name, "contact", line.contacts)
+    for address, lines in strangers.items():
+        more = f" (and {len(lines) - 1} more lines)" if len(lines) > 2 else " (and one more line)" if lines[1:] else ""
+        text = f"{address} is not on the roster: import the people first{more}"
+        problems.append(Problem(lines[0], "owner_email", text))
     if problems:
         raise RosterError(problems)
     held = {key: {*line.domains, *line.contacts} for key, line in stored.items()}
