@@ -148,11 +148,14 @@ def test_the_first_run_asks_for_the_channel_and_tries_it(demo: Demo) -> None:
                                                       ("partners", "", "90 partners: 90 added")])  # fmt: skip
 def test_a_roster_is_uploaded_checked_and_only_then_written(demo: Demo, kind: str, opener: str, told: str) -> None:
     page = direct_messages(demo.page("U0ROBIN"))
+    with page.expect_download() as got:
+        page.get_by_role("link", name=f"{kind}.csv").click()
+    got.value.save_as(demo.folder / "downloaded" / f"{kind}.csv")
     page.get_by_role("button", name=f"Add {kind}").click()
     if opener:
         page.get_by_role("dialog").get_by_role("button", name=opener).click()
     dialog = page.get_by_role("dialog", name="Import")
-    dialog.get_by_label("Or a CSV file").set_input_files(demo.folder / f"{kind}.csv")
+    dialog.get_by_label("Or a CSV file").set_input_files(demo.folder / "downloaded" / f"{kind}.csv")
     expect(dialog.get_by_role("button", name=f"Remove {kind}.csv")).to_be_visible()
     dialog.get_by_role("button", name="Check").click()
     expect(dialog).to_contain_text("Nothing is written yet")
@@ -182,6 +185,7 @@ def test_monday_read_stands_in_the_channel_with_a_button_for_each_quiet_partner(
     expect(page.get_by_role("heading", name="Weekly read, Mon 8 Jun 2026")).to_be_visible()
     expect(page.get_by_text("Tier 1: 19 of 30 covered, 63 %")).to_be_visible()
     expect(page.get_by_role("button", name=CLAIM)).to_have_count(11)
+    expect(page.get_by_role("button", name="This afternoon")).to_be_visible()
     demo.picture(page, "05-read")
     page.get_by_role("button", name="See the whole read").click()
     expect(page.get_by_role("dialog").get_by_role("button", name=CLAIM)).to_have_count(11)
@@ -324,7 +328,7 @@ def test_it_reads_well_on_a_phone(demo: Demo) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("button", name="Channels and people").click()
     page.get_by_role("button", name="Cadence · Home").click()
-    expect(page.get_by_role("heading", name="Overdue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Overdue", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("button", name="Story").click()
     expect(page.get_by_role("heading", name="The story")).to_be_visible()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request, send_file
 
 from tests.sandbox import story
 
@@ -30,6 +30,7 @@ FIRST_STEPS = {
     "mailboxes": "Connect the mailboxes from this panel",
     "start": "Look at the preview, and start",
 }
+FILES = ("people.csv", "partners.csv")
 STEPS = {
     "read": "Read Monday's post in #partner-weekly",
     "claim": "View as Dana and press Claim recovery touch",
@@ -54,6 +55,8 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             story=_about(on, now),
             mailboxes=("connected" if on.connected else "to connect") if on.first_run and not on.reads() else None,
             steps=_steps(on),
+            files=[] if not on.first_run or "roster" in on.steps_done else list(FILES),
+            afternoon=next_moment(now, "afternoon") is not None,
             managers=[{"id": one.slack_id, "name": one.name} for one in story.MANAGERS],
             partners=[
                 {"name": one.name, "owner": one.owner.name, "contact": f"{one.contact_name} <{one.contact}>"}
@@ -61,6 +64,12 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
             ],
             busy=None,
         )
+
+    @panel.get("/files/<name>")
+    def files(name: str) -> Response:
+        if name not in FILES:
+            return Response("There is no such file.", 404)
+        return send_file(stage().folder.resolve() / name, as_attachment=True)
 
     @panel.post("/mail")
     def mail() -> Response:
@@ -91,7 +100,9 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
         on, to = stage(), _body().get("to")
         at = next_moment(on.clock.now(), str(to))
         if at is None:
-            return jsonify(error="The clock can go to the next day or to the next Monday.")
+            return jsonify(
+                error="The clock can go to the next day, to the next Monday, or on a Monday to its afternoon."
+            )
         on.move_to(at)
         return jsonify(ok=True, said=f"It is {at.astimezone(story.ZONE):%A %-d %B, %H:%M} now.")
 
@@ -99,8 +110,11 @@ def blueprint(stage: Callable[[], "Stage"]) -> Blueprint:
 
 
 def next_moment(now: datetime, to: str) -> datetime | None:
-    """Nine o'clock of the next day, or of the next Monday: early on a Monday that is today's."""
+    """Nine o'clock of the next day, or of the next Monday: early on a Monday that is today's. Or its afternoon."""
     local = now.astimezone(story.ZONE)
+    if to == "afternoon":
+        four = local.replace(hour=16, minute=0, second=30, microsecond=0)
+        return four if local.weekday() == 0 and 9 <= local.hour < 16 else None
     early = local.weekday() == 0 and local.hour < 9
     days = {"next_day": 1, "next_monday": 0 if early else 7 - local.weekday()}.get(to)
     if days is None:

@@ -64,8 +64,10 @@ function draw() {
   const connect = press(() => work(connect, "/demo/mailboxes", {}), { class: "primary" }, "Connect the mailboxes");
   const boxes = h("section", { class: "do" }, h("h3", {}, "What IT does"),
     h("p", {}, "Lets Cadence read the headers of three partner managers' mail."), connect);
+  const afternoon = move("afternoon", "This afternoon, 16:00");
+  const files = h("p", { class: "files" });
   parts = {
-    boxes, connect,
+    boxes, connect, afternoon, files,
     today: h("p", { class: "today" }), about: h("p", {}),
     count: h("span", { class: "count-of" }), bar: h("div", { class: "bar-of" }, h("i", {})),
     steps: h("ol", { class: "steps" }), sender: h("h3", {}), others: h("div", { class: "others" }), mail,
@@ -76,10 +78,10 @@ function draw() {
       press(() => show(false), { class: "plain close", "aria-label": "Close the story" }, icon("close"))),
     h("div", { class: "story-in" },
       parts.today, parts.about,
-      h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps, boxes,
+      h("div", { class: "try" }, h("h3", {}, "Try it"), parts.count), parts.bar, parts.steps, files, boxes,
       h("section", { class: "do" }, parts.sender, parts.others, mail),
       h("section", { class: "do" }, h("h3", {}, "Move the clock"),
-        h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday")))));
+        h("div", { class: "moves" }, move("next_day", "Next day"), move("next_monday", "Next Monday"), afternoon))));
   mail.after(parts.said);
   panel.hidden = !wide.matches;
   toggle.setAttribute("aria-expanded", String(wide.matches));
@@ -98,6 +100,10 @@ function suggested(typed) {
 function renew() {
   const done = state.steps.filter((one) => one.done).length, next = state.steps.find((one) => !one.done);
   parts.boxes.hidden = !state.mailboxes;
+  parts.afternoon.hidden = !state.afternoon;
+  parts.files.hidden = !state.files.length;
+  parts.files.replaceChildren("To upload: ", ...state.files.flatMap((name, at) => [at ? " and " : "",
+    h("a", { href: `/demo/files/${name}`, download: name }, name)]));
   parts.connect.disabled = state.mailboxes === "connected";
   parts.today.textContent = state.today_label;
   parts.about.textContent = state.story;
