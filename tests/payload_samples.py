@@ -262,10 +262,11 @@ class Maker:
             touched=20 + number % 9, partner_id=number + 1, name=self.name(number), heard=40, by=who.name
         )
         if self.full:
-            step = NextStepFacts(self.name(number) * 3, date(2026, 11, 30), who)
+            step = NextStepFacts(self.name(number) * 3, date(2026, 11, 30), who, id=number + 1)
             facts = replace(facts, owner=who, next_step=step)
-            if number % 3 == 2:
-                facts = replace(facts, episode=QUIET.facts(touched=20, claim=claim_by(who)).episode)
+            if number % 3:
+                claim = replace(claim_by(who), asked=number % 3 == 1)
+                facts = replace(facts, episode=QUIET.facts(touched=20, claim=claim).episode)
         return QUIET.standing(facts)
 
     def _read(self) -> WeeklyRead:

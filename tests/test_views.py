@@ -67,6 +67,26 @@ def test_the_read_fits_slack_whatever_the_number_of_partners(count: int) -> None
     assert len(parts) == {0: 1, 1: 1, 10: 1, 11: 1, 15: 1, 25: 2}.get(count, 3)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("count", [1, 7, 10, 11, 13, 15, 25, 40, 400])
+def test_the_read_fits_when_everybody_has_a_name_and_a_next_step_too(count: int, asked: bool) -> None:
+    """As the meeting leaves it. Rows have menus while there is room for them, and then a button that opens the card."""
+    step = NextStepFacts("Send the revised terms", date(2026, 11, 30), DANA, id=1)
+    claim = replace(claim_by(), asked=asked)
+    episode = QUIET.facts(touched=20, claim=claim).episode
+    taken = [overdue(number, owner=DANA, next_step=step, episode=episode) for number in range(1, count + 1)]
+    parts = read.read_parts(held(*taken), 7)
+    for part in parts:
+        lint_message(part)
+        assert kit.weight(part["blocks"]) <= kit.MOST_BYTES
+    shown = [element["action_id"].partition(":")[0] for part in parts for element in elements(part["blocks"])]
+    if count <= 7:
+        assert "open_card" not in shown
+    if count == 15:
+        assert "row_menu" not in shown
+    assert shown.count("row_menu") + shown.count("open_card") == min(count, 40)
+
+
 @pytest.mark.parametrize("count", [16, 40, 400])
 def test_whoever_is_not_shown_can_be_opened(count: int) -> None:
     buttons = [one for one in elements(read.read_parts(many(count), 0)[0]["blocks"]) if one["action_id"] == "see_all"]

@@ -21,7 +21,7 @@ MOST_BYTES = 12_000
 MOST_TEXT = 3_000
 MOST_VALUE = 2_000
 MOST_OPTIONS = 100
-SCALES = (1.0, 0.6, 0.35, 0.2)
+SCALES = (1.0, 0.9, 0.6, 0.35, 0.2)
 
 
 class Payload(TypedDict):

@@ -97,22 +97,32 @@ def _clocks(standing: Standing, paper: Paper) -> str:
 
 
 def _accessory(standing: Standing, paper: Paper, settled: Settled | None) -> Element | None:
-    """Claim while it is free; a menu for its holder afterwards. Others who use it are told who holds it."""
+    """Claim while it is free; a menu for its holder afterwards. Others who use it are told who holds it.
+
+    A menu weighs three times as much as a button: where there is little room the card has all that it offers.
+    """
     facts = standing.facts
     partner_id = facts.partner_id
+    roomy = paper.scale == 1.0
+    if standing.claim is not None and not roomy:
+        return _card_button(standing, paper)
     if standing.claim is not None:
         return claim_menu(partner_id, asked=standing.claim.asked, step=facts.next_step, card=paper.cards)
     over = settled is not None or (standing.state is not State.OVERDUE and facts.episode is None)
     if over and settled is None and facts.next_step is not None:
-        return step_menu(partner_id, facts.next_step, card=paper.cards)
+        return step_menu(partner_id, facts.next_step, card=paper.cards) if roomy else _card_button(standing, paper)
     if over:
-        spoken = kit.label(f"Open card of {wording.name(facts.name)}", 75, NAME_ROOM * paper.scale)
-        card = Carried(partner=partner_id)
-        return kit.button(ids.row(ids.OPEN_CARD, partner_id), "Open card", card, spoken=spoken) if paper.cards else None
+        return _card_button(standing, paper) if paper.cards else None
     spoken = kit.label(f"{CLAIM_LABEL} for {wording.name(standing.facts.name)}", 75, NAME_ROOM * paper.scale)
     return kit.button(
         ids.row(ids.CLAIM, partner_id), CLAIM_LABEL, Carried(partner=partner_id, read=paper.read_id), spoken=spoken
     )
+
+
+def _card_button(standing: Standing, paper: Paper) -> Element:
+    spoken = kit.label(f"Open card of {wording.name(standing.facts.name)}", 75, NAME_ROOM * paper.scale)
+    card = Carried(partner=standing.facts.partner_id)
+    return kit.button(ids.row(ids.OPEN_CARD, standing.facts.partner_id), "Open card", card, spoken=spoken)
 
 
 def claim_menu(
