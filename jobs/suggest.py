@@ -24,9 +24,9 @@ from models.verdict import Verdict
 
 
 def suggestions_from_mailboxes(
-    capture: Capture, settings: Settings, vault: Vault, programme: Programme, limit: int
+    capture: Capture, settings: Settings, vault: Vault, programme: Programme, skip: int, limit: int
 ) -> Suggestions:
-    """Those with the most regular mail, named by their mailboxes now: one message of each is asked for."""
+    """Those with the most regular mail behind `skip` others, named by their mailboxes now: one message of each."""
     with capture.reading() as session:
         boxes = {box.id: box for box in mailboxes(session, programme.workspace_id)}
         every = unlisted_organisations(session, programme, capture.clock.now())
@@ -37,11 +37,13 @@ def suggestions_from_mailboxes(
         opened.append((box, built))
         return built
 
-    found, troubles = Naming(capture, programme, boxes, open_mailbox).suggestions(every[:limit])
+    found, troubles = Naming(capture, programme, boxes, open_mailbox).suggestions(every[skip : skip + limit])
     for box, built in opened:
         keep_renewed(capture.sessions, vault, box, built)
     files_only = tuple(box.address for box in boxes.values() if box.provider == "mbox")
-    return Suggestions(tuple(found), len(every) - len(found), troubles, len(boxes) - len(files_only), files_only)
+    skip = min(skip, len(every))
+    more = len(every) - skip - len(found)
+    return Suggestions(tuple(found), more, troubles, len(boxes) - len(files_only), files_only, skip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,9 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """The most regular first. `more` have less mail than those; `troubles`: mailbox → why it could not be asked.
+    """The most regular first. `skipped` have more mail than those, `more` have less.
+
+    `troubles`: mailbox → why it could not be asked.
 
     `looked_into` mailboxes keep hints of their mail; of those in `files_only` nothing was kept.
     """
@@ -58,3 +60,4 @@ class Suggestions:
     troubles: Mapping[str, str] = field(default_factory=dict)
     looked_into: int = 0
     files_only: tuple[str, ...] = ()
+    skipped: int = 0

@@ -34,7 +34,7 @@ from tests.facts import LONDON, NOW, QUIET, TIERS, claim_by
 COUNTS = (0, 1, 10, 15, 40, 100, 400)
 DRAWN = ("Payload", "View", "Payload | None", "View | None", "list[Payload]", "kit.Payload", "kit.View")
 MANY = (Sequence, Collection, Iterable, list, tuple, Mapping, dict)
-PARTS = {"kit", "inputs"}  # of which payloads are made; they make none
+PARTS = {"kit", "inputs", "sheets"}  # of which payloads are made; they make none
 
 WORDS: Mapping[str, Any] = {
     "action": "set schedule",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.listeners.commands import ALIASES, MEANT, TABLE
+from bot.listeners.commands import ALIASES, MEANT, NAMED, SHARED, TABLE
 from bot.listeners.typed import literal, split
 from tests.cast import ACME, CHANNEL, DANA, MONDAY, PRIYA, ROBIN, VERA, put_touch
 from tests.databases import Database
@@ -244,6 +244,26 @@ def test_share_says_it_to_the_channel_and_only_then(at: Surface, text: str) -> N
     message = at.workspace.messages(CHANNEL)[-1]
     assert message.visible_to is None
     assert "Acme" in shown(message)
+
+
+@pytest.mark.parametrize("whom", ["<@U0DANA>", "Dana Kim", "dana"])
+def test_32_nobody_shows_one_colleagues_overdue_partners_to_the_channel(at: Surface, whom: str) -> None:
+    before = [one for one in at.workspace.messages(CHANNEL) if one.visible_to is None]
+    assert "nobody's show" in at.ask(PRIYA, f"overdue {whom} share").text
+    assert [one for one in at.workspace.messages(CHANNEL) if one.visible_to is None] == before
+    assert "Acme" in at.ask(PRIYA, f"overdue {whom}").text
+
+
+@pytest.mark.parametrize("word", [one for one in SHARED if one not in (*NAMED, "overdue")])
+def test_32_what_can_be_shared_knows_no_other_person(at: Surface, word: str) -> None:
+    assert "I do not know" in at.ask(PRIYA, f"{word} <@U0DANA> share").text
+
+
+@pytest.mark.parametrize("text", ["partner share share", "why Nobody at all share", "overdue whatever share"])
+def test_what_was_not_understood_is_no_news_for_the_channel(at: Surface, text: str) -> None:
+    before = [one for one in at.workspace.messages(CHANNEL) if one.visible_to is None]
+    at.ask(DANA, text)
+    assert [one for one in at.workspace.messages(CHANNEL) if one.visible_to is None] == before
 
 
 def test_a_partner_may_be_called_share(at: Surface) -> None:

@@ -1,14 +1,16 @@
 """`/cadence owed`, `stale` and `quiet`: as on the command line, within Slack's limits, nothing cut in silence."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from bot.ids import Carried
 from bot.views.rows import Paper
-from bot.views.signals import IN_ANSWER, signals_answer
+from bot.views.signals import IN_ANSWER, Signals, signals_answer, signals_modal
 from models.actions import next_steps
 from models.actions.clocks import refresh_clocks
 from models.actions.partners import PartnerRow, put_partner
@@ -106,11 +108,42 @@ HOSTILE = "<!channel> *_~`&" + "語" * 60
 @pytest.mark.parametrize("name", ["Acme", HOSTILE])
 def test_lists_of_any_length_fit_and_say_how_many_more_there_are(count: int, name: str) -> None:
     those = [(QUIET.standing(QUIET.facts(partner_id=n, name=f"{name} {n}", heard=5)), HOSTILE) for n in range(count)]
-    payload = signals_answer("Many partners", those, Paper(NOW.date(), LONDON), nobody="Nobody waits.", command="owed")
+    found, paper = Signals("Many partners", those, "Nobody waits."), Paper(NOW.date(), LONDON)
+    payload = signals_answer(found, paper, Carried(verb="owed"))
     lint_message(payload)
     assert payload["text"].count("\n• ") == min(count, IN_ANSWER)
-    assert (f"and {count - IN_ANSWER} more: `cadence owed`" in payload["text"]) is (count > IN_ANSWER)
+    assert (f"and {count - IN_ANSWER} more" in payload["text"]) is (count > IN_ANSWER)
+    assert (f"See all {count}" in said(payload["blocks"])) is (count > IN_ANSWER)
     assert (payload["text"] == "Nobody waits.") is (count == 0)
+    for page in range(-(-count // 15) or 1):
+        view = signals_modal(found, paper, Carried(verb="owed", page=page))
+        lint_view(view)
+        assert said(view["blocks"]).count("Open card") == min(count - 15 * page, 15)
+
+
+def test_a_signal_of_many_partners_is_read_to_its_end_page_by_page_in_slack(database: Database) -> None:
+    cast = crowded(database, 33)
+    with surface(database, cast=cast) as one:
+        with database.sessions.begin() as session:
+            for name in cast.partner_ids:
+                put_touch(session, cast, replace(ACME, name=name), MONDAY - 5 * DAY, by=THEM)
+        message = one.ask(VERA, "owed")
+        assert "and 13 more" in shown(message)
+        one.press(VERA, message, "see_all:0")
+        seen = [said(drawn(one)["blocks"])]
+        for page in (1, 2):
+            turn(one, page)
+            seen.append(said(drawn(one)["blocks"]))
+        assert ["1 to 15 of 33" in seen[0], "16 to 30 of 33" in seen[1], "31 to 33 of 33" in seen[2]] == [True] * 3
+        assert [sum(f"Quiet {n:03}" in page for page in seen) for n in range(33)] == [1] * 33
+        one.press(VERA, one.modal(VERA), f"open_card:{cast.partner_ids['Quiet 032']}")
+        assert one.workspace.wait_until(lambda: "Quiet 032" in said(one.modal(VERA).content["blocks"][:1]))
+
+
+def turn(at: Surface, page: int) -> None:
+    before = at.modal(VERA).hash
+    at.press(VERA, at.modal(VERA), f"turn_page:{page}")
+    assert at.workspace.wait_until(lambda: at.modal(VERA).hash != before)
 
 
 def crowded(database: Database, count: int) -> Cast:

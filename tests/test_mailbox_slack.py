@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.ids import Carried, encode
 from models.actions import mailboxes
 from models.actions import programme as programme_actions
 from models.tables import AuditEntry, Mailbox
@@ -59,6 +60,47 @@ def test_a_lead_sees_how_the_others_are_doing(at: Surface) -> None:
     assert "No mailbox of yours is connected" in words
     assert "Mailboxes of the others" in words
     assert words.count("priya@lantern.example") == 1  # the owner's address is the mailbox's
+
+
+def turn(at: Surface, page: int) -> None:
+    before = at.modal(ROBIN).hash
+    at.press(ROBIN, at.modal(ROBIN), f"turn_page:{page}")
+    assert at.workspace.wait_until(lambda: at.modal(ROBIN).hash != before)
+
+
+def test_a_lead_leafs_through_all_mailboxes_from_home_and_disconnects_one_on_its_page(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        more = [
+            mailboxes.put_mailbox(session, at.cast.workspace_id, "test", f"box{n:02}@lantern.example", "gmail", MONDAY)
+            for n in range(30)
+        ]
+    asked = shown(at.ask(ROBIN, "mailbox"))
+    assert f"and {len(more) + len(at.cast.mailbox_ids) - 6} more" in asked
+    assert "on the command line" not in asked
+    at.press(ROBIN, at.home(ROBIN), "see_all:1")
+    pages = [said(at.modal(ROBIN).content["blocks"])]
+    for page in (1, 2):
+        turn(at, page)
+        lint_view(at.modal(ROBIN).content)
+        pages.append(said(at.modal(ROBIN).content["blocks"]))
+    for address in (*at.cast.mailbox_ids, *(f"box{n:02}@lantern.example" for n in range(30))):
+        assert [f"*{address}*" in page for page in pages].count(True) == 1, address
+    pressed = next(one for one in elements(at.modal(ROBIN).content["blocks"]) if one["text"]["text"] == "Disconnect")
+    at.press(ROBIN, at.modal(ROBIN), pressed["action_id"])
+    assert at.workspace.wait_until(lambda: "is disconnected" in said(at.modal(ROBIN).content["blocks"]))
+    assert "31 to" in said(at.modal(ROBIN).content["blocks"])
+
+
+def test_whoever_does_not_lead_finds_only_the_own_mailbox_behind_a_forged_button(at: Surface) -> None:
+    home = at.home(DANA)
+    forged = next(one for one in elements(home.content["blocks"]) if one["action_id"] == "see_all:0")
+    in_slack = next(
+        one for one in elements(at.workspace.views.homes["U0DANA"].content["blocks"]) if one["action_id"] == "see_all:0"
+    )
+    forged["value"] = in_slack["value"] = encode(Carried(verb="mailboxes"))
+    at.press(DANA, home, "see_all:0")
+    assert at.workspace.wait_until(lambda: "dana@lantern.example" in said(at.modal(DANA).content["blocks"]))
+    assert "priya@lantern.example" not in said(at.modal(DANA).content["blocks"])
 
 
 def test_home_shows_the_own_mailbox_and_the_way_to_connect_one(at: Surface) -> None:

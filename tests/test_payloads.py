@@ -77,7 +77,7 @@ def test_29_every_message_has_text_that_names_the_partners_of_its_blocks() -> No
 
 def test_every_module_of_views_draws_something_or_is_a_part() -> None:
     drawn = {key.split(".")[0] for key in drawing()}
-    parts = {"__init__", "kit", "inputs", "rows", "consent", "installing", "web"}
+    parts = {"__init__", "kit", "inputs", "rows", "sheets", "consent", "installing", "web"}
     assert {path.stem for path in (ROOT / "bot" / "views").glob("*.py")} == drawn | parts
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from bot import ids
 from bot.views.settings import zone_options
 from models.actions.people import PersonRow
+from models.actions.programme import set_tier
 from models.cadence import Tier
 from models.queries.programme import programme
 from models.queries.setup import tiers_of
@@ -121,6 +122,30 @@ def test_a_channel_for_leaders_is_opted_into_and_out_of(at: Surface) -> None:
     none = together(USUAL, channel(ids.SCHEDULE_LEADERS, None))
     assert at.slack.interactions.submit(user(ROBIN), _schedule_form(at).id, none) == {"ok": True}
     assert (_row(at).leaders_channel_id, _row(at).leaders_since) == (None, None)
+
+
+def test_forty_tiers_are_leafed_through_and_the_page_stays_after_a_change(at: Surface) -> None:
+    with at.database.sessions.begin() as session:
+        for rank in range(4, 41):
+            set_tier(session, at.cast.workspace_id, "test", Tier(rank, f"Class {rank}", 30), at.clock.at)
+    shown = at.ask(VERA, "tiers")
+    assert "and 30 more tiers" in shown.text
+    at.press(VERA, shown, "see_all:0")
+    view = at.modal(VERA).content
+    lint_view(view)
+    assert "1 to 15 of 40" in said(view["blocks"])
+    assert "Edit" not in said(view["blocks"])
+    at.press(ROBIN, at.ask(ROBIN, "tiers"), ids.EDIT_TIERS)
+    before = at.modal(ROBIN).hash
+    at.press(ROBIN, at.modal(ROBIN), "turn_page:1")
+    assert at.workspace.wait_until(lambda: at.modal(ROBIN).hash != before)
+    page = at.modal(ROBIN)
+    assert "16 to 30 of 40" in said(page.content["blocks"])
+    at.press(ROBIN, page, f"{ids.EDIT_TIER}:30")
+    form = _opened(at, ids.TIER_FORM)
+    assert at.slack.interactions.submit(user(ROBIN), form.id, text(ids.TIER_WINDOW, 45)) == {"ok": True}
+    assert at.workspace.wait_until(lambda: "every 45 days" in _said(at)), _said(at)
+    assert "16 to 30 of 40" in _said(at)
 
 
 def test_everybody_sees_the_tiers_and_a_lead_can_edit_them(at: Surface) -> None:

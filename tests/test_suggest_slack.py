@@ -102,9 +102,9 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
         run("mailbox", "add", "--provider", "gmail", "--address", DANA.email, "--token-file", str(token))
         settings = load_settings(**env)
 
-        def suggest(programme: Programme, limit: int) -> Suggestions:
+        def suggest(programme: Programme, skip: int, limit: int) -> Suggestions:
             capture = Capture(database.sessions, database.reading, at.clock)
-            return suggestions_from_mailboxes(capture, settings, Vault(settings.secret_keys), programme, limit)
+            return suggestions_from_mailboxes(capture, settings, Vault(settings.secret_keys), programme, skip, limit)
 
         with surface(database, cast=cast, suggest=suggest) as at:
             yield World(at, gmail, run)
@@ -122,6 +122,26 @@ def test_a_lead_sees_who_is_missing_and_nothing_is_stored(world: World) -> None:
     assert "we wrote on 3 days, they on 3 days · last mail Sun 22 Nov · in the mail of dana@lantern.example" in words
     with world.at.database.reading() as session:
         assert everything(session) == before
+
+
+def test_the_list_goes_on_ten_by_ten_until_its_end(world: World) -> None:
+    for n in range(23):
+        world.letters(f"ana@newco{n:02}.example", 2)
+    world.run("capture")
+    message, listed = world.asked(), list[str]()
+    assert "23 organisations write with us regularly" in said(message.blocks)
+    assert "13 more with less mail." in said(message.blocks)
+    listed.append(said(message.blocks))
+    world.at.press(ROBIN, message, "look:1")
+    assert world.at.workspace.wait_until(lambda: "11 to 20" in said(world.at.modal(ROBIN).content["blocks"]))
+    listed.append(said(world.at.modal(ROBIN).content["blocks"]))
+    lint_view(world.at.modal(ROBIN).content)
+    world.at.press(ROBIN, world.at.modal(ROBIN), "look:2")
+    assert world.at.workspace.wait_until(lambda: "21 to 23" in said(world.at.modal(ROBIN).content["blocks"]))
+    listed.append(said(world.at.modal(ROBIN).content["blocks"]))
+    assert len(world.at.workspace.views.stacks["U0ROBIN"]) == 1
+    assert [sum(f"newco{n:02}.example" in one for one in listed) for n in range(23)] == [1] * 23
+    assert "more with less mail" not in listed[-1]
 
 
 def test_only_leads_may_ask(world: World) -> None:
@@ -224,7 +244,7 @@ def test_a_form_of_somebody_who_does_not_lead_adds_nobody(world: World, database
 def test_two_who_ask_at_once_do_not_ask_the_mailboxes_twice(database: Database) -> None:
     going, go_on, asked = threading.Event(), threading.Event(), list[int]()
 
-    def slow(_programme: Programme, limit: int) -> Suggestions:
+    def slow(_programme: Programme, _skip: int, limit: int) -> Suggestions:
         asked.append(limit)
         going.set()
         assert go_on.wait(20)
@@ -264,7 +284,7 @@ def test_the_running_bot_has_the_command(database: Database) -> None:
     settings = load_settings(CADENCE_DATABASE_URL=database.url, SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="x" * 32)
     running = Running(settings, At(MONDAY))
     try:
-        told = running._suggest(running.programmes()[0], 10)
+        told = running._suggest(running.programmes()[0], 0, 10)
         assert (told.found, told.looked_into) == ((), 0)
     finally:
         running.rounds.stop()

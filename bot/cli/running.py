@@ -315,9 +315,9 @@ class Running:
     def _erase_old(self, programme: Programme) -> None:
         retention.erase_old(self.sessions, self.reading, programme, kept(self.settings), self.clock.now())
 
-    def _suggest(self, programme: Programme, limit: int) -> Suggestions:
+    def _suggest(self, programme: Programme, skip: int, limit: int) -> Suggestions:
         capture = Capture(self.sessions, self.reading, self.clock)
-        return suggestions_from_mailboxes(capture, self.settings, self.vault, programme, limit)
+        return suggestions_from_mailboxes(capture, self.settings, self.vault, programme, skip, limit)
 
     def programmes(self) -> list[Programme]:
         """Those in whose workspace Cadence may speak; the others rest, their mail too."""

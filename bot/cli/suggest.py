@@ -50,7 +50,7 @@ def suggest(desk: Desk, mbox: Path | None, address: str | None, limit: int, form
 
 
 def _from_mailboxes(desk: Desk, capture: Capture, limit: int) -> tuple[Sequence[Suggestion], int]:
-    told = suggestions_from_mailboxes(capture, desk.settings, desk.vault, desk.programme, limit)
+    told = suggestions_from_mailboxes(capture, desk.settings, desk.vault, desk.programme, 0, limit)
     for troubled, reason in sorted(told.troubles.items()):
         note(f"note: {troubled} could not be asked: {plain(reason)}")
     unnamed = sum(one.domain is None for one in told.found)

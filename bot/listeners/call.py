@@ -37,6 +37,7 @@ class Call:
     def __init__(self, desk: Desk, context: BoltContext, body: dict[str, Any]) -> None:
         self.desk, self._context, self.body = desk, context, body
         self.now = desk.clock.now()
+        self.sharing = False  # whether everybody in the channel gets the answer
         self._visitor: Visitor | None = None
         self._answered = False
 
@@ -76,6 +77,11 @@ class Call:
     def surface(self) -> str:
         """Where it happened: message, modal or home."""
         return str((self.body.get("view") or {}).get("type") or "message")
+
+    def alone(self, payload: Payload) -> Payload:
+        """An answer that is for nobody else's eyes, even where `share` was typed: it was not understood."""
+        self.sharing = False
+        return payload
 
     def ack(self, **answer: Any) -> None:
         self._context.ack(**answer)

@@ -24,7 +24,7 @@ def partner(call: Call, rest: str) -> Payload:
     typed = literal(rest)
     found = look_up(call, typed)
     if found is None or found.partner is None:
-        return not_found("partner Acme", found, typed)
+        return call.alone(not_found("partner Acme", found, typed))
     return partner_card(card_of(call, found.partner.id, None if found.exact else typed), _paper(call))
 
 
@@ -32,7 +32,7 @@ def why(call: Call, rest: str) -> Payload:
     typed = literal(rest)
     found = look_up(call, typed)
     if found is None or found.partner is None:
-        return not_found("why Acme", found, typed)
+        return call.alone(not_found("why Acme", found, typed))
     return why_answer(card_of(call, found.partner.id, None if found.exact else typed), _paper(call))
 
 

@@ -104,9 +104,8 @@ def command(call: Call) -> None:
     word, rest = split(str(call.body.get("text") or ""))
     word = ALIASES.get(word, word) or "help"
     found = TABLE.get(word)
-    sharing = False
     if word in SHARED:
-        rest, sharing = _shared(rest, named=word in NAMED)
+        rest, call.sharing = _shared(rest, named=word in NAMED)
     too_much = found is not None and found.bare and bool(rest)  # words behind a command that takes none
     if found is None or not found.acks or too_much:
         call.ack()
@@ -115,10 +114,10 @@ def command(call: Call) -> None:
     else:
         if word not in ("help", "setup"):  # who types `setup` may be nobody yet
             call.visitor()
-        if sharing and is_shared(call.client, call.channel or ""):
+        if call.sharing and is_shared(call.client, call.channel or ""):
             raise Refused("People of another company are in this channel, so nothing is shared here.")
-        told = answers.unknown_answer(f"{word} {literal(rest)}", found.help) if too_much else found.answer(call, rest)
-    if told is not None and sharing:
+        told = call.alone(_too_much(word, rest, found)) if too_much else found.answer(call, rest)
+    if told is not None and call.sharing:
         call.share(told)
     elif told is not None:
         call.tell(told if word in setup.COMMANDS else setup.with_note(call, told))
@@ -130,6 +129,10 @@ def _shared(rest: str, *, named: bool) -> tuple[str, bool]:
     if last.casefold() != "share" or (named and not before):
         return rest, False
     return before.rstrip(), True
+
+
+def _too_much(word: str, rest: str, found: Command) -> Payload:
+    return answers.unknown_answer(f"{word} {literal(rest)}", found.help)
 
 
 def _unknown(word: str, rest: str) -> Payload:

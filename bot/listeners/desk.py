@@ -51,7 +51,7 @@ PATIENCE_SECONDS = 2
 """Slack waits three seconds for our answer, and this look-up is only one part of it."""
 
 
-Suggest = Callable[[Programme, int], Suggestions]
+Suggest = Callable[[Programme, int, int], Suggestions]
 """At most so many organisations that the mail knows and the roster does not. It takes seconds."""
 
 ImportRoster = Callable[[Session, Programme, str, bytes, str, datetime], RosterReport]

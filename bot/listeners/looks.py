@@ -16,9 +16,9 @@ from bot.views.home import LOOKS
 from bot.views.kit import Payload, View
 
 ANSWERS: dict[str, Callable[[Call], Payload]] = {
-    "owed": lambda call: signals.owed(call, ""),
-    "stale": lambda call: signals.stale(call, ""),
-    "quiet": lambda call: signals.quiet(call, ""),
+    "owed": lambda call: signals.told(call, "owed"),
+    "stale": lambda call: signals.told(call, "stale"),
+    "quiet": lambda call: signals.told(call, "quiet"),
     "coverage": coverage.now,
 }
 
@@ -31,21 +31,24 @@ def register(app: App, desk: Desk) -> None:
 
 def look(call: Call) -> None:
     """Opens the window at once: years of history, or asking mailboxes, take longer than Slack waits."""
-    verb = call.carried().verb or ""
+    carried = call.carried()
+    verb = carried.verb or ""
     if verb not in LOOKS:
         raise OldButton("no list of ours is called so")
     call.visitor()
-    opened: list[str] = []
+    # The next page of a window is drawn over the page before: Slack stacks three windows, no more.
+    opened: list[str] = [call.body["view"]["id"]] if call.surface == "modal" else []
 
     def show(told: Payload) -> None:
         view = _window(verb, told)
         if opened:
+            call.let_go()
             call.redraw(opened[0], view)
         else:
             opened.append(call.open(view))
 
     if verb == "suggest":
-        suggestions.search(call, show)
+        suggestions.search(call, show, carried.page or 0)
         return
     show(kit.notice("One moment …"))
     show(ANSWERS[verb](call))

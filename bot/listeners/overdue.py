@@ -20,7 +20,9 @@ from models.queries.programme import people, tiers
 def overdue(call: Call, rest: str) -> Payload:
     carried = _filter(call, rest)
     if carried is None:
-        return answers.unknown_answer(f"overdue {literal(rest)}", COMMANDS["overdue"].help)
+        return call.alone(answers.unknown_answer(f"overdue {literal(rest)}", COMMANDS["overdue"].help))
+    if call.sharing and carried.owner not in (None, call.visitor().person.id):
+        raise Refused("One person's partners are nobody's show: without `share` the list comes to you alone.")
     return _listed(call, carried)
 
 

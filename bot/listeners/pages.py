@@ -1,16 +1,21 @@
 """The two surfaces that stay open, the list modal and the Home tab: drawn from the facts, and again after a press."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot import ids
 from bot.ids import Carried
+from bot.listeners import signals
 from bot.listeners.call import Call
 from bot.listeners.cards import card_view
 from bot.listeners.desk import Refused, Visitor
-from bot.listeners.homepage import home
+from bot.listeners.homepage import boxes_seen, home
+from bot.listeners.tiers import tiers_view
+from bot.views import mailboxes
+from bot.views import tiers as tiers_sheet
 from bot.views.kit import Payload, View
 from bot.views.lists import Leaf, Listed, chosen, leaf, list_modal
+from bot.views.mailboxes import mailboxes_modal
 from bot.views.read import read_leaf, read_modal
 from bot.views.rows import Paper
 from models.queries.programme import people, tiers
@@ -23,14 +28,34 @@ from models.weekly_read import MailboxTrouble
 
 
 def list_view(call: Call, carried: Carried, note: str | None = None) -> View:
-    """A page of a held read, or of what is overdue now."""
+    """A page of the list that is named; of a held read; or of what is overdue now."""
     visitor = call.visitor()
+    named = SHEETS.get(carried.verb or "")
+    if named is not None:
+        return named(call, carried, note)
     if carried.read is not None:
         return read_modal(_held(call, carried.read), carried, note)
     found = overdue(call, visitor, carried)
     paper = Paper(visitor.today, visitor.programme.zone)
     lines = {one.facts.partner_id: one for one in drawn(call, found.leaf.partner_ids)}
-    return list_modal(found.title, found.leaf, lines, carried, paper, note=note)
+    return list_modal(
+        found.title, found.leaf, lines, carried, paper, note=note, blind=found.blind, troubles=found.troubles
+    )
+
+
+def mailboxes_view(call: Call, carried: Carried, note: str | None = None) -> View:
+    """The own ones; for a lead, everybody's."""
+    visitor = call.visitor()
+    with call.desk.reading() as session:
+        shown = boxes_seen(session, visitor, call.now, lambda _: visitor.leads)
+    return mailboxes_modal(shown, visitor.today, visitor.programme.zone, carried, note, acts=visitor.may_act)
+
+
+SHEETS: dict[str, Callable[[Call, Carried, str | None], View]] = {
+    **dict.fromkeys(signals.LISTS, signals.signals_view),
+    mailboxes.SHEET: mailboxes_view,
+    tiers_sheet.SHEET: tiers_view,
+}
 
 
 def menu_leaf(call: Call, carried: Carried) -> Leaf:

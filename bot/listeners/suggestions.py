@@ -40,8 +40,8 @@ def look(call: Call, _rest: str) -> None:
     search(call, call.tell)
 
 
-def search(call: Call, tell: Callable[[Payload], None]) -> None:
-    """Tells that mailboxes are asked, and later what they said."""
+def search(call: Call, tell: Callable[[Payload], None], page: int = 0) -> None:
+    """Tells that mailboxes are asked, and later what they said. `page` counts the lists before this one."""
     visitor, suggest = call.visitor(leading=True), call.desk.suggest
     if suggest is None:
         raise Refused("This Cadence reads no mail, so it cannot tell.")
@@ -50,7 +50,7 @@ def search(call: Call, tell: Callable[[Payload], None]) -> None:
         return
     try:
         tell(looking_note())
-        told = suggest(visitor.programme, IN_LIST)
+        told = suggest(visitor.programme, page * IN_LIST, IN_LIST)
     finally:
         _looking.release()
     with call.desk.reading() as session:

@@ -6,15 +6,16 @@ from slack_bolt import App
 from sqlalchemy.orm import Session
 
 from bot import ids
-from bot.ids import OldButton
+from bot.ids import Carried, OldButton
 from bot.listeners.call import Call, answering, on_action
 from bot.listeners.desk import Desk, Refused, Visitor
 from bot.listeners.typed import Command
 from bot.views import inputs
 from bot.views.help import HelpLine
-from bot.views.kit import Payload, View
+from bot.views.kit import MOST_ROWS, Payload, View
 from bot.views.tiers import (
     LONGEST_TIER,
+    SHEET,
     outlook_words,
     removed_note,
     saved_note,
@@ -62,7 +63,8 @@ COMMANDS = {
 
 
 def open_list(call: Call) -> None:
-    call.open(_list(call, call.visitor(leading=True)))
+    call.visitor(leading=True)
+    call.open(_list(call))
     call.ack()
 
 
@@ -108,7 +110,7 @@ def submit(call: Call) -> None:
         return
     call.ack()
     said = saved_note(tier, change is Change.ADDED) if change is not Change.UNCHANGED else None
-    call.update_below(_list(call, visitor, said))
+    call.update_below(_list(call, tier.rank, said))
 
 
 def try_it(call: Call) -> None:
@@ -142,14 +144,30 @@ def remove(call: Call) -> None:
                 raise Refused(f"This tier cannot be removed: {error}.") from error
             steps_changed(session, workspace_id)
     call.ack()
-    call.update_below(_list(call, visitor, said))
-    call.update(_list(call, visitor, said))
+    call.update_below(_list(call, tier.rank, said))
+    call.update(_list(call, tier.rank, said))
 
 
-def _list(call: Call, visitor: Visitor, note: str | None = None) -> View:
+def tiers_view(call: Call, carried: Carried, note: str | None = None) -> View:
+    """One page of all tiers."""
+    visitor = call.visitor()
     workspace_id = visitor.programme.workspace_id
     with call.desk.reading() as session:
-        return tiers_modal(tiers_of(session, workspace_id), partners_of_tiers(session, workspace_id), note)
+        return tiers_modal(
+            tiers_of(session, workspace_id),
+            partners_of_tiers(session, workspace_id),
+            carried,
+            note,
+            leads=visitor.leads,
+        )
+
+
+def _list(call: Call, rank: int | None = None, note: str | None = None) -> View:
+    """The page on which the tier of this rank stands, or the first."""
+    with call.desk.reading() as session:
+        ranks = [one.rank for one in tiers_of(session, call.visitor().programme.workspace_id)]
+    place = sum(one < rank for one in ranks) if rank is not None else 0
+    return tiers_view(call, Carried(verb=SHEET, page=place // MOST_ROWS), note)
 
 
 def _tier(session: Session, visitor: Visitor, rank: int | None) -> Tier:

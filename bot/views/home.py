@@ -9,6 +9,7 @@ from bot import ids, wording
 from bot.ids import Carried
 from bot.views import inputs, kit, rows
 from bot.views.kit import Block, View
+from bot.views.mailboxes import SHEET as MAILBOXES
 from bot.views.reads_notice import uncertain_payload
 from bot.views.rows import Paper
 from models.cadence import State
@@ -162,6 +163,7 @@ def _running() -> list[Block]:
             kit.button(ids.EDIT_SCHEDULE, "Schedule and channel", nothing),
             kit.button(ids.EDIT_TIERS, "Tiers", nothing),
             kit.button(ids.EDIT_ROSTER, "Partners and people", nothing),
+            kit.button(ids.row(ids.SEE_ALL, 1), "Mailboxes", Carried(verb=MAILBOXES)),
             kit.button(ids.IMPORT, "Import", nothing),
             kit.button(ids.AUDIT, "Audit log", nothing),
         )

@@ -9,6 +9,7 @@ from bot.ids import Carried, encode
 from bot.views import kit, rows
 from bot.views.kit import Block, Element, Payload, View
 from bot.views.rows import Paper
+from bot.views.sheets import turn_buttons
 from models.cadence import Tier
 from models.queries.reads import Settled
 from models.standing import Standing, Who
@@ -119,10 +120,12 @@ def list_modal(
     paper: Paper,
     settled: Mapping[int, Settled] | None = None,
     note: str | None = None,
+    blind: Sequence[str] = (),
+    troubles: Sequence[MailboxTrouble] = (),
 ) -> View:
     """One page of a list. A partner that stands under two headings gets its row once and is named the second time.
 
-    `note` is mrkdwn: the answer to what was just pressed on this page.
+    `note` is mrkdwn: the answer to what was just pressed on this page. `blind` are names.
     """
     here = Carried(read=carried.read, tier=carried.tier, owner=carried.owner, page=on.page)
     settled, first = settled or {}, on.page * kit.MOST_ROWS + 1
@@ -148,13 +151,12 @@ def list_modal(
         else:
             blocks.append(rows.partner_row(standing, replace(paper, cards=True), settled.get(one.partner_id)))
         drawn.add(one.partner_id)
-    turns = []
-    if on.page > 0:
-        turns.append(_turn("Previous page", on.page - 1, here))
-    if on.page < on.pages - 1:
-        turns.append(_turn("Next page", on.page + 1, here))
+    turns = turn_buttons(on.page, on.pages, here)
     if turns:
         blocks.append(kit.actions(*turns))
+    unseen = _unseen(blind, troubles, paper)
+    if unseen:
+        blocks.append(kit.context(unseen))
     return kit.modal(ids.LIST_MODAL, "Partners", blocks, carried=here)
 
 
@@ -203,7 +205,3 @@ def chosen(one: Listed, carried: Carried) -> bool:
     if carried.owner == NOBODY:
         return one.owner is None
     return carried.owner in (one.owner.id if one.owner else None, one.holder_id)
-
-
-def _turn(text: str, page: int, here: Carried) -> Element:
-    return kit.button(f"{ids.TURN_PAGE}:{page}", text, replace(here, page=page))

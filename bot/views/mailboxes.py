@@ -9,12 +9,13 @@ from bot import ids, wording
 from bot.ids import Carried
 from bot.views import kit
 from bot.views.kit import Block, Payload, View
+from bot.views.sheets import see_all, sheet_modal
 from models.clock import local_day
 from models.mailbox_health import Health
 from models.queries.mail import MailboxFacts
 
 MOST = 6
-
+SHEET = "mailboxes"
 
 NONE_CONNECTED = "No mailbox of yours is connected, so nobody sees what you and your partners write."
 NONE_NEEDED = "You read along, so no mailbox of yours is needed: those of the partner managers are read."
@@ -46,8 +47,21 @@ def mailbox_blocks(
         blocks += [_row(one, today, zone, scale) for one in others[:MOST]]
     more = len(boxes) - len(mine[:MOST]) - len(others[:MOST])
     if more:
-        blocks.append(kit.context(f"and {more} more: `cadence mailbox list` shows them all"))
+        blocks.append(kit.context(f"and {more} more"))
+        blocks.append(kit.actions(see_all(len(boxes), Carried(verb=SHEET), place=2)))
     return blocks
+
+
+def mailboxes_modal(
+    boxes: Sequence[Box], today: date, zone: ZoneInfo, carried: Carried, note: str | None = None, *, acts: bool
+) -> View:
+    """All of them page by page, the own ones first. `acts`: whoever looks can own partners."""
+    ordered = sorted(boxes, key=lambda one: (not one.mine, one.facts.address))
+    head = "" if any(one.mine for one in boxes) else (NONE_CONNECTED if acts else NONE_NEEDED)
+    connect = [kit.actions(kit.button(ids.CONNECT, "Connect a mailbox", Carried()))] if acts else []
+    return sheet_modal(
+        "Mailboxes", head, ordered, lambda one: _row(one, today, zone, 1.0), carried, note, below=connect
+    )
 
 
 def mailboxes_payload(boxes: Sequence[Box], today: date, zone: ZoneInfo, *, acts: bool) -> Payload:

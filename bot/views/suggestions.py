@@ -16,6 +16,7 @@ from models.names import LONGEST_NAME
 from models.standing import Who
 
 IN_LIST = 10
+SHEET = "suggest"
 TROUBLES = 3
 LONGEST_DOMAIN = 253
 
@@ -38,13 +39,15 @@ def suggestions_answer(told: Suggestions, owners: Mapping[str, int], on: Paper) 
         paper = replace(on, scale=scale)
         named = [one for one in told.found if one.domain is not None]
         head = _head(told)
-        blocks: list[Block] = [kit.section(f"*{head}*" if told.found else head)]
+        blocks: list[Block] = [kit.section(f"*{head}*" if told.found or told.skipped else head)]
         lines = [_line(one, paper) for one in named]
         for number, (one, line) in enumerate(zip(named, lines, strict=True)):
             blocks.append(kit.section(line, accessory=_button(number, one, owners)))
         notes = [kit.words(one, 400 * scale) for one in _notes(told)]
         if notes:
             blocks.append(kit.context("\n".join(notes)))
+        if told.more:
+            blocks.append(kit.actions(_next(told)))
         return {"text": "\n".join([head, *lines, *notes]), "blocks": blocks}
 
     return kit.fitting(draw)
@@ -101,9 +104,10 @@ def name_of(domain: str) -> str:
 
 def _head(told: Suggestions) -> str:
     """Mrkdwn without a word of anybody else's."""
-    if told.found:
-        count = wording.plural(len(told.found) + told.more, "organisation")
-        verb = "writes" if len(told.found) + told.more == 1 else "write"
+    every = told.skipped + len(told.found) + told.more
+    if every:
+        count = wording.plural(every, "organisation")
+        verb = "writes" if every == 1 else "write"
         return f"{count} {verb} with us regularly and {'is' if verb == 'writes' else 'are'} not on the roster"
     if not told.looked_into:
         return f"No mailbox is connected that could tell: `{ids.COMMAND} mailbox` says how to connect one."
@@ -121,6 +125,12 @@ def _line(one: Suggestion, paper: Paper) -> str:
     return f"{kit.strong(paper.words(one.domain or '', 300))}\n{paper.words(said, 400)}"
 
 
+def _next(told: Suggestions) -> kit.Element:
+    page = (told.skipped + len(told.found)) // IN_LIST
+    label = f"Show the next {min(told.more, IN_LIST)}"
+    return kit.button(ids.row(ids.LOOK, page), label, Carried(verb=SHEET, page=page))
+
+
 def _button(number: int, one: Suggestion, owners: Mapping[str, int]) -> kit.Element:
     likely = {owners[box] for box in one.mail.mailboxes if box in owners}
     carried = Carried(domain=one.domain, owner=likely.pop() if len(likely) == 1 else None)
@@ -132,6 +142,10 @@ def _notes(told: Suggestions) -> list[str]:
     """What the list does not show, and why."""
     unnamed = sum(one.domain is None for one in told.found)
     said = []
+    if told.skipped and told.found:
+        said.append(f"Here are {told.skipped + 1} to {told.skipped + len(told.found)}, by how regular their mail is.")
+    elif told.skipped:
+        said.append("There are no more of them.")
     if unnamed:
         why = "their mailboxes could not be asked" if told.troubles else "their newest mail could not be fetched"
         said.append(f"{wording.plural(unnamed, 'organisation')} cannot be named: names are not stored, and {why}.")
@@ -141,7 +155,7 @@ def _notes(told: Suggestions) -> list[str]:
     if len(troubles) > TROUBLES:
         said.append(f"{len(troubles) - TROUBLES} more mailboxes could not be asked.")
     if told.more:
-        said.append(f"{told.more} more with less mail: cadence suggest on the command line shows them.")
+        said.append(f"{told.more} more with less mail.")
     for address in told.files_only[:TROUBLES]:
         said.append(f"Nothing is kept of the mail that {wording.plain(address, 80)} got from files.")
     return said

@@ -6,35 +6,46 @@ from bot import ids, wording
 from bot.ids import Carried
 from bot.views import inputs, kit
 from bot.views.kit import Block, Payload, View
+from bot.views.sheets import see_all, sheet_modal
 from models.cadence import Tier
 from models.what_if import LONGEST_GRACE, LONGEST_WINDOW, Under
 
 LONGEST_TIER = 80
 IN_ANSWER = 10
-MOST_SHOWN = 40
+SHEET = "tiers"
 
 
 def tiers_answer(tiers: Sequence[Tier], partners: Mapping[int, int], *, leads: bool) -> Payload:
     lines = [tier_words(one, partners.get(one.rank, 0)) for one in tiers[:IN_ANSWER]]
-    if len(tiers) > IN_ANSWER:
-        lines.append(f"and {wording.plural(len(tiers) - IN_ANSWER, 'more tier')}")
+    more = len(tiers) - len(lines)
+    if more:
+        lines.append(f"and {wording.plural(more, 'more tier')}")
     told = "\n".join(["*How often each partner is to hear from us*", *(lines or ["There are no tiers yet."])])
     edit = kit.button(ids.EDIT_TIERS, "Edit tiers", Carried()) if leads else None
-    return {"text": told, "blocks": [kit.section(told, accessory=edit)]}
+    blocks = [kit.section(told, accessory=edit)]
+    if more:
+        blocks.append(kit.actions(see_all(len(tiers), Carried(verb=SHEET))))
+    return {"text": told, "blocks": blocks}
 
 
-def tiers_modal(tiers: Sequence[Tier], partners: Mapping[int, int], note: str | None = None) -> View:
-    blocks: list[Block] = [kit.section(note)] if note else []
-    for one in tiers[:MOST_SHOWN]:
-        edit = kit.button(
-            ids.row(ids.EDIT_TIER, one.rank), "Edit", Carried(tier=one.rank), spoken=f"Edit {wording.name(one.name)}"
-        )
-        blocks.append(kit.section(tier_words(one, partners.get(one.rank, 0)), accessory=edit))
-    if len(tiers) > MOST_SHOWN:
-        blocks.append(kit.context("The others can be changed with `cadence tiers set`."))
-    blocks.append(kit.actions(kit.button(ids.ADD_TIER, "Add a tier", Carried())))
-    blocks.append(kit.context("A change holds from now on; weeks that are past keep the target they had."))
-    return kit.modal(ids.TIERS_MODAL, "Tiers", blocks)
+def tiers_modal(
+    tiers: Sequence[Tier], partners: Mapping[int, int], carried: Carried, note: str | None = None, *, leads: bool
+) -> View:
+    """All of them page by page; a lead changes them here."""
+
+    def draw(tier: Tier) -> Block:
+        spoken = f"Edit {wording.name(tier.name)}"
+        edit = kit.button(ids.row(ids.EDIT_TIER, tier.rank), "Edit", Carried(tier=tier.rank), spoken=spoken)
+        return kit.section(tier_words(tier, partners.get(tier.rank, 0)), accessory=edit if leads else None)
+
+    below = [
+        kit.actions(kit.button(ids.ADD_TIER, "Add a tier", Carried())),
+        kit.context("A change holds from now on; weeks that are past keep the target they had."),
+    ]
+    head = "" if tiers else "There are no tiers yet."
+    return sheet_modal(
+        "Tiers", head, tiers, draw, carried, note, callback=ids.TIERS_MODAL, below=below if leads else []
+    )
 
 
 def tier_form(tier: Tier | None, partners: int, rank: int, said: str | None = None) -> View:
