@@ -60,7 +60,7 @@ class Outbox:
     client: WebClient | Callable[[int], WebClient]  # or whoever speaks for a workspace
     clock: Clock
     render: Render
-    posted_plain: Callable[[WebClient, Post, str, str], None] | None = None  # the message is at this channel and ts
+    posted_plain: Callable[[WebClient, Post, str, str], None] | None = None  # channel and ts: of its thread
     _resting_until: dict[str, datetime] = field(default_factory=dict)  # channel → no updates before
     _posts_rest_until: dict[int, datetime] = field(default_factory=dict)  # workspace → no posts before
 
@@ -136,7 +136,7 @@ class Outbox:
                 actions.channel_works(session, post.workspace_id, post.channel)
         measures.POSTS.add("plain" if post.payload.get("blocks") and not blocks else "sent")
         if self.posted_plain and not blocks and post.payload.get("blocks"):
-            self.posted_plain(self._client(post), post, answer["channel"] or post.channel, answer["ts"])
+            self.posted_plain(self._client(post), post, answer["channel"] or post.channel, thread_ts or answer["ts"])
         return True
 
     def _refused(

@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import coverage_words
 from bot.chart import NoCharts, chart
+from bot.views.trend import TREND_PART, TREND_WEEKS
+from models.actions.outbox import READ
 from models.clock import Clock
 from models.queries.outbox import Post
 from models.queries.programme import programme
 from models.queries.trend import TrendLine, trend
 from models.settings import Settings
 
-MONTHLY, WEEKS = "monthly", 13
+MONTHLY, WEEKS = "monthly", TREND_WEEKS
 SPOKEN = 1000  # letters of a picture's words for those who cannot see it
 log = structlog.get_logger(__name__)
 
@@ -51,10 +53,10 @@ def show_picture(
 def below_plain_posts(
     settings: Settings, reading: sessionmaker[Session], clock: Clock
 ) -> Callable[[WebClient, Post, str, str], None]:
-    """What the outbox does about a post that Slack took as text only: below the monthly one belongs a picture."""
+    """What the outbox does about a post that Slack took as text only: where a chart belongs, a picture stands."""
 
     def below(client: WebClient, post: Post, channel: str, ts: str) -> None:
-        if post.kind != MONTHLY:
+        if post.kind != MONTHLY and (post.kind, post.part) != (READ, TREND_PART):
             return
         with reading() as session:
             ours = programme(session, settings, post.workspace_id)

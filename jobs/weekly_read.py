@@ -100,7 +100,7 @@ def hold_and_post(
         if programme.when_empty == "skip" and calm(held.read):
             return read_id
         parts = dict(enumerate(read_parts(held, 0)))
-        drawn = trend_payload(trend(session, programme, now, TREND_WEEKS)) if held.read.overdue else None
+        drawn = None if calm(held.read) else trend_payload(trend(session, programme, now, TREND_WEEKS))
         if drawn is not None:
             parts[TREND_PART] = drawn
         week = held.read.week.isoformat()

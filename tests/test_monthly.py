@@ -13,6 +13,7 @@ from sqlalchemy import select
 from bot.cli.running import Running
 from bot.views.monthly import monthly_payload, told
 from jobs.monthly import KIND, due_at, first_working_day, next_post_at, post_is_due, queue_post
+from jobs.weekly_read import hold_and_post
 from models.actions.leaders import set_leaders_channel
 from models.cadence import Shutdown
 from models.queries.coverage import coverage_over_time
@@ -236,6 +237,22 @@ def test_where_slack_draws_no_chart_the_picture_stands_below_the_post(
     assert (post.text.split(".")[0], post.blocks) == ("Cadence coverage, Tue 1 Dec 2026", [])
     [below] = [one for one in at.workspace.messages(LEADERS, thread_ts=post.ts) if one.ts != post.ts]
     assert at.workspace.files.get(below.files[0]["id"]).content.startswith(b"\x89PNG")
+
+
+def test_where_slack_draws_no_chart_the_weekly_read_has_the_picture_in_its_thread(
+    database: Database, at: Surface, bot: Bot
+) -> None:
+    at.workspace.add_token(at.workspace.bot_token, "bot", (*at.workspace.bot_scopes, "files:write"))
+    with no_charts():
+        assert hold_and_post(database.sessions, at.cast.programme, bot.clock.now()) is not None
+        for _ in range(3):
+            bot.running.pump()
+    read = at.read()
+    in_thread = at.workspace.messages(CHANNEL, thread_ts=read.ts)
+    [plain] = [one for one in in_thread if one.text.startswith("Cadence coverage, 13 weekly reads")]
+    assert not plain.blocks
+    [picture] = [one for one in in_thread if one.files]
+    assert at.workspace.files.get(picture.files[0]["id"]).content.startswith(b"\x89PNG")
 
 
 def test_without_the_right_to_upload_the_words_stand_alone(database: Database, at: Surface, bot: Bot) -> None:

@@ -27,6 +27,8 @@ NEVER = re.compile(
 OF_TIERS = {"the form lacks a rank", " is the last rank."}
 """Tiers have ranks; partners and people have none."""
 
+PROMISES = re.compile(r"people are never ranked|tier is a rank or a name")
+
 NAMED = [(key, draw) for key, draw in drawing().items()]
 
 
@@ -92,10 +94,18 @@ def test_32_nothing_that_is_said_ranks_scores_or_scolds_anybody() -> None:
 def test_32_no_sentence_in_the_code_ranks_scores_or_scolds_anybody() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {text!r}"
-        for path in sorted((ROOT / "bot").rglob("*.py"))
+        for package in ("bot", "jobs", "models")
+        for path in sorted((ROOT / package).rglob("*.py"))
         for line, text in sentences(path)
         if NEVER.search(text)
     ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["README.md", "manifest.yml"])
+def test_32_nothing_that_is_written_for_people_ranks_scores_or_scolds_anybody(name: str) -> None:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    wrong = [f"{number}: {line}" for number, line in enumerate(lines, 1) if NEVER.search(PROMISES.sub("", line))]
     assert not wrong, "\n".join(wrong)
 
 
