@@ -22,7 +22,8 @@ def ask(client: WebClient, method: str, **params: str) -> SlackResponse:
 def is_shared(client: WebClient, channel: str) -> bool:
     """Whether Slack says that other companies are in this channel: there nothing of a programme is posted.
 
-    Slack tells it only to an app with the scope `channels:read`; without an answer the administrator's choice stands.
+    Slack tells it only to an app with the scope `channels:read`, of private channels `groups:read`; without an answer
+    the administrator's choice stands.
     """
     try:
         about = ask(client, "conversations.info", channel=channel).get("channel") or {}

@@ -20,7 +20,8 @@ def refused_in(client: WebClient, channel: str, user_id: str) -> str | None:
     """Slack's word for why the bot cannot post in the channel, ours where other companies are in it; None: it can.
 
     What is tried is a message for this user alone: no permission to read channels is needed for it, and Slack judges
-    it like a post. Whether a channel is shared or archived Slack tells only with `channels:read`.
+    it like a post. Whether a channel is shared or archived Slack tells only with
+    `channels:read`, of a private one with `groups:read`.
     """
     try:
         about = ask(client, "conversations.info", channel=channel).get("channel") or {}

@@ -51,6 +51,15 @@ def posting_client(token: str, base_url: str) -> WebClient:
     return WebClient(token=token, base_url=base_url, timeout=20, retry_handlers=no_retries)
 
 
+def rest_channel(
+    session: Session, workspace_id: int, channel: str, trouble: str, now: datetime, again: int | None = None
+) -> None:
+    """The weekly read rests until its channel is right, and the leads hear of it once. `again`: the post that waits."""
+    if actions.rest_channel(session, workspace_id, channel, trouble, now):
+        subject = f"channel {channel} {trouble} {now.isoformat(timespec='minutes')}"
+        actions.tell_leads(session, workspace_id, subject, channel_payload(channel, trouble, again), now)
+
+
 @dataclass(slots=True)
 class Outbox:
     """Sends what is pending and redraws what has changed. One `pump` is one step; the loop is somebody else's."""
@@ -175,11 +184,8 @@ class Outbox:
 
     def _rest(self, session: Session, post: Post, reason: str, again: int | None) -> None:
         """Nothing more is held for a channel that takes nothing, and the leads hear of it once."""
-        trouble, now = "is_archived" if reason == "is_inactive" else reason, self.clock.now()
-        if actions.rest_channel(session, post.workspace_id, post.channel, trouble, now):
-            told = channel_payload(post.channel, trouble, again)
-            subject = f"channel {post.channel} {trouble} {now.isoformat(timespec='minutes')}"
-            actions.tell_leads(session, post.workspace_id, subject, told, now)
+        trouble = "is_archived" if reason == "is_inactive" else reason
+        rest_channel(session, post.workspace_id, post.channel, trouble, self.clock.now(), again)
 
     def _frozen(self, session: Session, post: Post) -> None:
         """A read that cannot be changed any more says so itself, once for all its parts."""

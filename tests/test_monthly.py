@@ -15,6 +15,7 @@ from bot.views.monthly import monthly_payload, told
 from jobs.monthly import KIND, due_at, first_working_day, next_post_at, post_is_due, queue_post
 from jobs.weekly_read import hold_and_post
 from models.actions.leaders import set_leaders_channel
+from models.actions.setup import note_channel
 from models.cadence import Shutdown
 from models.queries.coverage import coverage_over_time
 from models.queries.programme import Programme, programmes
@@ -205,11 +206,40 @@ def test_the_running_bot_posts_once_a_month(database: Database, at: Surface, bot
 def test_nothing_is_posted_where_another_company_listens(database: Database, at: Surface, bot: Bot) -> None:
     switched_on(database)
     shared_with_another_company(at)
-    bot.tick()
+    for _ in range(3):
+        bot.tick()
     assert bot.posts() == []
+    [told] = notices(database, "monthly post rests")
+    assert f"People of other companies are in <#{LEADERS}>" in told
     at.workspace.channels[LEADERS].is_ext_shared = False
     bot.tick()
     assert len(bot.posts()) == 1
+
+
+def test_30_the_weekly_read_rests_when_its_channel_has_become_shared_and_the_leads_hear_of_it_once(
+    database: Database, at: Surface, bot: Bot
+) -> None:
+    at.workspace.add_token(at.workspace.bot_token, "bot", (*at.workspace.bot_scopes, "channels:read"))
+    at.workspace.channels[CHANNEL].is_ext_shared = True
+    bot.clock.at = MONDAY + timedelta(weeks=2, minutes=1)
+    for _ in range(3):
+        bot.tick()
+    assert not [one for one in at.workspace.messages(CHANNEL) if one.text.startswith("Weekly read")]
+    [told] = notices(database, "weekly read rests")
+    assert f"People of other companies are in <#{CHANNEL}>, and the read is not for them" in told
+    at.workspace.channels[CHANNEL].is_ext_shared = False
+    with database.sessions.begin() as session:
+        note_channel(session, at.cast.workspace_id, CHANNEL, None, bot.clock.now())
+    bot.tick()
+    assert at.read().text.startswith("Weekly read")
+
+
+def notices(database: Database, words: str) -> list[str]:
+    """What leads were told privately with these words in it."""
+    with database.reading() as session:
+        rows = session.scalars(select(OutboxPost).where(OutboxPost.kind == "notice").order_by(OutboxPost.id)).all()
+        texts = [str(one.payload["text"]) for one in rows]
+    return [one for one in texts if words in one]
 
 
 def test_a_post_without_an_answer_is_not_repeated_and_a_lead_is_asked(

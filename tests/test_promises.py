@@ -79,6 +79,7 @@ SCOPES = {
     "commands": "/cadence",
     "files:read": "to import a roster that a lead uploads",
     "files:write": "to send exports, and a picture where Slack draws no chart",
+    "groups:read": "whether a private channel is shared with another company",
     "im:write": "to open a direct message for a nudge",
     "users:read": "a person's name and time zone",
     "users:read.email": "to find a partner manager by e-mail address",

@@ -41,6 +41,7 @@ USEFUL = {
     "im:write": "nudges cannot open a direct message",
     "users:read.email": "people are not found by their address",
     "channels:read": "Slack does not tell whether a channel is shared with another company",
+    "groups:read": "Slack does not tell whether a private channel is shared with another company",
     "files:write": "no picture is shared where Slack draws no chart",
     "files:read": "a roster cannot be uploaded as a file",
 }

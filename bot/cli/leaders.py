@@ -72,7 +72,8 @@ def _switch_on(desk: Desk, channel: str) -> None:
     if changed:
         note("Invite the bot to the channel (/invite), and look at the words: `cadence leaders --preview`.")
         note(
-            "Choose one without people of other companies: only with the scope `channels:read` does Slack tell of them."
+            "Choose one without people of other companies: only with the scopes `channels:read` and `groups:read` does "
+            "Slack tell of them."
         )
 
 

@@ -22,15 +22,16 @@ from bot import measures
 from bot.access import Access, NoAccess
 from bot.app import build_app
 from bot.asking import is_shared, refusal
+from bot.channels import SHARED
 from bot.connecting import obstacle
 from bot.first_lead import greet_installer
 from bot.logs import working_on
 from bot.measures import Pulse
-from bot.outbox import Outbox, posting_client, says_no
+from bot.outbox import Outbox, posting_client, rest_channel, says_no
 from bot.people import link_people, notice_leavers
 from bot.pictures import below_plain_posts
 from bot.redraw import redraw_of
-from bot.views.reads_notice import uncertain_payload
+from bot.views.reads_notice import leaders_payload, uncertain_payload
 from jobs import monthly, recovery, retention, weekly_read
 from jobs.capture import Capture
 from jobs.mailbox.providers import LOGINS
@@ -45,7 +46,7 @@ from models.actions.clocks import refresh_clocks
 from models.actions.installations import regain_access
 from models.actions.noted import note_standings
 from models.actions.programme import OtherWorkspace, add_workspace, link_workspace, the_workspace
-from models.clock import Clock
+from models.clock import Clock, local_day
 from models.correspondence import Suggestions
 from models.db import make_engine, make_sessions
 from models.queries import outbox as outbox_queries
@@ -274,16 +275,29 @@ class Running:
         with self.reading() as session:
             due = weekly_read.read_is_due(session, programme, now)
         self.pulse.note_read(programme.workspace_id, weekly_read.due_in_week(programme, now) if due else None)
-        if due and not is_shared(self._slack(programme), programme.channel or ""):
-            weekly_read.hold_and_post(self.sessions, programme, now)
-            self.pulse.note_read(programme.workspace_id, None)
+        if not due:
+            return
+        channel = programme.channel or ""
+        if is_shared(self._slack(programme), channel):
+            with self.sessions.begin() as session:
+                rest_channel(session, programme.workspace_id, channel, SHARED, now)
+            return
+        weekly_read.hold_and_post(self.sessions, programme, now)
+        self.pulse.note_read(programme.workspace_id, None)
 
     def _monthly(self, programme: Programme) -> None:
         now = self.clock.now()
         with self.reading() as session:
             due = monthly.post_is_due(session, programme, now)
-        if due and not is_shared(self._slack(programme), programme.leaders_channel or ""):
-            monthly.queue_post(self.sessions, programme, now)
+        if not due:
+            return
+        channel = programme.leaders_channel or ""
+        if is_shared(self._slack(programme), channel):
+            with self.sessions.begin() as session:
+                subject = f"leaders {channel} {SHARED} {local_day(now, programme.zone):%Y-%m}"
+                outbox_actions.tell_leads(session, programme.workspace_id, subject, leaders_payload(channel), now)
+            return
+        monthly.queue_post(self.sessions, programme, now)
 
     def _tell_leads(self, programme: Programme) -> None:
         """Asks the leads, once per message, about a post of which nobody knows whether it arrived."""

@@ -14,6 +14,7 @@ OPTIONAL = {
     "im:write": "send files to a person",
     "users:read.email": "find the people of your roster in Slack by their addresses",
     "channels:read": "see whether a channel is shared with another company, and post nothing there",
+    "groups:read": "see the same of a private channel that you invited it to",
     "files:read": "take a roster as a CSV file that you upload",
     "files:write": "send exports, and a picture where Slack draws no chart",
 }

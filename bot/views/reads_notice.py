@@ -56,6 +56,14 @@ def channel_payload(channel: str, trouble: str, post_id: int | None) -> Payload:
     return {"text": said, "blocks": [kit.section(said), kit.actions(*buttons)]}
 
 
+def leaders_payload(channel: str) -> Payload:
+    """The monthly post waits: its channel has guests of other companies."""
+    return kit.notice(
+        f"*The monthly post rests.* People of other companies are in <#{channel}>, and the figures are not for them. "
+        f"Choose another channel with `{ids.COMMAND} settings`; once those people have left, it is posted by itself."
+    )
+
+
 def plain_payload(post: Post, reason: str) -> Payload:
     """Slack refused the layout of a message, which stands there as text."""
     what = _what(post)
