@@ -305,3 +305,14 @@ def test_the_trend_fits_with_any_names_and_any_number_of_tiers(name: str, tiers:
     lint_message(drawn)
     assert ("and 8 more tiers" in drawn["text"]) is (tiers == 20)
     assert trend_payload(lines[:1]) is None
+
+
+def test_a_line_is_added_to_a_message_only_where_slack_still_takes_it() -> None:
+    short = kit.notice("One partner.")
+    assert kit.with_line(short, "The channel is missing.")["text"] == "One partner.\nThe channel is missing."
+    heavy: kit.Payload = {"text": "Many.", "blocks": [kit.section("x" * 2_900)] * 4}
+    tall: kit.Payload = {"text": "Many.", "blocks": [kit.divider()] * kit.MOST_BLOCKS}
+    wordy: kit.Payload = {"text": "x" * kit.MOST_TEXT, "blocks": [kit.divider()]}
+    for full in (heavy, tall, wordy):
+        assert kit.fits(full)
+        assert kit.with_line(full, "y" * 200) == full

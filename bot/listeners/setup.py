@@ -20,7 +20,6 @@ from models.queries.reads import next_read_at, weekly_read
 from models.queries.setup import Setup, setup_of
 
 IN_MODALS = ("section", "header", "context", "divider", "actions", "image")
-MOST_BLOCKS = 50
 ONLY_YOU = "This is how the read would look now. Only you see it, and nothing was posted."
 
 
@@ -50,9 +49,7 @@ def with_note(call: Call, told: Payload) -> Payload:
         line = note(call)
     except Refused:
         return told  # `help` answers everybody
-    if line is None or len(told["blocks"]) >= MOST_BLOCKS:
-        return told
-    return {"text": f"{told['text']}\n{line}", "blocks": [*told["blocks"], kit.context(line)]}
+    return told if line is None else kit.with_line(told, line)
 
 
 def show(call: Call, rest: str) -> Payload:

@@ -18,6 +18,7 @@ Item = TypeVar("Item")
 
 MOST_ROWS = 15
 MOST_BYTES = 12_000
+MOST_BLOCKS = 50
 MOST_TEXT = 3_000
 MOST_VALUE = 2_000
 MOST_OPTIONS = 100
@@ -193,10 +194,22 @@ def fitting(draw: Callable[[float], Payload]) -> Payload:
     """The roomiest drawing of a message that Slack takes. `draw` is given the share of its usual room."""
     drawn = draw(SCALES[0])
     for scale in SCALES[1:]:
-        if weight(drawn["blocks"]) <= MOST_BYTES and len(drawn["text"]) <= MOST_TEXT:
+        if fits(drawn):
             break
         drawn = draw(scale)
     return drawn
+
+
+def fits(drawn: Payload) -> bool:
+    """Whether Slack takes it."""
+    light = weight(drawn["blocks"]) <= MOST_BYTES and len(drawn["text"]) <= MOST_TEXT
+    return light and len(drawn["blocks"]) <= MOST_BLOCKS
+
+
+def with_line(told: Payload, line: str) -> Payload:
+    """The message and one line more, as long as Slack takes that."""
+    longer: Payload = {"text": f"{told['text']}\n{line}", "blocks": [*told["blocks"], context(line)]}
+    return longer if fits(longer) else told
 
 
 def weight(blocks: Sequence[Block]) -> int:
