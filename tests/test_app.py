@@ -122,6 +122,17 @@ def test_2_one_click_that_is_delivered_twice_acts_once(at: Surface) -> None:
         assert len(list(session.scalars(select(AuditEntry).where(AuditEntry.action == "claim")))) == 1
 
 
+def test_2_a_click_that_comes_again_after_its_claim_was_released_claims_nothing(at: Surface) -> None:
+    payload = click(at)
+    assert at.slack.delivery.send("interactive", payload).ok
+    assert at.workspace.wait_until(lambda: at.whispers("U0DANA"))
+    assert "open to everybody again" in at.ask(DANA, "release Acme").text
+    assert at.slack.delivery.send("interactive", payload | {"trigger_id": "2.2.2"}).ok
+    at.app.listener_runner.listener_executor.shutdown(wait=True)
+    with at.database.reading() as session:
+        assert not list(session.scalars(select(Claim).where(Claim.ended_at.is_(None))))
+
+
 def test_1_an_event_that_is_delivered_three_times_acts_once(at: Surface) -> None:
     event = {"type": "channel_id_changed", "old_channel_id": "C0PARTNERS", "new_channel_id": "C0NEW"}
     payload = {"type": "event_callback", "team_id": TEAM, "api_app_id": "A1", "event_id": "Ev1", "event": event}
@@ -130,6 +141,24 @@ def test_1_an_event_that_is_delivered_three_times_acts_once(at: Surface) -> None
     at.app.listener_runner.listener_executor.shutdown(wait=True)
     with at.database.reading() as session:
         assert len(list(session.scalars(select(AuditEntry).where(AuditEntry.action == "move channel")))) == 1
+
+
+def test_1_an_event_that_comes_again_after_a_lead_chose_the_old_channel_moves_nothing(at: Surface) -> None:
+    event = {"type": "channel_id_changed", "old_channel_id": "C0PARTNERS", "new_channel_id": "C0NEW"}
+    payload = {"type": "event_callback", "team_id": TEAM, "api_app_id": "A1", "event_id": "Ev1", "event": event}
+    assert at.slack.delivery.send("events_api", payload, 0).ok
+    assert at.workspace.wait_until(lambda: channel_of(at) == "C0NEW")
+    with at.database.sessions.begin() as session:
+        session.get_one(Workspace, at.cast.workspace_id).channel_id = "C0PARTNERS"
+    for retry in (1, 2):
+        assert at.slack.delivery.send("events_api", payload, retry).ok
+    at.app.listener_runner.listener_executor.shutdown(wait=True)
+    assert channel_of(at) == "C0PARTNERS"
+
+
+def channel_of(at: Surface) -> str | None:
+    with at.database.reading() as session:
+        return session.get_one(Workspace, at.cast.workspace_id).channel_id
 
 
 def test_slack_can_verify_the_address(at: Surface) -> None:

@@ -64,6 +64,24 @@ class Town:
     def install(self, team: Team, user: User, **more: Any) -> Any:
         return self.back(self.slack.oauth.allow(self.begin(), user, team, **more))
 
+    def speak(self, team_id: str, user_id: str, enterprise_id: str) -> None:
+        """Somebody in a workspace of an organisation types a command."""
+        typed = {"command": "/cadence", "text": "overdue", "user_id": user_id, "channel_id": "C0ONE"}
+        typed["trigger_id"] = str(len(self.slack.delivery.log))  # each command has its own, else it is a repetition
+        whose = {"team_id": team_id, "enterprise_id": enterprise_id, "is_enterprise_install": "true"}
+        assert self.slack.delivery.send("slash_commands", {**typed, **whose}).ok
+
+    def joined(self, team_id: str) -> int:
+        """The programme of a workspace, once there is one."""
+        found: list[int] = []
+
+        def there() -> bool:
+            found[:] = [one.id for one in self.rows(Workspace) if one.slack_team_id == team_id]
+            return bool(found)
+
+        assert self.slack.teams[0].workspace.wait_until(there)
+        return found[0]
+
     def rows(self, table: type[Row]) -> list[Row]:
         with self.database.reading() as session:
             return list(session.scalars(select(table)))
@@ -303,6 +321,18 @@ def test_slack_11_a_token_that_is_refused_in_any_call_is_erased_and_never_used_a
     assert at.running.access.authorize(None, acme(at).workspace.team_id, "U1") is None
     lost = [one for one in at.rows(AuditEntry) if one.action == "lose access"]
     assert [(one.workspace_id, one.after) for one in lost] == [(gone, {"reason": word})]
+    calls = calls_for(at, acme(at))
+    queue(at, acme(at), "anybody there?")
+    for _ in range(3):
+        at.running.pump()
+        at.running.tick()
+        at.clock.at += timedelta(minutes=10)
+    assert calls_for(at, acme(at)) == calls, "not one call more"
+    assert calls_for(at, other) > 0
+
+
+def calls_for(at: Town, team: Team) -> int:
+    return sum(one.team == team.workspace.team_id for one in at.slack.faults.calls)
 
 
 @pytest.mark.parametrize("how", ["uninstall", "revoke_token"])
@@ -355,6 +385,20 @@ def test_slack_31_a_whole_organisation_installs_once_and_each_workspace_has_its_
     assert granted.bot_token == acme(at).workspace.bot_token
     assert at.running.access.authorize("E0OTHER", "T0ONE", "U1") is None
     assert at.running.access.authorize(None, "T0ONE", "U1") is None
+    told = {}
+    for number, team_id in enumerate(("T0ONE", "T0TWO")):
+        at.speak(team_id, f"U{number}", "E0GRID")
+        told[team_id] = at.joined(team_id)
+    assert [(one.slack_team_id, one.slack_enterprise_id) for one in at.rows(Workspace)] == [
+        ("T0ONE", "E0GRID"),
+        ("T0TWO", "E0GRID"),
+    ]
+    at.speak("T0ONE", "U0", "E0GRID")
+    at.speak("T0THREE", "U9", "E0OTHER")
+    at.running.app.listener_runner.listener_executor.shutdown(wait=True)
+    assert len(at.rows(Workspace)) == 2, "known once, and no programme for who installed nothing"
+    installed = [one.workspace_id for one in at.rows(AuditEntry) if one.action == "install app"]
+    assert sorted(installed) == sorted(told.values())
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,21 @@ def test_what_cannot_be_understood_is_said_and_nothing_is_written(
     assert written(at) == before
 
 
+def test_22_a_note_of_ten_thousand_characters_is_refused_whole_and_one_of_three_thousand_is_kept_whole(
+    at: Surface,
+) -> None:
+    before = written(at)
+    told = shown(at.ask(DANA, f"next Acme: {'x' * 10_000} by friday"))
+    assert "at most 3,000 characters, and this one 10,000: say it shorter." in told
+    assert written(at) == before
+    for typo in (2_500, 10_000):  # a button for the name that was meant takes the words along only as far as Slack does
+        choice = at.ask(DANA, f"next Acmee: {'x' * typo} by friday")
+        lint_message({"text": choice.text, "blocks": choice.blocks})
+        assert written(at) == before
+    assert "✓ *Acme*" in shown(at.ask(DANA, f"next Acme: {'x' * 3_000} by friday"))
+    assert [len(one[0]) for one in steps(at)] == [3_000]
+
+
 def test_a_name_and_a_day_open_the_form_with_the_day_in_it(at: Surface) -> None:
     at.slack.interactions.message("U0DANA", "C0PARTNERS", "/cadence next Acme by friday")
     view = at.modal(DANA)

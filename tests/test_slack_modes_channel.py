@@ -1,11 +1,13 @@
 """Failure modes of slack.md: what Slack refuses when the read is posted or updated, and who hears of it."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
 from bot.outbox import Outbox, posting_client
@@ -17,6 +19,7 @@ from models.actions.people import PersonRow
 from models.actions.programme import add_workspace
 from models.actions.setup import note_channel
 from models.actions.write import first_run
+from models.db import make_engine, make_sessions
 from models.queries.programme import Programme, programme
 from models.tables import Claim, OutboxPost, Read, Workspace
 from tests.cast import ACME, CHANNEL, DANA, INITECH, MONDAY, PRIYA, ROBIN
@@ -229,6 +232,30 @@ def test_15_two_workers_at_the_tick_and_one_that_was_down_post_one_read(at: Surf
     assert len([one for one in at.workspace.messages(CHANNEL) if one.text.startswith("Weekly read")]) == 1
     assert not due(at)
     assert at.count(Read) == 1
+
+
+def test_15_two_workers_that_tick_in_the_same_moment_hold_one_read(at: Surface) -> None:
+    start, programme = threading.Barrier(2), now(at)
+    engines = [make_engine(at.database.url) for _ in range(2)]
+
+    def tick(engine: Engine) -> int | None:
+        sessions = make_sessions(engine)
+        start.wait()
+        return hold_and_post(sessions, programme, at.clock.at)
+
+    try:
+        for week in range(3):
+            with ThreadPoolExecutor(2) as pool:
+                held = list(pool.map(tick, engines))
+            assert sum(one is not None for one in held) == 1
+            assert at.count(Read) == week + 1
+            at.clock.at += timedelta(weeks=1)
+    finally:
+        for engine in engines:
+            engine.dispose()
+    with at.database.reading() as session:
+        parents = [one.period for one in session.scalars(select(OutboxPost)) if one.kind == "read" and one.part == 0]
+    assert len(parents) == len(set(parents)) == 3
 
 
 def test_15_a_week_that_passed_during_an_outage_is_skipped_and_reconstructed_the_next_is_held(at: Surface) -> None:

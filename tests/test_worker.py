@@ -30,7 +30,7 @@ from models.queries.mail import MailboxFacts
 from models.queries.programme import programmes
 from models.settings import Settings, load_settings
 from models.tables import Mailbox as MailboxRow
-from models.tables import Touch
+from models.tables import Touch, Workspace
 from models.vault import Vault, new_key
 from tests.capture_world import Between, Office, letter, office
 from tests.cast import DANA, MONDAY, PRIYA, TOMAS, put_cast
@@ -161,6 +161,17 @@ def test_however_many_offer_and_however_many_work_a_mailbox_is_read_once_when_it
             assert not world.jobs(), "nothing is due yet"
             world.work.clock.at += 5 * MINUTE
     assert (dana.most, priya.most) == (1, 1)
+
+
+def test_a_job_that_was_offered_before_access_was_lost_reads_nothing(world: World) -> None:
+    dana = world.watched(DANA)
+    world.offer()
+    with world.work.database.sessions.begin() as session:
+        session.get_one(Workspace, world.work.cast.workspace_id).access_lost_at = MONDAY
+    with world.worker():
+        until(lambda: not world.jobs())
+    assert dana.passes == 0
+    assert not world.work.server.calls
 
 
 def test_a_job_waits_for_the_one_that_reads_its_mailbox_and_jobs_do_not_pile_up(world: World) -> None:

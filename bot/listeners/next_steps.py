@@ -168,8 +168,12 @@ def _words(call: Call, partner_id: int, text: str, key: str | None) -> Payload |
         show_form(call, partner_id, due_on)
         call.ack()
         return None
+    if len(text) > kit.MOST_TEXT:
+        raise Refused(
+            f"A next step has at most {kit.MOST_TEXT:,} characters, and this one {len(text):,}: say it shorter."
+        )
     call.ack()
-    step = NextStepFacts(text[: kit.MOST_TEXT], due_on, visitor.person.who)
+    step = NextStepFacts(text, due_on, visitor.person.who)
     before = agree(call, partner_id, step, key)
     return agreed_note(before.name, step, visitor.today, before.next_step) if before is not None else None
 
