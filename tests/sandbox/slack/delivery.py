@@ -146,7 +146,7 @@ class Delivery:
         """A raw request to the app; tests forge theirs with it."""
         url = urlsplit(self.address.next() if self.address.urls else "")
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=self.ack_seconds)
-        connection.request("POST", url.path or "/", body, headers)
+        connection.request("POST", url.path or "/", body, headers | {"Connection": "close"})
         response = connection.getresponse()
         return response.status, response
 
