@@ -83,10 +83,13 @@ def _answer(body: str, route: Route) -> None:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--like", default="", help="Only samples whose name contains this.")
 @click.option("--only", multiple=True, help="wide-light, wide-dark, phone-light or phone-dark.")
-def main(out: Path, like: str, only: tuple[str, ...]) -> None:
+@click.option("--count", "counts", type=int, multiple=True, default=(1, 15), help="With so many partners each.")
+@click.option("--hostile", is_flag=True, help="With the names that try to break a layout.")
+def main(out: Path, like: str, only: tuple[str, ...], counts: tuple[int, ...], hostile: bool) -> None:
     """Writes the sheets into OUT."""
-    told: Callable[[], Iterator[Sample]] = import_module("tests.payload_samples").samples
-    samples = [(name, one) for name, one in told() if like in name]
+    told: Callable[..., Iterator[Sample]] = import_module("tests.payload_samples").samples
+    names = import_module("tests.test_views").HOSTILE if hostile else ()
+    samples = [(name, one) for name, one in told(counts, names) if like in name]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         for path in sheets(browser, samples, out, only=only):
