@@ -119,27 +119,19 @@ def days_of(instants: Iterable[datetime], zone: ZoneInfo) -> list[int]:
 
 def rhythm_of(days: Iterable[int], prior: Prior = DEFAULT_PRIOR) -> Rhythm:
     """A partner's rhythm from the ordinals of its days with human inbound mail, in any order, repeated or not."""
-    heard = sorted(set(days))
+    heard = sorted(set(days), reverse=True)
     if not heard:
         return Rhythm(0, None, None, 0.0, 0.0, prior)
-    last = heard[-1]
+    last = heard[0]
     faded, bent = _tables(prior)
-    longest = len(bent) - 1
-    furthest = len(faded)
-    gaps: list[tuple[int, float]] = []
-    weights = exposure = 0.0
-    later = last
-    for day in reversed(heard[:-1]):
-        age = last - later
-        if age >= furthest:
-            break
-        gap = min(later - day, longest)
-        weight = faded[age]
-        weights += weight
-        exposure += weight * bent[gap]
-        gaps.append((gap, weight))
-        later = day
-    return Rhythm(len(heard), last, _median(gaps, weights), weights, exposure, prior)
+    longest, forgotten = len(bent) - 1, last - len(faded)
+    remembered = heard if heard[-1] > forgotten else [day for day in heard if day > forgotten]
+    gaps = [min(later - day, longest) for later, day in zip(remembered, heard[1:], strict=False)]
+    fading = [faded[last - later] for later in remembered[: len(gaps)]]
+    weights = sum(fading)
+    exposure = sum([weight * bent[gap] for gap, weight in zip(gaps, fading, strict=True)])
+    median = _median(list(zip(gaps, fading, strict=True)), weights)
+    return Rhythm(len(heard), last, median, weights, exposure, prior)
 
 
 def quiet(rhythm: Rhythm, today: date) -> Silence:

@@ -139,19 +139,17 @@ class _Days:
         whens = [(Touch.at >= at, literal(offset)) for at, offset in reversed(later)]
         offset = case(*whens, else_=literal(first)) if whens else literal(first)
         day = cast(func.timezone("UTC", Touch.at) + offset, Date)
-        return func.array_agg(type_coerce(day - literal(date.min), Integer))
+        return func.array_agg(type_coerce(day - literal(date.min), Integer) + 1)
 
     def ordinals(self, moments: Any) -> set[int]:
         if not self._sqlite:
-            return {number + 1 for number in moments}
-        known, found = self._known, set()
-        for one in moments.split(","):
-            day = known.get(one)
-            if day is None:
+            return set(moments)
+        known, told = self._known, moments.split(",")
+        for one in told:
+            if one not in known:
                 instant = datetime.fromisoformat(one).replace(tzinfo=UTC)
-                day = known[one] = local_day(instant, self._zone).toordinal()
-            found.add(day)
-        return found
+                known[one] = local_day(instant, self._zone).toordinal()
+        return {known[one] for one in told}
 
 
 def _offsets(zone: ZoneInfo, since: datetime, until: datetime) -> list[tuple[datetime, timedelta]]:

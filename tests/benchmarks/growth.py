@@ -37,6 +37,7 @@ MAILBOXES = {"gmail": (10, 100, 1_000), "graph": (10, 100)}
 PARTNERS, SIZE = (1_000, 10_000, 100_000), 10_000
 POLLS = 200  # at least so many are measured
 TOUCHES = 10
+TARGETS = {("the read", 10_000): "≤ 1000", ("the read", 100_000): "≤ 10000"}  # ms
 # The floor of a list or a read: every partner's clock, as the database hands it over.
 CLOCKS = "SELECT * FROM partner_clock WHERE workspace_id = 1"
 
@@ -174,7 +175,11 @@ def asked(area: Area, database: Database, count: int) -> None:
             }
             for name, (work, floor) in works.items():
                 took, memory = timed(work)
-                area.row(f"{name}: {count:,} partners, {database.backend}", took, "ms", floor=floor, memory=memory)
+                target = TARGETS.get((name, count), "")
+                about = f"{name}: {count:,} partners, {database.backend}"
+                area.row(about, took, "ms", floor=floor, memory=memory, target=target)
+                if name == "the read" and memory is not None:
+                    area.row("  memory", memory, "MB", target="≤ 400" if count == PARTNERS[-1] else "")
                 grown(area, f"{name}, {database.backend}", count, took)
 
 
