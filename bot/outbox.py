@@ -107,20 +107,25 @@ class Outbox:
         if self._resting_until.get(post.slack_channel or "", now) > now:
             return False
         with self.sessions.begin() as session:
-            wanted = actions.take_redraw(session, post.id, now)
-            payload = self.render(session, post, now) if wanted is not None else None
-        if wanted is None:
-            return False
-        drawn = post.rendered_hash if payload is None else fingerprint(payload)
-        if payload is None or drawn == post.rendered_hash:
+            taken = actions.take_redraw(session, post.id, now)
+            if taken is None:
+                return False
+            payload = self.render(session, post, now)
+            drawn = taken.stands if payload is None else fingerprint(payload)
+            if payload is None or drawn == taken.stands:
+                actions.redrawn(session, post.id, taken.wanted, drawn)
+                payload = None
+            else:
+                actions.redrawing(session, post.id)
+        if payload is None:
             measures.REDRAWS.add("unchanged")
         elif self._update(post, payload):
             measures.REDRAWS.add("drawn")
+            with self.sessions.begin() as session:
+                actions.redrawn(session, post.id, taken.wanted, drawn)
         else:
             measures.REDRAWS.add("refused")
             return False
-        with self.sessions.begin() as session:
-            actions.redrawn(session, post.id, wanted, drawn or "")
         return True
 
     def _post(self, post: Post, thread_ts: str | None, blocks: Sequence[dict[str, Any]] | None) -> bool:

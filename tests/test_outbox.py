@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.cli.running import Running
-from bot.outbox import Outbox, posting_client
+from bot.outbox import Outbox, fingerprint, posting_client
 from bot.views.kit import Payload, notice
 from models.actions import outbox as actions
 from models.actions.slack import it_arrived
@@ -299,6 +300,58 @@ def test_an_update_that_got_no_answer_is_made_again(desk: Desk) -> None:
     assert desk.texts() == ["The read, redrawn"]
 
 
+def test_an_update_whose_answer_was_lost_is_drawn_over_when_the_facts_have_gone_back(desk: Desk) -> None:
+    desk.enqueue("nobody has it")
+    desk.pump()
+    for text in ("Dana has it", "nobody has it"):
+        desk.drawn.append(notice(text))
+        desk.want_redraw()
+        if text == "Dana has it":
+            desk.slack.faults.drop_after("chat.update")
+        desk.pump()
+        desk.clock.on(3)
+    desk.pump()
+    assert desk.texts() == ["nobody has it"]
+
+
+def test_14_a_process_that_ends_amid_an_update_leaves_no_old_drawing_behind(desk: Desk) -> None:
+    desk.enqueue("nobody has it")
+    desk.pump()
+    client = desk.outbox.client
+    assert isinstance(client, WebClient)
+
+    class Ends(WebClient):
+        def chat_update(self, **options: Any) -> Any:
+            super().chat_update(**options)
+            raise SystemExit
+
+    desk.outbox.client = Ends(token=client.token, base_url=client.base_url)
+    desk.drawn.append(notice("Dana has it"))
+    desk.want_redraw()
+    with pytest.raises(SystemExit):
+        desk.pump()
+    desk.outbox.client = client
+    desk.drawn.append(notice("nobody has it"))
+    desk.want_redraw()
+    desk.clock.on(3)
+    desk.pump()
+    assert desk.texts() == ["nobody has it"]
+
+
+def test_15_a_replica_that_knew_the_message_as_it_was_draws_it_as_it_is(desk: Desk) -> None:
+    post_id = desk.enqueue("nobody has it")
+    desk.pump()
+    known = desk.post(post_id)  # by another replica, a moment ago
+    desk.drawn.append(notice("Dana has it"))
+    desk.want_redraw()
+    desk.pump()
+    desk.clock.on(3)
+    desk.drawn.append(notice("nobody has it"))
+    desk.want_redraw()
+    desk.outbox.redraw(known)
+    assert desk.texts() == ["nobody has it"]
+
+
 def test_an_update_waits_as_long_as_slack_says(desk: Desk) -> None:
     desk.enqueue()
     desk.pump()
@@ -362,9 +415,11 @@ def test_an_older_drawing_that_lands_last_is_drawn_over(desk: Desk) -> None:
     desk.pump()
     desk.want_redraw()
     desk.want_redraw()
+    older = fingerprint(desk.drawn[-1])
     with desk.database.sessions.begin() as session:
         actions.redrawn(session, post_id, 2, "newer")
-        actions.redrawn(session, post_id, 1, "older")
+        actions.redrawn(session, post_id, 1, older)
     desk.clock.on(3)
     desk.pump()
+    assert desk.updates() == 1, "although it would be what the older one drew: that may lie below"
     assert desk.texts() == ["The read, redrawn"]

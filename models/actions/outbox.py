@@ -1,6 +1,7 @@
 """Writes to the outbox: a Slack message is a row first, is sent at most once, and is redrawn from the facts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -197,9 +198,17 @@ _WISH = (
 """Said to the table: objects would be looked through for what it changes."""
 
 
-def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:
-    """Takes the redraw of one message unless somebody drew it a moment ago; answers which wish it will fulfil."""
-    return session.scalar(
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """A redraw that was taken: which wish it will fulfil, and what stands in Slack. None: nobody knows what does."""
+
+    wanted: int
+    stands: str | None
+
+
+def take_redraw(session: Session, post_id: int, now: datetime) -> Redraw | None:
+    """Takes the redraw of one message unless somebody drew it a moment ago."""
+    taken = session.execute(
         update(OutboxPost)
         .where(OutboxPost.id == post_id, OutboxPost.status == "sent")
         .where(OutboxPost.redraw_wanted > OutboxPost.redraw_done)
@@ -214,14 +223,22 @@ def take_redraw(session: Session, post_id: int, now: datetime) -> int | None:
             )
         )
         .values(redrawn_at=now)
-        .returning(OutboxPost.redraw_wanted)
-    )
+        .returning(OutboxPost.redraw_wanted, OutboxPost.rendered_hash)
+    ).first()
+    return None if taken is None else Redraw(taken.redraw_wanted, taken.rendered_hash)
 
 
-def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str) -> None:
+def redrawing(session: Session, post_id: int) -> None:
+    """Slack is about to be asked. Until its answer is noted nobody knows what stands there: it may take the update and
+    the answer be lost, or this process end."""
+    session.execute(update(OutboxPost).where(OutboxPost.id == post_id).values(rendered_hash=None))
+
+
+def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str | None) -> None:
     """This wish and all before it are shown now.
 
-    When somebody has shown a later one meanwhile, our older drawing may lie on top of it: then it is drawn once more.
+    When somebody has shown a later one meanwhile, our older drawing may lie on top of it: then it is drawn once more,
+    whatever the facts are by then.
     """
     shown = session.execute(
         update(OutboxPost)
@@ -233,7 +250,7 @@ def redrawn(session: Session, post_id: int, wanted: int, rendered_hash: str) -> 
         session.execute(
             update(OutboxPost)
             .where(OutboxPost.id == post_id)
-            .values(redraw_wanted=OutboxPost.redraw_wanted + 1, rendered_hash=rendered_hash)
+            .values(redraw_wanted=OutboxPost.redraw_wanted + 1, rendered_hash=None)
         )
 
 
