@@ -141,8 +141,11 @@ class Worker:
         await pool.close(timeout=1.0)
 
     async def _serve(self, app: App, queue: str, at_once: int) -> None:
-        """One of procrastinate's workers after another: it ends when its connection does."""
-        while True:
+        """One of procrastinate's workers after another: it ends when its connection does.
+
+        One that is told to end while it begins does so without a word, and then there is no other.
+        """
+        while not self._stopping:
             try:
                 await app.run_worker_async(
                     queues=[queue],
@@ -157,7 +160,8 @@ class Worker:
                 )
             except (ConnectorException, psycopg.Error) as error:
                 log.warning("worker.no_database", queue=queue, error=type(error.__cause__ or error).__name__)
-            await asyncio.sleep(AGAIN_SECONDS)
+            if not self._stopping:
+                await asyncio.sleep(AGAIN_SECONDS)
 
     def _app(self, connector: PsycopgConnector) -> App:
         app = App(connector=connector)
